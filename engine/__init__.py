@@ -1,0 +1,68 @@
+"""Tokens in, deltas out. Everything public is here; importing it needs neither vLLM nor torch."""
+
+from importlib import import_module
+from typing import cast
+
+from engine.config import DEFAULT_MODEL, EngineConfig, model_limit
+from engine.devices import Cpu, Device, Faults, Script, Simulated
+from engine.errors import (
+    ContextLengthExceeded,
+    DeadlineExceeded,
+    EngineDead,
+    EngineError,
+    EngineOverloaded,
+    GenerationFailed,
+    InvalidRequest,
+    UnsupportedParameter,
+)
+from engine.types import (
+    Chat,
+    Engine,
+    GenerateRequest,
+    Leaf,
+    Load,
+    ModelInfo,
+    Phase,
+    SamplingParams,
+    TokenDelta,
+    Usage,
+)
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "Chat",
+    "ContextLengthExceeded",
+    "Cpu",
+    "DeadlineExceeded",
+    "Device",
+    "Engine",
+    "EngineConfig",
+    "EngineDead",
+    "EngineError",
+    "EngineOverloaded",
+    "Faults",
+    "GenerateRequest",
+    "GenerationFailed",
+    "InvalidRequest",
+    "Leaf",
+    "Load",
+    "ModelInfo",
+    "Phase",
+    "SamplingParams",
+    "Script",
+    "Simulated",
+    "TokenDelta",
+    "UnsupportedParameter",
+    "Usage",
+    "create_engine",
+    "model_limit",
+]
+
+
+def create_engine(model_id: str, config: EngineConfig) -> Leaf:
+    """Make the engine that the device's driver names; it is not started yet.
+
+    Raises ImportError where the extra that the driver needs is not installed.
+    """
+    module, _, name = config.device.driver.partition(":")
+    return cast(Leaf, getattr(import_module(module), name)(model_id, config))

@@ -1,0 +1,24 @@
+"""The devices an engine can run on, told apart by `kind`."""
+
+from typing import Annotated, Any, ClassVar, Protocol
+
+from pydantic import Field
+
+from engine.devices.cpu import Cpu
+from engine.devices.simulated import Faults, Script, Simulated
+
+Device = Annotated[Cpu | Simulated, Field(discriminator="kind")]
+
+
+class DeviceKind(Protocol):
+    """What every device knows: the driver and the settings that follow from it."""
+
+    driver: ClassVar[str]
+
+    def unsupported(self) -> frozenset[str]: ...
+    def resources(self) -> dict[str, float]: ...
+    def vllm_args(self) -> dict[str, Any]: ...
+    def environment(self) -> dict[str, str]: ...
+
+
+__all__ = ["Cpu", "Device", "DeviceKind", "Faults", "Script", "Simulated"]

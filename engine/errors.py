@@ -1,0 +1,55 @@
+"""Everything an Engine raises.
+
+EngineError
+├── InvalidRequest            the client's mistake, in `param`
+│   ├── ContextLengthExceeded
+│   └── UnsupportedParameter  this engine cannot honour `param`
+├── EngineOverloaded          come back in `retry_after` seconds
+├── DeadlineExceeded
+├── EngineDead                no request will succeed until the engine is replaced
+└── GenerationFailed          this request failed; others may succeed
+"""
+
+
+class EngineError(Exception):
+    """The base of all errors that leave an Engine; the message is fit for clients."""
+
+    def __init__(self, message: str, *args: object) -> None:
+        super().__init__(message, *args)
+        self.message = message
+
+
+class InvalidRequest(EngineError):
+    """The request cannot be served as it is; `param` names the part to change."""
+
+    def __init__(self, message: str, param: str | None = None) -> None:
+        super().__init__(message, param)
+        self.param = param
+
+
+class ContextLengthExceeded(InvalidRequest):
+    """Prompt and requested tokens do not fit into the model's context."""
+
+
+class UnsupportedParameter(InvalidRequest):
+    """The engine cannot honour `param`."""
+
+
+class EngineOverloaded(EngineError):
+    """No place is free; `retry_after` says in how many seconds one may be."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message, retry_after)
+        self.retry_after = retry_after
+
+
+class DeadlineExceeded(EngineError):
+    """The request ran out of its time limit."""
+
+
+class EngineDead(EngineError):
+    """The engine serves nothing any more; it has to be replaced."""
+
+
+class GenerationFailed(EngineError):
+    """The engine failed on this request alone."""

@@ -1,0 +1,140 @@
+"""The seam of the project: an `Engine` takes a `GenerateRequest` and yields `TokenDelta`s."""
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+FinishReason = Literal["stop", "length"]
+Phase = Literal["created", "loading", "ready", "dead"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chat:
+    """A conversation that the engine renders with its model's chat template.
+
+    Messages have the keys `role` and `content` (a string), as chat templates read them.
+    """
+
+    messages: tuple[Mapping[str, Any], ...]
+    tools: tuple[Mapping[str, Any], ...] = ()
+
+
+Prompt = str | tuple[int, ...] | Chat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingParams:
+    """How tokens are chosen and when to stop; names and defaults are vLLM's.
+
+    `max_tokens` of None means the rest of the context.
+    """
+
+    max_tokens: int | None = None
+    min_tokens: int = 0
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    repetition_penalty: float = 1.0
+    stop: tuple[str, ...] = ()
+    stop_token_ids: tuple[int, ...] = ()
+    seed: int | None = None
+    logit_bias: Mapping[int, float] | None = None
+    ignore_eos: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerateRequest:
+    """One completion to make. `emitted` are tokens the client already has: continue after them."""
+
+    request_id: str
+    prompt: Prompt
+    sampling: SamplingParams = field(default_factory=SamplingParams)
+    caller: str = ""
+    emitted: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens of one completion, counted from token ids."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenDelta:
+    """What one completion gained; only the last delta has `finish_reason` and `usage`.
+
+    The text can be empty while the ids are not: bytes of an incomplete character are held back.
+    """
+
+    text: str = ""
+    token_ids: tuple[int, ...] = ()
+    finish_reason: FinishReason | None = None
+    usage: Usage | None = None
+
+    def __add__(self, later: "TokenDelta") -> "TokenDelta":
+        """Merge two consecutive deltas of one completion into one."""
+        return TokenDelta(
+            text=self.text + later.text,
+            token_ids=self.token_ids + later.token_ids,
+            finish_reason=later.finish_reason,
+            usage=later.usage,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """What is known of a served model from its config, without asking the engine.
+
+    `unsupported` holds the `SamplingParams` fields that this engine cannot honour.
+    """
+
+    id: str
+    max_model_len: int
+    unsupported: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """How busy an engine is, in requests: in a slot, waiting for one, and slots in all."""
+
+    running: int
+    waiting: int
+    slots: int
+
+
+class Engine(Protocol):
+    """A thing with `generate()`: a model, a simulation, or a policy around another Engine."""
+
+    @property
+    def model(self) -> ModelInfo:
+        """The model that this engine serves."""
+
+    def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenDelta, None]:
+        """Stream one completion. Closing the generator aborts the request."""
+
+    async def check_health(self) -> None:
+        """Raise `EngineDead` if the engine can serve no more requests."""
+
+
+class Leaf(Engine, Protocol):
+    """An Engine that makes the deltas itself and holds what makes them."""
+
+    @property
+    def phase(self) -> Phase:
+        """Where the engine is on its way from created to ready, or dead."""
+
+    @property
+    def load(self) -> Load:
+        """How busy the engine is now."""
+
+    async def start(self) -> None:
+        """Load the model; raise `EngineDead` if that fails."""
+
+    async def close(self) -> None:
+        """Release everything. A closed engine is not started again."""

@@ -1,0 +1,1 @@
+"""OpenAI in, OpenAI out: the gateway before an Engine."""

@@ -1,0 +1,69 @@
+"""`create_app`: the routes, the error handlers, the lifespan of the engines."""
+
+import time
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from fastapi import FastAPI, Request
+from sse_starlette.sse import AppStatus
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from engine import EngineError, Leaf
+from gateway import chat, health, models
+from gateway.access import Access
+from gateway.config import AppConfig
+from gateway.errors import ApiError, api_error
+from gateway.models import Models
+from gateway.stack import stack
+from gateway.state import Gateway
+
+
+def create_app(
+    config: AppConfig, engines: Mapping[str, Leaf], *, behind_serve: bool = False
+) -> FastAPI:
+    """Make the ASGI app over these engines; its lifespan starts and closes them.
+
+    Behind Ray Serve the request id's header is Serve's to set.
+    """
+    # Streams end by themselves on SIGTERM; the server's own grace period bounds them.
+    AppStatus.enable_automatic_graceful_drain = False
+    app = FastAPI(
+        title="neuron-gateway",
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    served = Models({name: stack(leaf) for name, leaf in engines.items()}, int(time.time()))
+    app.state.gateway = Gateway(config, engines, served)
+    for module in (chat, models, health):
+        app.include_router(module.routes)
+    app.add_middleware(Access, sets_request_id=not behind_serve)
+    for error in (ApiError, EngineError):
+        app.add_exception_handler(error, _answer)
+    app.add_exception_handler(HTTPException, _unrouted)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
+    gateway: Gateway = app.state.gateway
+    async with AsyncExitStack() as stack_:
+        for leaf in gateway.leaves.values():
+            stack_.push_async_callback(leaf.close)
+            await leaf.start()
+        yield
+
+
+async def _answer(_: Request, error: Exception) -> Response:
+    return api_error(error).response()
+
+
+async def _unrouted(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    what = f"{request.method} {request.url.path[:200]}"
+    if error.status_code == 405:
+        message, code = f"Method not allowed: {what}.", "method_not_supported"
+        return ApiError(405, message, code=code, headers=error.headers).response()
+    return ApiError(404, f"Unknown request URL: {what}. Check the path.").response()

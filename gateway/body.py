@@ -1,0 +1,66 @@
+"""Reading a request's JSON body: media type, size, syntax, schema."""
+
+import asyncio
+from typing import Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect, Request
+
+from gateway.errors import ApiError, validation_error
+
+Body = TypeVar("Body", bound=BaseModel)
+
+BODY_SECONDS: Final = 60.0
+# Read and thrown away above the limit: closing a socket that has unread bytes resets the
+# connection, and the client would never see the 413.
+DISCARDED: Final = 64 * 2**20
+
+
+async def read_body(request: Request, schema: type[Body], limit: int) -> Body:
+    """Read a body of at most `limit` bytes into `schema`; raises ApiError 400, 413 or 415."""
+    _require_json(request)
+    raw = await _read(request, limit)
+    try:
+        # Strict: a string where a number belongs is the client's mistake, not ours to mend.
+        return schema.model_validate_json(raw, strict=True)
+    except ValidationError as error:
+        raise validation_error(error) from None
+
+
+def _require_json(request: Request) -> None:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise ApiError(
+            415,
+            "Unsupported media type. Send the header 'Content-Type: application/json'.",
+            code="unsupported_media_type",
+        )
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    raw = bytearray()
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > limit + DISCARDED:
+                    break
+                if size <= limit:
+                    raw += chunk
+    except ClientDisconnect:
+        raise ApiError(499, "The client left.") from None
+    except TimeoutError:
+        raise ApiError(400, f"The body did not arrive within {BODY_SECONDS:.0f} s.") from None
+    if size > limit:
+        raise _too_large(limit)
+    return bytes(raw)
+
+
+def _too_large(limit: int) -> ApiError:
+    return ApiError(
+        413,
+        f"The body is larger than the limit of {limit} bytes. Send a shorter request.",
+        code="request_too_large",
+        headers={"connection": "close"},
+    )

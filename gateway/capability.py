@@ -1,0 +1,50 @@
+"""`Capable`: refuses by name what the engine behind it would ignore."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import fields
+from typing import Final
+
+from engine import (
+    Engine,
+    GenerateRequest,
+    ModelInfo,
+    SamplingParams,
+    TokenDelta,
+    UnsupportedParameter,
+)
+
+_DEFAULTS: Final = SamplingParams()
+
+
+class Capable:
+    """An Engine around an Engine: a parameter in `ModelInfo.unsupported` must have its default."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @property
+    def model(self) -> ModelInfo:
+        """The model of the engine behind."""
+        return self._engine.model
+
+    async def check_health(self) -> None:
+        """Raise what the engine behind raises."""
+        await self._engine.check_health()
+
+    async def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenDelta, None]:
+        """Stream from the engine behind, or raise UnsupportedParameter."""
+        self._refuse(request.sampling)
+        async with aclosing(self._engine.generate(request)) as deltas:
+            async for delta in deltas:
+                yield delta
+
+    def _refuse(self, sampling: SamplingParams) -> None:
+        for field in fields(sampling):
+            ignored = field.name in self.model.unsupported
+            if ignored and getattr(sampling, field.name) != getattr(_DEFAULTS, field.name):
+                raise UnsupportedParameter(
+                    f"Unsupported parameter: '{field.name}' is ignored by the engine of "
+                    f"model '{self.model.id}'. Leave it out.",
+                    param=field.name,
+                )

@@ -1,0 +1,152 @@
+"""`ApiError`, and the one table that turns everything raised into it.
+
+An error is rendered as a JSON answer before the first byte of a stream, and as a frame after it;
+both renderings show the same `body()`.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from engine import (
+    ContextLengthExceeded,
+    DeadlineExceeded,
+    EngineDead,
+    EngineError,
+    EngineOverloaded,
+    GenerationFailed,
+    InvalidRequest,
+    UnsupportedParameter,
+)
+
+# EngineDead says nothing of when: this is how long Serve takes to notice and replace a replica.
+REPLACEMENT_SECONDS: Final = 30.0
+
+
+class ApiError(Exception):
+    """An error in OpenAI's shape: status, type, code, param and extra headers."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str | None = None,
+        param: str | None = None,
+        type_: str = "invalid_request_error",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.code = code
+        self.param = param
+        self.type = type_
+        self.headers = dict(headers or {})
+
+    def body(self) -> dict[str, Any]:
+        """Give the envelope that OpenAI's clients parse."""
+        error = {
+            "message": self.message,
+            "type": self.type,
+            "param": self.param,
+            "code": self.code,
+        }
+        return {"error": error}
+
+    def response(self) -> Response:
+        """Render as a JSON answer."""
+        content = json.dumps(self.body(), ensure_ascii=False).encode()
+        return Response(content, self.status, self.headers, "application/json")
+
+
+# status, type, code; the most specific class of the raised error counts.
+TABLE: Final[dict[type[EngineError], tuple[int, str, str | None]]] = {
+    InvalidRequest: (400, "invalid_request_error", None),
+    ContextLengthExceeded: (400, "invalid_request_error", "context_length_exceeded"),
+    UnsupportedParameter: (400, "invalid_request_error", "unsupported_parameter"),
+    EngineOverloaded: (429, "rate_limit_error", "engine_overloaded"),
+    DeadlineExceeded: (504, "server_error", "deadline_exceeded"),
+    EngineDead: (503, "server_error", "engine_unavailable"),
+    GenerationFailed: (500, "server_error", "generation_failed"),
+}
+
+
+def api_error(error: Exception) -> ApiError:
+    """Convert anything raised; what is not ours becomes a 500 without its message."""
+    if isinstance(error, ApiError):
+        return error
+    row = next((TABLE[cls] for cls in type(error).__mro__ if cls in TABLE), None)
+    if row is None or not isinstance(error, EngineError):
+        return ApiError(500, "Internal server error.", type_="server_error")
+    status, type_, code = row
+    param = error.param if isinstance(error, InvalidRequest) else None
+    return ApiError(
+        status, error.message, code=code, param=param, type_=type_, headers=_headers(error)
+    )
+
+
+def _headers(error: EngineError) -> dict[str, str]:
+    if isinstance(error, EngineOverloaded):
+        return retry_headers(error.retry_after)
+    if isinstance(error, EngineDead):
+        return retry_headers(REPLACEMENT_SECONDS)
+    # The SDK retries a 504 and would triple the load.
+    return {"x-should-retry": "false"} if isinstance(error, DeadlineExceeded) else {}
+
+
+def retry_headers(seconds: float) -> dict[str, str]:
+    """Say when to come back, in both headers that the SDK reads; seconds are rounded up."""
+    return {
+        "retry-after": str(max(1, math.ceil(seconds))),
+        "retry-after-ms": str(max(1, math.ceil(seconds * 1000))),
+    }
+
+
+def validation_error(error: ValidationError) -> ApiError:
+    """Convert pydantic's finding: names the field, never echoes its value."""
+    # Of a union's findings the deepest one is about what the client meant.
+    findings = error.errors(include_url=False, include_input=False)
+    first = max(findings, key=lambda e: (len(e["loc"]), not e["type"].endswith("_type")))
+    kind = first["type"]
+    if kind == "json_invalid":
+        return ApiError(400, "The body is not valid JSON. Send one JSON object in UTF-8.")
+    param = _path(first["loc"])
+    if param is None:
+        return ApiError(400, "The body must be a JSON object.")
+    return ApiError(400, _sentence(kind, param, first["msg"]), code=_code(kind), param=param)
+
+
+def _sentence(kind: str, param: str, finding: str) -> str:
+    if kind == "missing":
+        return f"Missing required parameter: '{param}'."
+    if kind == "extra_forbidden":
+        return f"Unknown parameter: '{param}'."
+    return f"Invalid '{param}': {finding.removeprefix('Value error, ')}."
+
+
+def _code(kind: str) -> str:
+    codes = {"missing": "missing_required_parameter", "extra_forbidden": "unknown_parameter"}
+    if kind in codes:
+        return codes[kind]
+    if kind in ("unsupported_parameter", "unsupported_value"):
+        return kind
+    return "invalid_type" if kind.endswith("_type") else "invalid_value"
+
+
+def _path(loc: tuple[int | str, ...]) -> str | None:
+    path = ""
+    for part in loc:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        elif part.isidentifier() and part not in _UNION_TAGS:
+            path += f".{part}" if path else part
+    return path or None
+
+
+# pydantic puts the member of a union into the location; it is no field.
+_UNION_TAGS: Final = frozenset({"str", "int", "float", "bool", "none"})

@@ -1,0 +1,136 @@
+"""Server-sent events: finished frames, the wait for the first delta, and the last error frame."""
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any, Final, Protocol
+
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette.sse import SendTimeoutError
+from starlette.types import Receive, Scope, Send
+
+from engine import EngineError, TokenDelta
+from gateway.errors import api_error
+
+DONE: Final = b"data: [DONE]\n\n"
+PING: Final = b": ping\n\n"
+HEADERS: Final = {"Cache-Control": "no-cache, no-transform"}
+
+log = logging.getLogger(__name__)
+
+
+def frame(chunk: Any) -> bytes:
+    """Write one JSON chunk as one frame."""
+    return (
+        b"data: " + json.dumps(chunk, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+    )
+
+
+class Started:
+    """A stream of deltas whose first one is there already, or is still waited for.
+
+    A class and not a generator: closing a generator that was never started closes nothing.
+    """
+
+    def __init__(self, deltas: AsyncGenerator[TokenDelta, None]) -> None:
+        self._deltas = deltas
+        self._first: asyncio.Future[TokenDelta] | None = asyncio.ensure_future(anext(deltas))
+
+    @property
+    def silent(self) -> bool:
+        """Whether the first delta is still awaited."""
+        return self._first is not None and not self._first.done()
+
+    async def wait(self, patience: float) -> None:
+        """Wait for the first delta, `patience` seconds at most; raises what it raised."""
+        assert self._first is not None
+        # Not wait_for: that would cancel the pending token.
+        done, _ = await asyncio.wait({self._first}, timeout=patience)
+        if done and (error := self._first.exception()) is not None:
+            raise error
+
+    def __aiter__(self) -> AsyncIterator[TokenDelta]:
+        return self
+
+    async def __anext__(self) -> TokenDelta:
+        if self._first is None:
+            return await anext(self._deltas)
+        first, self._first = self._first, None
+        return await first
+
+    async def aclose(self) -> None:
+        """End the stream at whatever point it is; the engine frees its slot."""
+        if self._first is not None and not self._first.done():
+            self._first.cancel()
+            with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration, EngineError):
+                await self._first
+        await self._deltas.aclose()
+
+
+async def started(deltas: AsyncGenerator[TokenDelta, None], patience: float) -> Started:
+    """Start a stream: return with its first delta, or after `patience` seconds without one.
+
+    What goes wrong in that time is raised here, while a status line can still be sent.
+    """
+    stream = Started(deltas)
+    try:
+        await stream.wait(patience)
+    except BaseException:
+        await stream.aclose()
+        raise
+    return stream
+
+
+class Framer(Protocol):
+    """How one endpoint writes deltas as frames."""
+
+    def feed(self, delta: TokenDelta) -> bytes:
+        """Write what one delta adds; may be empty, may be several frames."""
+
+
+async def frames(stream: Started, framer: Framer) -> AsyncGenerator[bytes, None]:
+    """Write a stream's frames; whatever happens, the last one is `[DONE]`."""
+    if stream.silent:
+        yield PING  # so that no proxy holds the head back
+    try:
+        async for delta in stream:
+            if data := framer.feed(delta):
+                yield data
+    except Exception as error:  # the client must hear of every failure
+        if not isinstance(error, EngineError):
+            log.exception("a stream broke")
+        yield frame(api_error(error).body())
+    yield DONE
+
+
+class EventStream(EventSourceResponse):
+    """An answer of frames that closes the stream it owns, however it ends."""
+
+    def __init__(
+        self, content: AsyncGenerator[bytes, None], owns: Started, ping: float, send_timeout: float
+    ) -> None:
+        super().__init__(
+            content,
+            headers=HEADERS,
+            ping=ping,
+            sep="\n",
+            ping_message_factory=_ping,
+            send_timeout=send_timeout,
+        )
+        self._content = content
+        self._owns = owns
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the frames; a reader that takes none for too long is cut off."""
+        try:
+            with contextlib.suppress(SendTimeoutError):
+                await super().__call__(scope, receive, send)
+        finally:
+            await self._content.aclose()
+            await self._owns.aclose()
+
+
+def _ping() -> ServerSentEvent:
+    return ServerSentEvent(comment="ping", sep="\n")

@@ -1,0 +1,29 @@
+"""`Gateway`: the one typed object that the routes share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from starlette.requests import Request
+
+from engine import Leaf
+from gateway.config import AppConfig
+
+if TYPE_CHECKING:
+    from gateway.models import Models
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The config, the leaves that hold processes, and the models that stand on them."""
+
+    config: AppConfig
+    leaves: Mapping[str, Leaf]
+    models: Models
+
+
+def gateway_of(request: Request) -> Gateway:
+    """Give the gateway that a request came to."""
+    return cast(Gateway, request.app.state.gateway)

@@ -1,0 +1,113 @@
+"""What the endpoints share on the wire: heads, usage, schema pieces, a client that leaves."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+from starlette.requests import Request
+
+from engine import Usage
+from gateway.errors import ApiError
+from gateway.sse import Started
+
+Result = TypeVar("Result")
+
+
+class WireModel(BaseModel):
+    """A JSON object from a client; unknown names are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _refuse(value: Any) -> Any:
+    if value is not None:
+        raise PydanticCustomError(
+            "unsupported_parameter", "this gateway does not support it; leave it out"
+        )
+    return value
+
+
+Refused = Annotated[Any, AfterValidator(_refuse)]
+
+_StopString = Annotated[str, Field(min_length=1, max_length=1024)]
+Strings = _StopString | Annotated[list[_StopString], Field(max_length=4)]
+
+Metadata = Annotated[
+    dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]],
+    Field(max_length=16),
+]
+
+
+class StreamOptions(WireModel):
+    """Options that only a stream has; obfuscation is accepted and nothing is added."""
+
+    include_usage: bool | None = None
+    include_obfuscation: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What every chunk of one answer repeats; `created` is in Unix seconds."""
+
+    id: str
+    created: int
+    model: str
+
+    @classmethod
+    def new(cls, prefix: str, model: str) -> "Head":
+        """Make a head with an id of its own."""
+        return cls(f"{prefix}-{uuid.uuid4().hex}", int(time.time()), model)
+
+    def fields(self, object_: str) -> dict[str, Any]:
+        """Give the fields in OpenAI's order."""
+        return {"id": self.id, "object": object_, "created": self.created, "model": self.model}
+
+
+def usage_body(usage: Usage | None) -> dict[str, Any] | None:
+    """Write the token counts of one answer."""
+    if usage is None:
+        return None
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
+    }
+
+
+def request_id(request: Request, head: Head) -> str:
+    """Give the engine's name for a request: unique, with the id that logs show."""
+    return f"{head.id}-{request.scope['request_id']}"
+
+
+async def unless_disconnected(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+    """Do the work, which closes what it opens, unless the client leaves first."""
+    task = asyncio.create_task(work)
+    leaving = asyncio.create_task(_disconnect(request))
+    try:
+        await asyncio.wait({task, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ApiError(499, "The client left.")
+        return task.result()
+    except BaseException:
+        await _undo(task)
+        raise
+    finally:
+        leaving.cancel()
+
+
+async def _undo(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    results = list(await asyncio.gather(task, return_exceptions=True))
+    if isinstance(results[0], Started):  # it was ready just as the client left
+        await results[0].aclose()
+
+
+async def _disconnect(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,73 @@
+"""The app on a real socket, and the SDK that its users have."""
+
+import asyncio
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import openai
+import pytest
+import uvicorn
+
+from engine import create_engine
+from gateway.app import create_app
+from gateway.config import AppConfig, parse_config
+
+Serve = Callable[..., str]
+
+
+def simulated(device: dict[str, Any] | None = None, **parts: Any) -> AppConfig:
+    """Make a config with the simulated device as fast as it goes."""
+    engine = {"max_num_seqs": 4, "device": {"kind": "simulated", "time_scale": 0} | (device or {})}
+    engine |= parts.pop("engine", {})
+    return parse_config({"models": [{"id": "sim", "engine": engine}], **parts}, "test")
+
+
+@contextlib.contextmanager
+def running(config: AppConfig) -> Iterator[str]:
+    """Serve the app under uvicorn in a thread; gives its URL."""
+    engines = {model.id: create_engine(model.id, model.engine) for model in config.models}
+    app = create_app(config, engines)
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, lifespan="on")
+    )
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
+    thread.start()
+    while not server.started:
+        time.sleep(0.005)
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Start gateways from configs; all of them end with the test."""
+    with contextlib.ExitStack() as stack:
+        yield lambda device=None, **parts: stack.enter_context(running(simulated(device, **parts)))
+
+
+@pytest.fixture(scope="session")
+def url() -> Iterator[str]:
+    """The URL of a gateway over the simulated engine at time scale 0."""
+    with running(simulated()) as url:
+        yield url
+
+
+def sdk(url: str) -> openai.OpenAI:
+    """Make a client that tries once."""
+    return openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=15)
+
+
+@pytest.fixture(scope="session")
+def client(url: str) -> Iterator[openai.OpenAI]:
+    """The OpenAI SDK on `url`."""
+    with sdk(url) as client:
+        yield client

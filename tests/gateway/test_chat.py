@@ -1,0 +1,224 @@
+"""`POST /v1/chat/completions`, seen through the OpenAI SDK."""
+
+import asyncio
+import json
+import time
+from typing import Any
+
+import httpx
+import openai
+import pytest
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
+from tests.conftest import Serve, sdk
+
+HELLO = [{"role": "user", "content": "Say hello."}]
+
+
+def create(client: openai.OpenAI, **fields: Any) -> Any:
+    return client.chat.completions.create(**({"model": "sim", "messages": HELLO} | fields))
+
+
+def text_of(chunks: list[ChatCompletionChunk]) -> str:
+    return "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
+
+
+def running(url: str) -> int:
+    load: int = httpx.get(f"{url}/readyz").json()["models"]["sim"]["running"]
+    return load
+
+
+def wait_until_idle(url: str, seconds: float = 1.0) -> None:
+    deadline = time.monotonic() + seconds
+    while running(url):
+        assert time.monotonic() < deadline, "the slot was not freed"
+        time.sleep(0.02)
+
+
+def test_answers_whole(client: openai.OpenAI) -> None:
+    answer = create(client)
+    assert isinstance(answer, ChatCompletion)
+    assert answer.choices[0].message.role == "assistant"
+    assert answer.choices[0].finish_reason == "stop"
+
+
+def test_the_stream_joined_is_the_whole_answer(client: openai.OpenAI) -> None:
+    chunks = list(create(client, stream=True))
+    assert text_of(chunks) == create(client).choices[0].message.content
+
+
+def test_every_chunk_is_the_sdks_own_type(client: openai.OpenAI) -> None:
+    for chunk in create(client, stream=True):
+        ChatCompletionChunk.model_validate(chunk.model_dump(), strict=True)
+
+
+def test_the_first_chunk_has_the_role_and_the_last_the_reason(client: openai.OpenAI) -> None:
+    chunks = list(create(client, stream=True))
+    assert chunks[0].choices[0].delta.role == "assistant"
+    assert [c.choices[0].finish_reason for c in chunks if c.choices[0].finish_reason] == ["stop"]
+
+
+def test_usage_comes_only_when_asked_for(client: openai.OpenAI) -> None:
+    assert all(chunk.choices for chunk in create(client, stream=True))
+    *chunks, last = create(client, stream=True, stream_options={"include_usage": True})
+    assert (last.choices, last.usage) == ([], create(client).usage)
+    assert all("usage" in c.model_fields_set and c.usage is None for c in chunks)
+
+
+def test_max_tokens_ends_with_length(client: openai.OpenAI) -> None:
+    answer = create(client, max_tokens=3)
+    assert answer.choices[0].finish_reason == "length"
+    assert answer.usage.completion_tokens == 3
+
+
+def test_a_stop_string_is_not_in_the_output(client: openai.OpenAI) -> None:
+    whole = create(client).choices[0].message.content
+    word = whole.split()[5]
+    answer = create(client, stop=[word])
+    assert answer.choices[0].message.content == whole[: whole.index(word)]
+    assert answer.choices[0].finish_reason == "stop"
+
+
+def test_content_may_be_parts_and_roles_may_be_developer(client: openai.OpenAI) -> None:
+    parts = [{"role": "user", "content": [{"type": "text", "text": "Say hello."}]}]
+    assert create(client, messages=parts).choices == create(client).choices
+    system, developer = (
+        create(client, messages=[{"role": role, "content": "Be brief."}, *HELLO])
+        for role in ("system", "developer")
+    )
+    assert system.choices == developer.choices
+
+
+def test_an_answer_can_be_sent_back(client: openai.OpenAI) -> None:
+    message = create(client).choices[0].message.model_dump()
+    assert create(client, messages=[*HELLO, message, *HELLO]).choices
+
+
+async def test_the_async_sdk_streams_many_at_once(url: str) -> None:
+    async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="none") as client:
+
+        async def one(number: int) -> int:
+            messages = [{"role": "user", "content": str(number)}]
+            stream = await client.chat.completions.create(
+                model="sim", messages=messages, stream=True, max_tokens=20
+            )
+            return len([chunk async for chunk in stream])
+
+        counts = await asyncio.gather(*(one(number) for number in range(16)))
+    assert all(count > 2 for count in counts)
+
+
+@pytest.mark.parametrize(
+    ("fields", "param", "code"),
+    [
+        ({"nonsense": 1}, "nonsense", "unknown_parameter"),
+        ({"tools": []}, "tools", "unsupported_parameter"),
+        ({"temperature": 3}, "temperature", "invalid_value"),
+        ({"temperature": "hot"}, "temperature", "invalid_type"),
+        ({"max_tokens": 0}, "max_tokens", "invalid_value"),
+        ({"max_tokens": 1, "max_completion_tokens": 2}, "max_tokens", "invalid_value"),
+        ({"messages": []}, "messages", "invalid_value"),
+        ({"messages": [{"role": "user"}]}, "messages[0].content", "missing_required_parameter"),
+        ({"messages": [{"role": "king", "content": ""}]}, "messages[0].role", "invalid_value"),
+        ({"messages": [{"role": "user", "content": 5}]}, "messages[0].content", "invalid_type"),
+        ({"stop": ["a"] * 5}, "stop", "invalid_value"),
+        ({"stop": [""]}, "stop[0]", "invalid_value"),
+        ({"stream_options": {}}, "stream_options", "invalid_value"),
+        ({"logit_bias": {"word": 1}}, "logit_bias", "invalid_value"),
+        ({"max_tokens": 10**9}, "messages", "context_length_exceeded"),
+        ({"n": 2}, "n", "invalid_value"),
+        ({"logprobs": True}, "logprobs", "invalid_value"),
+        ({"model": None}, "model", "invalid_type"),
+    ],
+    ids=lambda value: json.dumps(value)[:40] if isinstance(value, dict) else None,
+)
+def test_a_bad_request_is_refused_by_name(
+    url: str, fields: dict[str, Any], param: str, code: str
+) -> None:
+    body = {"model": "sim", "messages": HELLO} | fields
+    answer = httpx.post(f"{url}/v1/chat/completions", json=body)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"], error["code"]) == (400, param, code)
+    assert error["type"] == "invalid_request_error"
+
+
+def test_a_refusal_of_a_stream_keeps_its_status(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError) as refused:
+        create(client, stream=True, max_tokens=10**9)
+    assert refused.value.code == "context_length_exceeded"
+
+
+def test_what_the_device_ignores_is_refused(serve: Serve) -> None:
+    with sdk(serve({"ignores": ["seed"]})) as client:
+        with pytest.raises(openai.BadRequestError) as refused:
+            create(client, seed=1)
+        assert (refused.value.code, refused.value.param) == ("unsupported_parameter", "seed")
+        assert create(client, seed=None).choices
+
+
+def test_a_failure_before_the_first_token_is_a_status(serve: Serve) -> None:
+    with (
+        sdk(serve({"faults": {"fail_at_token": 0}})) as client,
+        pytest.raises(openai.InternalServerError) as failed,
+    ):
+        create(client, stream=True)
+    assert failed.value.code == "generation_failed"
+
+
+def test_a_failure_in_mid_stream_is_an_error_frame_and_done(serve: Serve) -> None:
+    url = serve({"faults": {"fail_at_token": 3}})
+    body = {"model": "sim", "messages": HELLO, "stream": True}
+    *_, error, done, rest = httpx.post(f"{url}/v1/chat/completions", json=body).text.split("\n\n")
+    assert json.loads(error.removeprefix("data: "))["error"]["code"] == "generation_failed"
+    assert (done, rest) == ("data: [DONE]", "")
+    with sdk(url) as client, pytest.raises(openai.APIError):
+        list(create(client, stream=True))
+
+
+def test_a_dead_engine_says_when_to_come_back(serve: Serve) -> None:
+    url = serve({"faults": {"die_at_token": 2}})
+    body = {"model": "sim", "messages": HELLO}
+    for _ in range(2):
+        answer = httpx.post(f"{url}/v1/chat/completions", json=body)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "engine_unavailable")
+        assert int(answer.headers["retry-after"]) > 0
+    assert httpx.get(f"{url}/readyz").status_code == 503
+
+
+def test_silence_is_filled_with_pings(serve: Serve) -> None:
+    limits = {"first_delta_seconds": 0.05, "ping_seconds": 0.05}
+    url = serve({"faults": {"stall_at_token": 0}}, limits=limits)
+    body = {"model": "sim", "messages": HELLO, "stream": True}
+    with httpx.stream("POST", f"{url}/v1/chat/completions", json=body) as answer:
+        lines = answer.iter_lines()
+        seen = [next(lines) for _ in range(6)]
+    assert answer.status_code == 200
+    assert [line for line in seen if line] == [": ping"] * 3
+    wait_until_idle(url)
+
+
+@pytest.mark.parametrize("stalls_at", [0, 3], ids=["before the first token", "in mid-stream"])
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+def test_a_client_that_leaves_frees_its_slot(serve: Serve, stalls_at: int, stream: bool) -> None:
+    url = serve({"faults": {"stall_at_token": stalls_at}})
+    body = {"model": "sim", "messages": HELLO, "stream": stream}
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(f"{url}/v1/chat/completions", json=body, timeout=0.3)
+    wait_until_idle(url)
+
+
+def test_a_client_that_leaves_the_queue_leaves_nothing_behind(serve: Serve) -> None:
+    url = serve({"faults": {"stall_at_token": 0}}, engine={"max_num_seqs": 1})
+    body = {"model": "sim", "messages": HELLO, "stream": True}
+    with httpx.Client(timeout=0.3) as client:
+        for _ in range(3):
+            with pytest.raises(httpx.ReadTimeout):
+                client.post(f"{url}/v1/chat/completions", json=body)
+    wait_until_idle(url)
+
+
+def test_scripts_answer_by_the_prompt(serve: Serve) -> None:
+    scripts = [{"when": "weather", "reply": "It will rain."}]
+    with sdk(serve({"scripts": scripts})) as client:
+        answer = create(client, messages=[{"role": "user", "content": "the weather?"}])
+    assert answer.choices[0].message.content == "It will rain."
