@@ -1,0 +1,1 @@
+"""Measurements: a URL in, a report out."""
