@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from engine import EngineError, Leaf
-from gateway import chat, health, models
+from gateway import chat, completions, health, models
 from gateway.access import Access
 from gateway.config import AppConfig
 from gateway.errors import ApiError, api_error
@@ -37,7 +37,7 @@ def create_app(
     )
     served = Models({name: stack(leaf) for name, leaf in engines.items()}, int(time.time()))
     app.state.gateway = Gateway(config, engines, served)
-    for module in (chat, models, health):
+    for module in (chat, completions, models, health):
         app.include_router(module.routes)
     app.add_middleware(Access, sets_request_id=not behind_serve)
     for error in (ApiError, EngineError):

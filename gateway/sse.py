@@ -12,6 +12,7 @@ from sse_starlette.sse import SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
 from engine import EngineError, TokenDelta
+from gateway.choices import ChoiceDeltas
 from gateway.errors import api_error
 
 DONE: Final = b"data: [DONE]\n\n"
@@ -34,9 +35,11 @@ class Started:
     A class and not a generator: closing a generator that was never started closes nothing.
     """
 
-    def __init__(self, deltas: AsyncGenerator[TokenDelta, None]) -> None:
+    def __init__(self, deltas: ChoiceDeltas) -> None:
         self._deltas = deltas
-        self._first: asyncio.Future[TokenDelta] | None = asyncio.ensure_future(anext(deltas))
+        self._first: asyncio.Future[tuple[int, TokenDelta]] | None = asyncio.ensure_future(
+            anext(deltas)
+        )
 
     @property
     def silent(self) -> bool:
@@ -51,10 +54,10 @@ class Started:
         if done and (error := self._first.exception()) is not None:
             raise error
 
-    def __aiter__(self) -> AsyncIterator[TokenDelta]:
+    def __aiter__(self) -> AsyncIterator[tuple[int, TokenDelta]]:
         return self
 
-    async def __anext__(self) -> TokenDelta:
+    async def __anext__(self) -> tuple[int, TokenDelta]:
         if self._first is None:
             return await anext(self._deltas)
         first, self._first = self._first, None
@@ -69,7 +72,7 @@ class Started:
         await self._deltas.aclose()
 
 
-async def started(deltas: AsyncGenerator[TokenDelta, None], patience: float) -> Started:
+async def started(deltas: ChoiceDeltas, patience: float) -> Started:
     """Start a stream: return with its first delta, or after `patience` seconds without one.
 
     What goes wrong in that time is raised here, while a status line can still be sent.
@@ -83,20 +86,20 @@ async def started(deltas: AsyncGenerator[TokenDelta, None], patience: float) -> 
     return stream
 
 
-class Framer(Protocol):
+class Writer(Protocol):
     """How one endpoint writes deltas as frames."""
 
-    def feed(self, delta: TokenDelta) -> bytes:
-        """Write what one delta adds; may be empty, may be several frames."""
+    def feed(self, index: int, delta: TokenDelta) -> bytes:
+        """Write what one choice's delta adds; may be empty, may be several frames."""
 
 
-async def frames(stream: Started, framer: Framer) -> AsyncGenerator[bytes, None]:
+async def frames(stream: Started, writer: Writer) -> AsyncGenerator[bytes, None]:
     """Write a stream's frames; whatever happens, the last one is `[DONE]`."""
     if stream.silent:
         yield PING  # so that no proxy holds the head back
     try:
-        async for delta in stream:
-            if data := framer.feed(delta):
+        async for index, delta in stream:
+            if data := writer.feed(index, delta):
                 yield data
     except Exception as error:  # the client must hear of every failure
         if not isinstance(error, EngineError):

@@ -11,7 +11,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 
-from engine import Usage
 from gateway.errors import ApiError
 from gateway.sse import Started
 
@@ -33,9 +32,6 @@ def _refuse(value: Any) -> Any:
 
 
 Refused = Annotated[Any, AfterValidator(_refuse)]
-
-_StopString = Annotated[str, Field(min_length=1, max_length=1024)]
-Strings = _StopString | Annotated[list[_StopString], Field(max_length=4)]
 
 Metadata = Annotated[
     dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]],
@@ -66,18 +62,6 @@ class Head:
     def fields(self, object_: str) -> dict[str, Any]:
         """Give the fields in OpenAI's order."""
         return {"id": self.id, "object": object_, "created": self.created, "model": self.model}
-
-
-def usage_body(usage: Usage | None) -> dict[str, Any] | None:
-    """Write the token counts of one answer."""
-    if usage is None:
-        return None
-    return {
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.completion_tokens,
-        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
-        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
-    }
 
 
 def request_id(request: Request, head: Head) -> str:

@@ -126,7 +126,8 @@ async def test_the_async_sdk_streams_many_at_once(url: str) -> None:
         ({"stream_options": {}}, "stream_options", "invalid_value"),
         ({"logit_bias": {"word": 1}}, "logit_bias", "invalid_value"),
         ({"max_tokens": 10**9}, "messages", "context_length_exceeded"),
-        ({"n": 2}, "n", "invalid_value"),
+        ({"n": 2, "temperature": 0}, "n", "invalid_value"),
+        ({"n": 129}, "n", "invalid_value"),
         ({"logprobs": True}, "logprobs", "invalid_value"),
         ({"model": None}, "model", "invalid_type"),
     ],
@@ -222,3 +223,40 @@ def test_scripts_answer_by_the_prompt(serve: Serve) -> None:
     with sdk(serve({"scripts": scripts})) as client:
         answer = create(client, messages=[{"role": "user", "content": "the weather?"}])
     assert answer.choices[0].message.content == "It will rain."
+
+
+def test_n_choices_come_with_their_indexes(client: openai.OpenAI) -> None:
+    answer = create(client, n=3, seed=1)
+    texts = [choice.message.content for choice in answer.choices]
+    assert [choice.index for choice in answer.choices] == [0, 1, 2]
+    assert len(set(texts)) == 3
+    assert answer.usage.prompt_tokens == create(client).usage.prompt_tokens
+
+
+def test_n_streamed_choices_interleave_and_join_to_the_whole(client: openai.OpenAI) -> None:
+    options = {"n": 3, "seed": 1, "stream_options": {"include_usage": True}}
+    chunks = list(create(client, stream=True, **options))
+    joined = ["", "", ""]
+    for chunk in chunks:
+        for choice in chunk.choices:
+            joined[choice.index] += choice.delta.content or ""
+    whole = create(client, n=3, seed=1)
+    assert joined == [choice.message.content for choice in whole.choices]
+    assert chunks[-1].usage == whole.usage
+    assert sum(bool(c.choices and c.choices[0].finish_reason) for c in chunks) == 3
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+def test_a_client_that_leaves_frees_the_slots_of_all_choices(serve: Serve, stream: bool) -> None:
+    url = serve({"faults": {"stall_at_token": 2}})
+    body = {"model": "sim", "messages": HELLO, "stream": stream, "n": 4, "temperature": 1}
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(f"{url}/v1/chat/completions", json=body, timeout=0.3)
+    wait_until_idle(url)
+
+
+def test_a_failing_choice_ends_the_others(serve: Serve) -> None:
+    url = serve({"faults": {"fail_at_token": 3}})
+    body = {"model": "sim", "messages": HELLO, "n": 3}
+    assert httpx.post(f"{url}/v1/chat/completions", json=body).status_code == 500
+    wait_until_idle(url)

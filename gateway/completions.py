@@ -1,0 +1,99 @@
+"""`POST /v1/completions`: the schema, its translation, the answers, the route."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Request
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+from starlette.responses import Response
+
+from engine import GenerateRequest, TokenDelta
+from gateway.answer import answer
+from gateway.body import read_body
+from gateway.framer import Framer
+from gateway.sampling import SamplingFields
+from gateway.state import gateway_of
+from gateway.wire import Head, Refused, request_id
+
+routes = APIRouter()
+
+_TokenId = Annotated[int, Field(ge=0, lt=2**31)]
+_Tokens = Annotated[list[_TokenId], Field(min_length=1)]
+_Many = Field(min_length=1, max_length=128)
+
+
+class CompletionRequest(SamplingFields):
+    """What a client may send; every other name is refused."""
+
+    model: str
+    prompt: str | _Tokens | Annotated[list[str], _Many] | Annotated[list[_Tokens], _Many]
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    best_of: Annotated[int, Field(ge=0, le=20)] | None = None
+    echo: Literal[False] | None = None
+    logprobs: Refused = None
+    suffix: Refused = None
+
+    @field_validator("best_of")
+    @classmethod
+    def _is_n(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and value > (info.data.get("n") or 1):
+            raise PydanticCustomError("unsupported_value", "must not be more than n")
+        return value
+
+    def to_engine(self, request_id: str) -> list[GenerateRequest]:
+        """Translate into one engine request for each choice of each prompt."""
+        samplings = self.sampling(self.max_tokens or 16)
+        pairs = [(prompt, sampling) for prompt in self._prompts() for sampling in samplings]
+        return [
+            GenerateRequest(request_id=f"{request_id}-{n}", prompt=prompt, sampling=sampling)
+            for n, (prompt, sampling) in enumerate(pairs)
+        ]
+
+    def _prompts(self) -> list[str | tuple[int, ...]]:
+        if isinstance(self.prompt, str):
+            return [self.prompt]
+        if isinstance(self.prompt[0], int):
+            return [tuple(token for token in self.prompt if isinstance(token, int))]
+        return [
+            p if isinstance(p, str) else tuple(p) for p in self.prompt if not isinstance(p, int)
+        ]
+
+
+class CompletionFramer(Framer):
+    """Writes `text_completion` chunks."""
+
+    object_ = "text_completion"
+
+    def opening(self, index: int) -> list[dict[str, Any]]:  # noqa: ARG002 - all begin alike
+        """Begin with the text itself."""
+        return []
+
+    def choice(self, index: int, text: str | None, finish_reason: str | None) -> dict[str, Any]:
+        """Give a chunk's choice."""
+        return {
+            "index": index,
+            "text": text or "",
+            "logprobs": None,
+            "finish_reason": finish_reason,
+        }
+
+
+def choice(index: int, whole: TokenDelta) -> dict[str, Any]:
+    """Give one choice of a whole answer."""
+    return {
+        "index": index,
+        "text": whole.text,
+        "logprobs": None,
+        "finish_reason": whole.finish_reason,
+    }
+
+
+@routes.post("/v1/completions")
+async def create_completion(request: Request) -> Response:
+    """Continue prompts, whole or token by token."""
+    gateway = gateway_of(request)
+    body = await read_body(request, CompletionRequest, gateway.config.limits.max_body_bytes)
+    engine = gateway.models.engine(body.model)
+    head = Head.new("cmpl", body.model)
+    streams = [engine.generate(one) for one in body.to_engine(request_id(request, head))]
+    return await answer(request, body, head, streams, CompletionFramer, choice)
