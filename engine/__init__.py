@@ -24,7 +24,9 @@ from engine.types import (
     ModelInfo,
     Phase,
     SamplingParams,
+    Structured,
     TokenDelta,
+    TokenLogprob,
     Usage,
 )
 
@@ -51,7 +53,9 @@ __all__ = [
     "SamplingParams",
     "Script",
     "Simulated",
+    "Structured",
     "TokenDelta",
+    "TokenLogprob",
     "UnsupportedParameter",
     "Usage",
     "create_engine",

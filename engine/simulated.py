@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import Final
 
 from engine.config import EngineConfig
@@ -167,22 +168,13 @@ class SimulatedEngine:
     def _advance(self, sequence: _Sequence) -> None:
         if self._fault(sequence):
             return
-        reply, position = sequence.reply, sequence.position
+        delta = sequence.reply.delta(sequence.position, sequence.request.sampling.logprobs)
         sequence.position += 1
-        if reply.finish_at(position) is None:
-            sequence.put(TokenDelta(text=reply.text(position), token_ids=reply.ids(position)))
-            return
-        self._remove(sequence)
-        sequence.put(
-            TokenDelta(
-                text=reply.text(position),
-                token_ids=reply.ids(position),
-                finish_reason=reply.finish_at(position),
-                usage=Usage(
-                    prompt_tokens=sequence.prompt_tokens, completion_tokens=sequence.position
-                ),
-            )
-        )
+        if delta.finish_reason is not None:
+            self._remove(sequence)
+            usage = Usage(prompt_tokens=sequence.prompt_tokens, completion_tokens=sequence.position)
+            delta = replace(delta, usage=usage)
+        sequence.put(delta)
 
     def _fault(self, sequence: _Sequence) -> bool:
         faults, position = self._device.faults, sequence.position

@@ -3,10 +3,12 @@
 import re
 from dataclasses import dataclass
 from hashlib import blake2b
+from math import log
 from typing import Final
 
 from engine.devices import Simulated
-from engine.types import Chat, FinishReason, Prompt, SamplingParams
+from engine.simulated_json import example
+from engine.types import Chat, FinishReason, Prompt, SamplingParams, TokenDelta, TokenLogprob
 
 # Neurons, rivers and some characters of more than one byte.
 WORDS: Final = (
@@ -46,6 +48,8 @@ class Reply:
         script = next((s for s in device.scripts if s.when in prompt), None)
         if script is not None:
             return cls._bounded(encode(script.reply), room, sampling)
+        if sampling.structured is not None:
+            return cls._bounded(encode(example(sampling.structured.json_schema)), room, sampling)
         key = f"{prompt}\0{sampling.seed}" if sampling.temperature else prompt
         digest = blake2b(key.encode(), digest_size=8).digest()
         natural = room if sampling.ignore_eos else 24 + digest[0] % 40
@@ -63,22 +67,31 @@ class Reply:
             return cls(tuple(cut), reason)
         return cls(tuple(encode("".join(cut)[:end])) or ("",), "stop")
 
-    def text(self, position: int) -> str:
-        """Give the text of the token at a position; empty past the end."""
-        return self.words[position] if position < len(self.words) else ""
-
-    def ids(self, position: int) -> tuple[int, ...]:
-        """Give the token id at a position."""
-        return (token_id(self.text(position)),)
-
-    def finish_at(self, position: int) -> FinishReason | None:
-        """Say why the reply ends with this position, or None if it goes on."""
-        return self.finish_reason if position >= len(self.words) - 1 else None
+    def delta(self, position: int, logprobs: int | None) -> TokenDelta:
+        """Give the token at a position, without usage; past the end it is empty."""
+        word = self.words[position] if position < len(self.words) else ""
+        last = position >= len(self.words) - 1
+        return TokenDelta(
+            text=word,
+            token_ids=(token_id(word),),
+            logprobs=() if logprobs is None else (_logprob(word, logprobs),),
+            finish_reason=self.finish_reason if last else None,
+        )
 
 
 def token_id(word: str) -> int:
     """Give a stable id, 0 to 49,151 as in SmolLM2's vocabulary, to a simulated token."""
     return int.from_bytes(blake2b(word.encode(), digest_size=4).digest()) % 49_152
+
+
+def _logprob(word: str, count: int) -> TokenLogprob:
+    """Give the word half of the probability, and each alternative half of the one before."""
+    others = [f" {other}" for other in WORDS if other != word.strip()][: max(0, count - 1)]
+    top = [
+        TokenLogprob(token=token, logprob=-log(2) * rank)
+        for rank, token in enumerate((word, *others), 1)
+    ]
+    return TokenLogprob(token=word, logprob=-log(2), top=tuple(top[:count]))
 
 
 def _word(digest: bytes, position: int) -> str:

@@ -23,10 +23,18 @@ Prompt = str | tuple[int, ...] | Chat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Structured:
+    """The output must be JSON that fits `json_schema`; without one, any JSON object."""
+
+    json_schema: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SamplingParams:
     """How tokens are chosen and when to stop; names and defaults are vLLM's.
 
-    `max_tokens` of None means the rest of the context.
+    `max_tokens` of None means the rest of the context. `logprobs` is the number of alternatives
+    shown beside each chosen token, 0 to 20; None shows nothing.
     """
 
     max_tokens: int | None = None
@@ -43,6 +51,8 @@ class SamplingParams:
     seed: int | None = None
     logit_bias: Mapping[int, float] | None = None
     ignore_eos: bool = False
+    logprobs: int | None = None
+    structured: Structured | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +76,15 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TokenLogprob:
+    """A token, its natural-log probability, and the likeliest tokens in its place."""
+
+    token: str
+    logprob: float
+    top: tuple["TokenLogprob", ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TokenDelta:
     """What one completion gained; only the last delta has `finish_reason` and `usage`.
 
@@ -74,6 +93,7 @@ class TokenDelta:
 
     text: str = ""
     token_ids: tuple[int, ...] = ()
+    logprobs: tuple[TokenLogprob, ...] = ()
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
 
@@ -82,6 +102,7 @@ class TokenDelta:
         return TokenDelta(
             text=self.text + later.text,
             token_ids=self.token_ids + later.token_ids,
+            logprobs=self.logprobs + later.logprobs,
             finish_reason=later.finish_reason,
             usage=later.usage,
         )

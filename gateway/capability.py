@@ -15,6 +15,7 @@ from engine import (
 )
 
 _DEFAULTS: Final = SamplingParams()
+_WIRE_NAMES: Final = {"structured": "response_format"}
 
 
 class Capable:
@@ -43,8 +44,9 @@ class Capable:
         for field in fields(sampling):
             ignored = field.name in self.model.unsupported
             if ignored and getattr(sampling, field.name) != getattr(_DEFAULTS, field.name):
+                name = _WIRE_NAMES.get(field.name, field.name)
                 raise UnsupportedParameter(
-                    f"Unsupported parameter: '{field.name}' is ignored by the engine of "
+                    f"Unsupported parameter: '{name}' cannot be honoured by the engine of "
                     f"model '{self.model.id}'. Leave it out.",
-                    param=field.name,
+                    param=name,
                 )

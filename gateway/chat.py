@@ -1,15 +1,17 @@
 """`POST /v1/chat/completions`: the answers and the route."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from engine import TokenDelta
+from engine import TokenDelta, TokenLogprob
 from gateway.answer import answer
 from gateway.body import read_body
 from gateway.chat_request import ChatCompletionRequest
 from gateway.framer import Framer
+from gateway.logprobs import chat_logprobs
 from gateway.state import gateway_of
 from gateway.wire import Head, request_id
 
@@ -26,10 +28,21 @@ class ChatFramer(Framer):
         role = {"role": "assistant", "content": "", "refusal": None}
         return [{"index": index, "delta": role, "logprobs": None, "finish_reason": None}]
 
-    def choice(self, index: int, text: str | None, finish_reason: str | None) -> dict[str, Any]:
+    def choice(
+        self,
+        index: int,
+        text: str | None,
+        finish_reason: str | None,
+        logprobs: Sequence[TokenLogprob],
+    ) -> dict[str, Any]:
         """Give a chunk's choice."""
         delta = {} if text is None else {"content": text}
-        return {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+        return {
+            "index": index,
+            "delta": delta,
+            "logprobs": chat_logprobs(logprobs),
+            "finish_reason": finish_reason,
+        }
 
 
 def choice(index: int, whole: TokenDelta) -> dict[str, Any]:
@@ -38,7 +51,7 @@ def choice(index: int, whole: TokenDelta) -> dict[str, Any]:
     return {
         "index": index,
         "message": message,
-        "logprobs": None,
+        "logprobs": chat_logprobs(whole.logprobs),
         "finish_reason": whole.finish_reason,
     }
 

@@ -6,6 +6,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from engine import Chat, GenerateRequest
+from gateway.response_format import ResponseFormat
 from gateway.sampling import SamplingFields
 from gateway.wire import Metadata, Refused, WireModel
 
@@ -60,8 +61,11 @@ class ChatCompletionRequest(SamplingFields):
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
 
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    response_format: ResponseFormat | None = None
+
     # Valid, checked, and without effect here.
-    logprobs: Literal[False] | None = None
     metadata: Metadata | None = None
     modalities: list[Literal["text"]] | None = None
     prompt_cache_key: str | None = None
@@ -78,10 +82,8 @@ class ChatCompletionRequest(SamplingFields):
     parallel_tool_calls: Refused = None
     prediction: Refused = None
     reasoning_effort: Refused = None
-    response_format: Refused = None
     tool_choice: Refused = None
     tools: Refused = None
-    top_logprobs: Refused = None
     web_search_options: Refused = None
 
     @field_validator("max_tokens")
@@ -94,11 +96,22 @@ class ChatCompletionRequest(SamplingFields):
             )
         return value
 
+    @field_validator("top_logprobs")
+    @classmethod
+    def _needs_logprobs(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and not info.data.get("logprobs"):
+            raise PydanticCustomError("needs_logprobs", "is only allowed with logprobs: true")
+        return value
+
     def to_engine(self, request_id: str) -> list[GenerateRequest]:
         """Translate into one engine request for each choice."""
         chat = Chat(messages=tuple(message.for_template() for message in self.messages))
-        limit = self.max_completion_tokens or self.max_tokens
+        samplings = self.sampling(
+            self.max_completion_tokens or self.max_tokens,
+            logprobs=(self.top_logprobs or 0) if self.logprobs else None,
+            structured=self.response_format.structured() if self.response_format else None,
+        )
         return [
             GenerateRequest(request_id=f"{request_id}-{n}", prompt=chat, sampling=sampling)
-            for n, sampling in enumerate(self.sampling(limit))
+            for n, sampling in enumerate(samplings)
         ]

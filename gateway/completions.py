@@ -1,5 +1,6 @@
 """`POST /v1/completions`: the schema, its translation, the answers, the route."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
@@ -7,10 +8,12 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
-from engine import GenerateRequest, TokenDelta
+from engine import GenerateRequest, TokenDelta, TokenLogprob
 from gateway.answer import answer
 from gateway.body import read_body
+from gateway.choices import Tally
 from gateway.framer import Framer
+from gateway.logprobs import completion_logprobs
 from gateway.sampling import SamplingFields
 from gateway.state import gateway_of
 from gateway.wire import Head, Refused, request_id
@@ -30,7 +33,7 @@ class CompletionRequest(SamplingFields):
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     best_of: Annotated[int, Field(ge=0, le=20)] | None = None
     echo: Literal[False] | None = None
-    logprobs: Refused = None
+    logprobs: Annotated[int, Field(ge=0, le=5)] | None = None
     suffix: Refused = None
 
     @field_validator("best_of")
@@ -42,7 +45,7 @@ class CompletionRequest(SamplingFields):
 
     def to_engine(self, request_id: str) -> list[GenerateRequest]:
         """Translate into one engine request for each choice of each prompt."""
-        samplings = self.sampling(self.max_tokens or 16)
+        samplings = self.sampling(self.max_tokens or 16, logprobs=self.logprobs)
         pairs = [(prompt, sampling) for prompt in self._prompts() for sampling in samplings]
         return [
             GenerateRequest(request_id=f"{request_id}-{n}", prompt=prompt, sampling=sampling)
@@ -64,16 +67,28 @@ class CompletionFramer(Framer):
 
     object_ = "text_completion"
 
+    def __init__(self, head: Head, count: int, tally: Tally, *, include_usage: bool) -> None:
+        super().__init__(head, count, tally, include_usage=include_usage)
+        self._offsets: dict[int, int] = {}
+
     def opening(self, index: int) -> list[dict[str, Any]]:  # noqa: ARG002 - all begin alike
         """Begin with the text itself."""
         return []
 
-    def choice(self, index: int, text: str | None, finish_reason: str | None) -> dict[str, Any]:
-        """Give a chunk's choice."""
+    def choice(
+        self,
+        index: int,
+        text: str | None,
+        finish_reason: str | None,
+        logprobs: Sequence[TokenLogprob],
+    ) -> dict[str, Any]:
+        """Give a chunk's choice; offsets count from the choice's beginning."""
+        offset = self._offsets.get(index, 0)
+        self._offsets[index] = offset + sum(len(token.token) for token in logprobs)
         return {
             "index": index,
             "text": text or "",
-            "logprobs": None,
+            "logprobs": completion_logprobs(logprobs, offset),
             "finish_reason": finish_reason,
         }
 
@@ -83,7 +98,7 @@ def choice(index: int, whole: TokenDelta) -> dict[str, Any]:
     return {
         "index": index,
         "text": whole.text,
-        "logprobs": None,
+        "logprobs": completion_logprobs(whole.logprobs, 0),
         "finish_reason": whole.finish_reason,
     }
 

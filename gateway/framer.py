@@ -2,9 +2,10 @@
 
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from engine import TokenDelta
+from engine import TokenDelta, TokenLogprob
 from gateway.choices import Tally
 from gateway.sse import frame
 from gateway.wire import Head
@@ -29,7 +30,9 @@ class Framer(ABC):
     def feed(self, index: int, delta: TokenDelta) -> bytes:
         """Write the frames of one delta; empty text makes no chunk of its own."""
         data = b"" if index in self._begun else self._begin(index)
-        if delta.text:
+        if delta.logprobs:
+            data += self._chunk(self.choice(index, delta.text, None, delta.logprobs))
+        elif delta.text:
             before, after = self._around[index]
             data += before + json.dumps(delta.text, ensure_ascii=False).encode() + after
         return data if delta.finish_reason is None else data + self._end(index, delta)
@@ -39,19 +42,25 @@ class Framer(ABC):
         """Give the choices of the chunks that come before a choice's first text."""
 
     @abstractmethod
-    def choice(self, index: int, text: str | None, finish_reason: str | None) -> dict[str, Any]:
+    def choice(
+        self,
+        index: int,
+        text: str | None,
+        finish_reason: str | None,
+        logprobs: Sequence[TokenLogprob],
+    ) -> dict[str, Any]:
         """Give a chunk's choice; `text` is None in the last one."""
 
     def _begin(self, index: int) -> bytes:
         self._begun.add(index)
-        before, after = self._chunk(self.choice(index, "\0", None)).split(b'"\\u0000"')
+        before, after = self._chunk(self.choice(index, "\0", None, ())).split(b'"\\u0000"')
         self._around[index] = before, after
         return b"".join(self._chunk(choice) for choice in self.opening(index))
 
     def _end(self, index: int, delta: TokenDelta) -> bytes:
         self._tally.add(index, delta.usage)
         self._left -= 1
-        last = self._chunk(self.choice(index, None, delta.finish_reason))
+        last = self._chunk(self.choice(index, None, delta.finish_reason, ()))
         if self._left or not self._include_usage:
             return last
         return last + frame(self._base | {"choices": [], "usage": self._tally.body()})

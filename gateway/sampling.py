@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from engine import SamplingParams
+from engine import SamplingParams, Structured
 from gateway.wire import StreamOptions, WireModel
 
 _StopString = Annotated[str, Field(min_length=1, max_length=1024)]
@@ -64,7 +64,13 @@ class SamplingFields(WireModel):
         """Whether the stream ends with a usage chunk."""
         return bool(self.stream_options and self.stream_options.include_usage)
 
-    def sampling(self, max_tokens: int | None) -> tuple[SamplingParams, ...]:
+    def sampling(
+        self,
+        max_tokens: int | None,
+        *,
+        logprobs: int | None = None,
+        structured: Structured | None = None,
+    ) -> tuple[SamplingParams, ...]:
         """Translate into the engine's words, once for each of the `n` choices."""
         fields = self.model_dump(include=_SAME_NAMES, exclude_none=True)
         if self.top_p == 0:  # vLLM wants more than nothing; OpenAI takes it as greedy
@@ -78,6 +84,8 @@ class SamplingFields(WireModel):
                 **fields,
                 seed=None if self.seed is None else self.seed + choice,
                 max_tokens=max_tokens,
+                logprobs=logprobs,
+                structured=structured,
                 stop=(self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ()),
                 stop_token_ids=tuple(self.stop_token_ids or ()),
             )

@@ -1,0 +1,53 @@
+"""What the simulated engine says when its output must fit a JSON schema: the plainest example."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+_DEPTH: Final = 16  # of a schema that refers to itself, where its optional parts are left out
+_PLAIN: Final = {
+    "string": "river", "integer": 7, "number": 0.5, "boolean": True, "null": None
+}  # fmt: skip
+
+Schema = Mapping[str, Any]
+
+
+def example(schema: Schema | None) -> str:
+    """Write the plainest JSON that fits a schema; without one, an object."""
+    return json.dumps({"answer": "river"} if schema is None else _value(schema, schema, 0))
+
+
+def _value(schema: Any, root: Schema, depth: int) -> Any:
+    if not isinstance(schema, Mapping) or depth > _DEPTH:
+        return None
+    if "$ref" in schema:
+        return _value(_resolve(str(schema["$ref"]), root), root, depth + 1)
+    if "const" in schema:
+        return schema["const"]
+    for choices in ("enum", "anyOf", "oneOf", "allOf"):
+        if schema.get(choices):
+            first = schema[choices][0]
+            return first if choices == "enum" else _value(first, root, depth + 1)
+    return _typed(schema, root, depth)
+
+
+def _typed(schema: Schema, root: Schema, depth: int) -> Any:
+    kind = schema.get("type", "object" if "properties" in schema else "string")
+    kind = kind[0] if isinstance(kind, list) else kind
+    if kind == "object":
+        required = schema.get("required", ())
+        parts = schema.get("properties", {}).items()
+        return {k: _value(v, root, depth + 1) for k, v in parts if k in required or depth < 4}
+    if kind == "array":
+        count = max(1, schema.get("minItems", 1)) if depth < _DEPTH else 0
+        return [_value(schema.get("items", {}), root, depth + 1) for _ in range(count)]
+    if kind in ("integer", "number"):
+        return max(_PLAIN[kind], schema.get("minimum", 0))
+    return _PLAIN.get(kind)
+
+
+def _resolve(ref: str, root: Schema) -> Any:
+    found: Any = root
+    for part in ref.removeprefix("#").strip("/").split("/"):
+        found = found.get(part, {}) if isinstance(found, Mapping) and part else found
+    return found
