@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import cast
 
-from engine.config import DEFAULT_MODEL, EngineConfig, model_limit
+from engine.config import DEFAULT_MODEL, EngineConfig, model_limit, model_type
 from engine.devices import Cpu, Device, Faults, Script, Simulated
 from engine.errors import (
     ContextLengthExceeded,
@@ -60,6 +60,7 @@ __all__ = [
     "Usage",
     "create_engine",
     "model_limit",
+    "model_type",
 ]
 
 

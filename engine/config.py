@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -27,8 +28,17 @@ class EngineConfig(BaseModel):
 
 def model_limit(folder: Path) -> int | None:
     """Read how many tokens a local model was made for; None where its config does not say."""
-    config = folder / "config.json"
-    if not config.is_file():
-        return None
-    limit = json.loads(config.read_text("utf-8")).get("max_position_embeddings")
+    limit = _read(folder).get("max_position_embeddings")
     return limit if isinstance(limit, int) else None
+
+
+def model_type(folder: Path) -> str | None:
+    """Read the family of a local model, such as `llama`; None where its config does not say."""
+    kind = _read(folder).get("model_type")
+    return kind if isinstance(kind, str) else None
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    config = folder / "config.json"
+    found = json.loads(config.read_text("utf-8")) if config.is_file() else {}
+    return found if isinstance(found, dict) else {}

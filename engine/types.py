@@ -24,9 +24,13 @@ Prompt = str | tuple[int, ...] | Chat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Structured:
-    """The output must be JSON that fits `json_schema`; without one, any JSON object."""
+    """The output must be JSON that fits `json_schema`; without one, any JSON object.
+
+    `param` is the part of the request that wants it so, for the refusals that name it.
+    """
 
     json_schema: Mapping[str, Any] | None = None
+    param: str = "response_format"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

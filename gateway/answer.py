@@ -1,7 +1,7 @@
 """How an endpoint answers: the merged deltas streamed as frames, or collected into one JSON."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -14,7 +14,17 @@ from gateway.sse import EventStream, frames, started
 from gateway.state import gateway_of
 from gateway.wire import Head, unless_disconnected
 
-Choice = Callable[[int, TokenDelta], dict[str, Any]]
+
+class Format(Protocol):
+    """How an endpoint writes what the engine made; `object_` names a whole answer."""
+
+    object_: str
+
+    def framer(self, head: Head, count: int, tally: Tally, *, include_usage: bool) -> Framer:
+        """Make the writer of a stream."""
+
+    def choice(self, index: int, whole: TokenDelta) -> dict[str, Any]:
+        """Give one choice of a whole answer."""
 
 
 async def answer(
@@ -22,29 +32,27 @@ async def answer(
     body: SamplingFields,
     head: Head,
     streams: Sequence[Deltas],
-    framer: type[Framer],
-    choice: Choice,
+    form: Format,
 ) -> Response:
     """Answer with these streams; a client that leaves ends them all."""
     limits = gateway_of(request).config.limits
     tally = Tally(body.n or 1)
     deltas = merged(streams)
     if not body.stream:
-        kind = framer.object_.removesuffix(".chunk")
-        work = _whole(deltas, head.fields(kind), len(streams), tally, choice)
+        work = _whole(deltas, head, len(streams), tally, form)
         return JSONResponse(await unless_disconnected(request, work))
     stream = await unless_disconnected(request, started(deltas, limits.first_delta_seconds))
-    writer = framer(head, len(streams), tally, include_usage=body.include_usage)
+    writer = form.framer(head, len(streams), tally, include_usage=body.include_usage)
     return EventStream(
         frames(stream, writer), stream, limits.ping_seconds, limits.send_timeout_seconds
     )
 
 
 async def _whole(
-    deltas: ChoiceDeltas, fields: dict[str, Any], count: int, tally: Tally, choice: Choice
+    deltas: ChoiceDeltas, head: Head, count: int, tally: Tally, form: Format
 ) -> dict[str, Any]:
     completions = await collected(deltas, count)
     for index, whole in enumerate(completions):
         tally.add(index, whole.usage)
-    choices = [choice(index, whole) for index, whole in enumerate(completions)]
-    return fields | {"choices": choices, "usage": tally.body()}
+    choices = [form.choice(index, whole) for index, whole in enumerate(completions)]
+    return head.fields(form.object_) | {"choices": choices, "usage": tally.body()}

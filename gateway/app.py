@@ -35,7 +35,8 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    served = Models({name: stack(leaf) for name, leaf in engines.items()}, int(time.time()))
+    stacks = {name: stack(leaf) for name, leaf in engines.items()}
+    served = Models(stacks, config.models, int(time.time()))
     app.state.gateway = Gateway(config, engines, served)
     for module in (chat, completions, models, health):
         app.include_router(module.routes)

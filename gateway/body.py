@@ -1,7 +1,8 @@
 """Reading a request's JSON body: media type, size, syntax, schema."""
 
 import asyncio
-from typing import Final, TypeVar
+import json
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect, Request
@@ -19,12 +20,41 @@ DISCARDED: Final = 64 * 2**20
 async def read_body(request: Request, schema: type[Body], limit: int) -> Body:
     """Read a body of at most `limit` bytes into `schema`; raises ApiError 400, 413 or 415."""
     _require_json(request)
-    raw = await _read(request, limit)
+    document = _parse(await _read(request, limit))
     try:
         # Strict: a string where a number belongs is the client's mistake, not ours to mend.
-        return schema.model_validate_json(raw, strict=True)
+        return schema.model_validate(document, strict=True)
     except ValidationError as error:
         raise validation_error(error) from None
+
+
+def _parse(raw: bytes) -> Any:
+    try:
+        return _json(raw)
+    except (ValueError, RecursionError):
+        message = "The body is not valid JSON. Send one JSON object in UTF-8."
+        raise ApiError(400, message) from None
+
+
+def _json(raw: bytes) -> Any:
+    document = json.loads(raw.decode(), object_pairs_hook=_object, parse_constant=_no_number)
+    if b"\\u" in raw:  # may be half of a pair of surrogates, which is no text
+        json.dumps(document, ensure_ascii=False).encode()
+    return document
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object whose keys differ: of two values, one would be dropped in silence."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)[:64]
+        raise ApiError(400, "The body has a key twice. Send it once.", param=twice)
+    return found
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(name)  # NaN and Infinity are Python's, not JSON's
 
 
 def _require_json(request: Request) -> None:

@@ -10,12 +10,12 @@ from engine import (
     GenerateRequest,
     ModelInfo,
     SamplingParams,
+    Structured,
     TokenDelta,
     UnsupportedParameter,
 )
 
 _DEFAULTS: Final = SamplingParams()
-_WIRE_NAMES: Final = {"structured": "response_format"}
 
 
 class Capable:
@@ -43,8 +43,9 @@ class Capable:
     def _refuse(self, sampling: SamplingParams) -> None:
         for field in fields(sampling):
             ignored = field.name in self.model.unsupported
-            if ignored and getattr(sampling, field.name) != getattr(_DEFAULTS, field.name):
-                name = _WIRE_NAMES.get(field.name, field.name)
+            value = getattr(sampling, field.name)
+            if ignored and value != getattr(_DEFAULTS, field.name):
+                name = value.param if isinstance(value, Structured) else field.name
                 raise UnsupportedParameter(
                     f"Unsupported parameter: '{name}' cannot be honoured by the engine of "
                     f"model '{self.model.id}'. Leave it out.",

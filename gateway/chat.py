@@ -9,13 +9,52 @@ from starlette.responses import Response
 from engine import TokenDelta, TokenLogprob
 from gateway.answer import answer
 from gateway.body import read_body
+from gateway.chat_parts import MakeParser, delta_body, message_body, parser_for
 from gateway.chat_request import ChatCompletionRequest
+from gateway.choices import Tally
 from gateway.framer import Framer
 from gateway.logprobs import chat_logprobs
+from gateway.parts import Content, Parser, Part, ToolCall
 from gateway.state import gateway_of
 from gateway.wire import Head, request_id
 
 routes = APIRouter()
+
+
+class ChatFormat:
+    """How one chat request is answered: with which parser, and what a forced call ends with."""
+
+    object_ = "chat.completion"
+
+    def __init__(self, make_parser: MakeParser | None, *, named: bool) -> None:
+        self.make_parser = make_parser
+        self._named = named
+
+    def framer(self, head: Head, count: int, tally: Tally, *, include_usage: bool) -> Framer:
+        """Make the writer of a stream."""
+        return ChatFramer(self, head, count, tally, include_usage=include_usage)
+
+    def choice(self, index: int, whole: TokenDelta) -> dict[str, Any]:
+        """Give one choice of a whole answer."""
+        parts = self.parts(whole)
+        return {
+            "index": index,
+            "message": message_body(parts),
+            "logprobs": chat_logprobs(whole.logprobs),
+            "finish_reason": self.reason(whole, called=_called(parts)),
+        }
+
+    def parts(self, whole: TokenDelta) -> list[Part]:
+        """Parse a whole text."""
+        if self.make_parser is None:
+            return [Content(whole.text)]
+        parser = self.make_parser()
+        return parser.feed(whole.text) + parser.finish()
+
+    def reason(self, delta: TokenDelta, *, called: bool) -> str | None:
+        """Say why a choice ended; as with OpenAI, a call that was named ends with `stop`."""
+        calls = called and not self._named and delta.finish_reason == "stop"
+        return "tool_calls" if calls else delta.finish_reason
 
 
 class ChatFramer(Framer):
@@ -23,10 +62,39 @@ class ChatFramer(Framer):
 
     object_ = "chat.completion.chunk"
 
+    def __init__(
+        self, form: ChatFormat, head: Head, count: int, tally: Tally, *, include_usage: bool
+    ) -> None:
+        super().__init__(head, count, tally, include_usage=include_usage)
+        self._form = form
+        self._parsers: dict[int, Parser] = {}
+        self._called: set[int] = set()
+
     def opening(self, index: int) -> list[dict[str, Any]]:
         """Begin a choice with its role."""
         role = {"role": "assistant", "content": "", "refusal": None}
-        return [{"index": index, "delta": role, "logprobs": None, "finish_reason": None}]
+        return [_choice(index, role)]
+
+    def middle(self, index: int, delta: TokenDelta) -> bytes:
+        """Write the frames of a delta: of its text, or of the parts that it turns out to be."""
+        if self._form.make_parser is None:
+            return super().middle(index, delta)
+        if index not in self._parsers:
+            self._parsers[index] = self._form.make_parser()
+        parser = self._parsers[index]
+        parts = parser.feed(delta.text) + (parser.finish() if delta.finish_reason else [])
+        if _called(parts):
+            self._called.add(index)
+        bodies = [delta_body(part) for part in parts] or ([{}] if delta.logprobs else [])
+        logprobs = [delta.logprobs, *((),) * len(bodies)]
+        return b"".join(
+            self.chunk(_choice(index, body, None, shown))
+            for body, shown in zip(bodies, logprobs, strict=False)
+        )
+
+    def reason(self, index: int, delta: TokenDelta) -> str | None:
+        """Say why a choice ended."""
+        return self._form.reason(delta, called=index in self._called)
 
     def choice(
         self,
@@ -37,23 +105,25 @@ class ChatFramer(Framer):
     ) -> dict[str, Any]:
         """Give a chunk's choice."""
         delta = {} if text is None else {"content": text}
-        return {
-            "index": index,
-            "delta": delta,
-            "logprobs": chat_logprobs(logprobs),
-            "finish_reason": finish_reason,
-        }
+        return _choice(index, delta, finish_reason, logprobs)
 
 
-def choice(index: int, whole: TokenDelta) -> dict[str, Any]:
-    """Give one choice of a whole answer."""
-    message = {"role": "assistant", "content": whole.text, "refusal": None}
+def _choice(
+    index: int,
+    delta: dict[str, Any],
+    finish_reason: str | None = None,
+    logprobs: Sequence[TokenLogprob] = (),
+) -> dict[str, Any]:
     return {
         "index": index,
-        "message": message,
-        "logprobs": chat_logprobs(whole.logprobs),
-        "finish_reason": whole.finish_reason,
+        "delta": delta,
+        "logprobs": chat_logprobs(logprobs),
+        "finish_reason": finish_reason,
     }
+
+
+def _called(parts: Sequence[Part]) -> bool:
+    return any(isinstance(part, ToolCall) for part in parts)
 
 
 @routes.post("/v1/chat/completions")
@@ -62,6 +132,8 @@ async def create_chat_completion(request: Request) -> Response:
     gateway = gateway_of(request)
     body = await read_body(request, ChatCompletionRequest, gateway.config.limits.max_body_bytes)
     engine = gateway.models.engine(body.model)
+    model = gateway.models.config(body.model)
+    form = ChatFormat(parser_for(body, model), named=body.names_a_tool)
     head = Head.new("chatcmpl", body.model)
     streams = [engine.generate(one) for one in body.to_engine(request_id(request, head))]
-    return await answer(request, body, head, streams, ChatFramer, choice)
+    return await answer(request, body, head, streams, form)

@@ -5,9 +5,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from engine import Chat, GenerateRequest
+from engine import Chat, GenerateRequest, Structured
 from gateway.response_format import ResponseFormat
 from gateway.sampling import SamplingFields
+from gateway.tool_request import NamedChoice, PastCall, ToolChoice, Tools, check_choice, forced
 from gateway.wire import Metadata, Refused, WireModel
 
 
@@ -24,7 +25,7 @@ class Message(WireModel):
     role: Literal["system", "developer", "user", "assistant", "tool"]
     name: str | None = None
     tool_call_id: str | None = None
-    tool_calls: list[dict[str, Any]] | None = None
+    tool_calls: list[PastCall] | None = None
     content: str | Annotated[list[TextPart], Field(min_length=1)] | None = Field(
         default=None, validate_default=True
     )
@@ -49,7 +50,8 @@ class Message(WireModel):
         if isinstance(text, list):
             text = "".join(part.text for part in text)
         message = {"role": "system" if self.role == "developer" else self.role, "content": text}
-        extra = {"tool_calls": self.tool_calls, "tool_call_id": self.tool_call_id}
+        calls = [call.for_template() for call in self.tool_calls or ()] or None
+        extra = {"tool_calls": calls, "tool_call_id": self.tool_call_id}
         return message | {key: value for key, value in extra.items() if value is not None}
 
 
@@ -64,6 +66,9 @@ class ChatCompletionRequest(SamplingFields):
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     response_format: ResponseFormat | None = None
+    tools: Tools | None = None
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
 
     # Valid, checked, and without effect here.
     metadata: Metadata | None = None
@@ -79,11 +84,8 @@ class ChatCompletionRequest(SamplingFields):
     function_call: Refused = None
     functions: Refused = None
     moderation: Refused = None
-    parallel_tool_calls: Refused = None
     prediction: Refused = None
     reasoning_effort: Refused = None
-    tool_choice: Refused = None
-    tools: Refused = None
     web_search_options: Refused = None
 
     @field_validator("max_tokens")
@@ -96,6 +98,26 @@ class ChatCompletionRequest(SamplingFields):
             )
         return value
 
+    @field_validator("messages")
+    @classmethod
+    def _results_follow_calls(cls, messages: list[Message]) -> list[Message]:
+        known: set[str] = set()
+        for place, message in enumerate(messages):
+            known |= {call.id for call in message.tool_calls or ()}
+            if message.role == "tool" and message.tool_call_id not in known:
+                raise PydanticCustomError(
+                    "tool_call_id",
+                    "the tool message at [{place}] needs the tool_call_id of a call before it",
+                    {"place": place},
+                )
+        return messages
+
+    @field_validator("tool_choice")
+    @classmethod
+    def _can_be_met(cls, choice: ToolChoice | None, info: ValidationInfo) -> ToolChoice | None:
+        check_choice(choice, info.data.get("tools") or [])
+        return choice
+
     @field_validator("top_logprobs")
     @classmethod
     def _needs_logprobs(cls, value: int | None, info: ValidationInfo) -> int | None:
@@ -105,13 +127,33 @@ class ChatCompletionRequest(SamplingFields):
 
     def to_engine(self, request_id: str) -> list[GenerateRequest]:
         """Translate into one engine request for each choice."""
-        chat = Chat(messages=tuple(message.for_template() for message in self.messages))
+        chat = Chat(
+            messages=tuple(message.for_template() for message in self.messages),
+            tools=self._offered(),
+        )
         samplings = self.sampling(
             self.max_completion_tokens or self.max_tokens,
             logprobs=(self.top_logprobs or 0) if self.logprobs else None,
-            structured=self.response_format.structured() if self.response_format else None,
+            structured=self._structured(),
         )
         return [
             GenerateRequest(request_id=f"{request_id}-{n}", prompt=chat, sampling=sampling)
             for n, sampling in enumerate(samplings)
         ]
+
+    @property
+    def names_a_tool(self) -> bool:
+        """Whether one function has to be called."""
+        return isinstance(self.tool_choice, NamedChoice)
+
+    def _offered(self) -> tuple[dict[str, Any], ...]:
+        if self.tool_choice == "none":
+            return ()
+        return tuple(tool.model_dump(exclude_none=True) for tool in self.tools or ())
+
+    def _structured(self) -> Structured | None:
+        many = self.parallel_tool_calls is not False
+        call = forced(self.tool_choice, self.tools or [], many=many)
+        if call is not None or self.response_format is None:
+            return call
+        return self.response_format.structured()

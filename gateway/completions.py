@@ -93,14 +93,23 @@ class CompletionFramer(Framer):
         }
 
 
-def choice(index: int, whole: TokenDelta) -> dict[str, Any]:
-    """Give one choice of a whole answer."""
-    return {
-        "index": index,
-        "text": whole.text,
-        "logprobs": completion_logprobs(whole.logprobs, 0),
-        "finish_reason": whole.finish_reason,
-    }
+class CompletionFormat:
+    """How a completion request is answered."""
+
+    object_ = "text_completion"
+
+    def framer(self, head: Head, count: int, tally: Tally, *, include_usage: bool) -> Framer:
+        """Make the writer of a stream."""
+        return CompletionFramer(head, count, tally, include_usage=include_usage)
+
+    def choice(self, index: int, whole: TokenDelta) -> dict[str, Any]:
+        """Give one choice of a whole answer."""
+        return {
+            "index": index,
+            "text": whole.text,
+            "logprobs": completion_logprobs(whole.logprobs, 0),
+            "finish_reason": whole.finish_reason,
+        }
 
 
 @routes.post("/v1/completions")
@@ -111,4 +120,4 @@ async def create_completion(request: Request) -> Response:
     engine = gateway.models.engine(body.model)
     head = Head.new("cmpl", body.model)
     streams = [engine.generate(one) for one in body.to_engine(request_id(request, head))]
-    return await answer(request, body, head, streams, CompletionFramer, choice)
+    return await answer(request, body, head, streams, CompletionFormat())

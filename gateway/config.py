@@ -1,5 +1,6 @@
 """`AppConfig`: the `args:` of a Ray Serve config file. The only reader of files and environment."""
 
+import math
 import os
 from pathlib import Path
 from typing import Any, Literal
@@ -8,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from engine import EngineConfig
+from gateway.haproxy import write_script
 
 IMPORT_PATH = "gateway.serve:build_app"
 
@@ -21,10 +23,17 @@ class _Frozen(BaseModel):
 
 
 class ModelConfig(_Frozen):
-    """One served model: the name clients ask for, and the engine behind it."""
+    """One served model: the name clients ask for, and the engine behind it.
+
+    `tool_parser` is the form in which the model writes tool calls; None goes by its family.
+    `reasoning: think` finds `<think>` sections; `think_begun` is for models whose chat template
+    writes the `<think>` itself.
+    """
 
     id: str = Field(min_length=1, max_length=200)
     engine: EngineConfig = EngineConfig()
+    tool_parser: Literal["llama3_json", "hermes", "mistral", "plain_json"] | None = None
+    reasoning: Literal["think", "think_begun"] | None = None
 
 
 class Limits(_Frozen):
@@ -58,6 +67,50 @@ class AppConfig(_Frozen):
     def max_ongoing_requests(self) -> int:
         """How many requests Serve may hand to one replica: its slots and its queue."""
         return self.models[0].engine.max_num_seqs + self.limits.max_queued
+
+
+def serve_environment(config: AppConfig) -> dict[str, str]:
+    """Give the variables that Ray Serve reads when it starts, on every node.
+
+    Under `serve deploy` these are the operator's to set; HAProxy then shows its figures on all
+    interfaces (ports 8404 and 9101), which `proxy: python` does not.
+    """
+    longest = math.ceil(config.limits.max_seconds) + 30
+    return {
+        "RAY_SERVE_ENABLE_HA_PROXY": str(int(config.proxy == "haproxy")),
+        # Every reload of HAProxy ends the streams of the old worker after this time.
+        "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": str(longest),
+        "RAY_SERVE_HAPROXY_NBTHREAD": "2",
+        # A dead engine serves nobody: no drain of half a minute before its replica is replaced.
+        "RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS": "1",
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
+        # Nothing in the app blocks, so it needs no second loop and no hop between two.
+        "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
+        "RAY_SERVE_LOG_TO_STDERR": "0",
+        "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1000",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        # Ray would give an actor without CPUs of its own one thread.
+        "OMP_NUM_THREADS": str(os.cpu_count() or 1),
+    }
+
+
+def set_serve_environment(config: AppConfig) -> None:
+    """Set what `serve_environment` says; the proxy is the config's, the rest may be overridden."""
+    wanted = serve_environment(config)
+    for name, value in wanted.items():
+        os.environ.setdefault(name, value)
+    os.environ["RAY_SERVE_ENABLE_HA_PROXY"] = wanted["RAY_SERVE_ENABLE_HA_PROXY"]
+    if config.proxy == "haproxy" and "RAY_SERVE_HAPROXY_BINARY_PATH" not in os.environ:
+        stats, metrics = haproxy_ports().values()
+        script = cache_folder().parent / f"haproxy-{stats}-{metrics}.sh"
+        write_script(script, stats, metrics)
+        os.environ["RAY_SERVE_HAPROXY_BINARY_PATH"] = str(script)
+
+
+def haproxy_ports() -> dict[str, int]:
+    """Give the ports on which HAProxy shows its figures, by the variable that moves each."""
+    defaults = {"RAY_SERVE_HAPROXY_STATS_PORT": 8404, "RAY_SERVE_HAPROXY_METRICS_PORT": 9101}
+    return {name: int(os.environ.get(name, port)) for name, port in defaults.items()}
 
 
 def cache_folder() -> Path:

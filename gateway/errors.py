@@ -113,8 +113,6 @@ def validation_error(error: ValidationError) -> ApiError:
     findings = error.errors(include_url=False, include_input=False)
     first = max(findings, key=lambda e: (len(e["loc"]), not e["type"].endswith("_type")))
     kind = first["type"]
-    if kind == "json_invalid":
-        return ApiError(400, "The body is not valid JSON. Send one JSON object in UTF-8.")
     param = _path(first["loc"])
     if param is None:
         return ApiError(400, "The body must be a JSON object.")

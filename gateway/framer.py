@@ -30,12 +30,21 @@ class Framer(ABC):
     def feed(self, index: int, delta: TokenDelta) -> bytes:
         """Write the frames of one delta; empty text makes no chunk of its own."""
         data = b"" if index in self._begun else self._begin(index)
-        if delta.logprobs:
-            data += self._chunk(self.choice(index, delta.text, None, delta.logprobs))
-        elif delta.text:
-            before, after = self._around[index]
-            data += before + json.dumps(delta.text, ensure_ascii=False).encode() + after
+        data += self.middle(index, delta)
         return data if delta.finish_reason is None else data + self._end(index, delta)
+
+    def middle(self, index: int, delta: TokenDelta) -> bytes:
+        """Write the frames of a delta's text and logprobs."""
+        if delta.logprobs:
+            return self.chunk(self.choice(index, delta.text, None, delta.logprobs))
+        if not delta.text:
+            return b""
+        before, after = self._around[index]
+        return before + json.dumps(delta.text, ensure_ascii=False).encode() + after
+
+    def reason(self, index: int, delta: TokenDelta) -> str | None:  # noqa: ARG002 - chat looks
+        """Say why a choice ended, in the endpoint's words."""
+        return delta.finish_reason
 
     @abstractmethod
     def opening(self, index: int) -> list[dict[str, Any]]:
@@ -53,18 +62,19 @@ class Framer(ABC):
 
     def _begin(self, index: int) -> bytes:
         self._begun.add(index)
-        before, after = self._chunk(self.choice(index, "\0", None, ())).split(b'"\\u0000"')
+        before, after = self.chunk(self.choice(index, "\0", None, ())).split(b'"\\u0000"')
         self._around[index] = before, after
-        return b"".join(self._chunk(choice) for choice in self.opening(index))
+        return b"".join(self.chunk(choice) for choice in self.opening(index))
 
     def _end(self, index: int, delta: TokenDelta) -> bytes:
         self._tally.add(index, delta.usage)
         self._left -= 1
-        last = self._chunk(self.choice(index, None, delta.finish_reason, ()))
+        last = self.chunk(self.choice(index, None, self.reason(index, delta), ()))
         if self._left or not self._include_usage:
             return last
         return last + frame(self._base | {"choices": [], "usage": self._tally.body()})
 
-    def _chunk(self, choice: dict[str, Any]) -> bytes:
+    def chunk(self, choice: dict[str, Any]) -> bytes:
+        """Write one choice as a whole frame."""
         usage = {"usage": None} if self._include_usage else {}
         return frame(self._base | {"choices": [choice]} | usage)

