@@ -15,6 +15,7 @@ from engine.errors import (
     InvalidRequest,
     UnsupportedParameter,
 )
+from engine.model_store import ModelNotAvailable, resolve_model
 from engine.types import (
     Chat,
     Engine,
@@ -49,6 +50,7 @@ __all__ = [
     "Leaf",
     "Load",
     "ModelInfo",
+    "ModelNotAvailable",
     "Phase",
     "SamplingParams",
     "Script",
@@ -61,6 +63,7 @@ __all__ = [
     "create_engine",
     "model_limit",
     "model_type",
+    "resolve_model",
 ]
 
 

@@ -15,7 +15,13 @@ from rich.console import Console
 
 from gateway.check import check as check_config
 from gateway.check import check_address, check_serve, plan_lines
-from gateway.config import AppConfig, ConfigError, load_config, set_serve_environment
+from gateway.config import (
+    AppConfig,
+    ConfigError,
+    load_config,
+    set_serve_environment,
+    with_local_models,
+)
 
 app = typer.Typer(
     help="An OpenAI-compatible gateway.",
@@ -113,6 +119,7 @@ def _serve_ray(config: AppConfig, host: str, port: int) -> None:
     console = Console(soft_wrap=True)
     progress = Progress(console)
     begun = time.monotonic()
+    config = _with_models(config, progress)
     progress("Import Ray")
     set_serve_environment(config)
     try:
@@ -124,6 +131,16 @@ def _serve_ray(config: AppConfig, host: str, port: int) -> None:
             _wait()
     finally:
         progress.end()
+
+
+def _with_models(config: AppConfig, progress: Progress) -> AppConfig:
+    """Fetch what is missing, then check what only a model that is there can tell."""
+    try:
+        local = with_local_models(config, progress)
+    finally:
+        progress.end()
+    check_config(local)
+    return local
 
 
 def _wait() -> None:
@@ -140,8 +157,10 @@ def _serve_plain(config: AppConfig, host: str, port: int) -> None:
     from engine import create_engine
     from gateway.app import create_app
 
+    console = Console(soft_wrap=True)
+    config = _with_models(config, Progress(console))
     engines = {model.id: create_engine(model.id, model.engine) for model in config.models}
-    _welcome(Console(soft_wrap=True), config, host, port, None)
+    _welcome(console, config, host, port, None)
     uvicorn.run(
         create_app(config, engines),
         host=host,

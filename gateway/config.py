@@ -2,13 +2,14 @@
 
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from engine import EngineConfig
+from engine import EngineConfig, ModelNotAvailable, resolve_model
 from gateway.haproxy import write_script
 
 IMPORT_PATH = "gateway.serve:build_app"
@@ -117,6 +118,27 @@ def cache_folder() -> Path:
     """Give the folder for converted models, by the XDG rules."""
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(root) / "neuron-gateway" / "models"
+
+
+def with_local_models(config: AppConfig, progress: Callable[[str], None]) -> AppConfig:
+    """Give the config with a local folder for each model, converted or fetched where it must be.
+
+    Raises ConfigError where a model cannot be had.
+    """
+    models = tuple(_with_local_model(model, progress) for model in config.models)
+    return config.model_copy(update={"models": models})
+
+
+def _with_local_model(model: ModelConfig, progress: Callable[[str], None]) -> ModelConfig:
+    if not model.engine.device.reads_model:
+        return model
+    try:
+        folder = resolve_model(model.engine.model, cache=cache_folder(), progress=progress)
+    except ModelNotAvailable as error:
+        raise ConfigError(str(error)) from None
+    return model.model_copy(
+        update={"engine": model.engine.model_copy(update={"model": str(folder)})}
+    )
 
 
 def load_config(path: Path | None) -> AppConfig:

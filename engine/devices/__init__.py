@@ -14,6 +14,7 @@ class DeviceKind(Protocol):
     """What every device knows: the driver and the settings that follow from it."""
 
     driver: ClassVar[str]
+    reads_model: ClassVar[bool]
 
     def unsupported(self) -> frozenset[str]: ...
     def resources(self) -> dict[str, float]: ...

@@ -35,6 +35,7 @@ class Simulated(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     driver: ClassVar[str] = "engine.simulated:SimulatedEngine"
+    reads_model: ClassVar[bool] = False
 
     kind: Literal["simulated"]
     time_scale: float = Field(default=1.0, ge=0)

@@ -1,0 +1,37 @@
+"""Sees to it that forked processes do not outlive the process that they work for."""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from typing import Final
+
+_POLL_SECONDS: Final = 0.5
+
+
+@contextlib.contextmanager
+def dying_with_me() -> Iterator[None]:
+    """Let processes that are forked inside follow this one into its death.
+
+    vLLM's EngineCore goes on for ever once its parent was killed, and keeps memory, sockets and
+    cores. The kernel's parent-death signal is no help: it watches the thread that forked.
+    """
+    parent, armed = os.getpid(), True
+
+    def follow() -> None:
+        if armed:
+            threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+
+    os.register_at_fork(after_in_child=follow)  # for good: hence the switch
+    try:
+        yield
+    finally:
+        armed = False
+
+
+def _end_after(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_POLL_SECONDS)
+    os.kill(os.getpid(), signal.SIGKILL)

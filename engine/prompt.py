@@ -1,0 +1,128 @@
+"""Prompts to token ids: tokenizer, chat template, context length. The importer of transformers."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from engine.errors import ContextLengthExceeded, InvalidRequest
+from engine.types import Chat, GenerateRequest, Prompt
+
+_log: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A prompt as the engine takes it: its ids, and how many tokens may follow `emitted`."""
+
+    prompt_tokens: int
+    token_ids: tuple[int, ...]
+    room: int
+
+
+class Prompts:
+    """Prepares the prompts of one model beside the event loop."""
+
+    def __init__(self, tokenizer: Any, max_model_len: int) -> None:
+        self._tokenizer = tokenizer
+        self._vocabulary = len(tokenizer)
+        self._limit = max_model_len
+        # One thread: transformers' tokenizers change their own state while they encode.
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prompt")
+
+    @classmethod
+    def load(cls, folder: Path, max_model_len: int) -> "Prompts":
+        """Read a model's tokenizer and chat template; takes seconds, so call it in a thread."""
+        from transformers import AutoTokenizer
+
+        return cls(AutoTokenizer.from_pretrained(str(folder)), max_model_len)
+
+    async def prepare(self, request: GenerateRequest) -> Prepared:
+        """Render, tokenize and measure one prompt; raises InvalidRequest and nothing else."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, self._prepare, request)
+
+    def close(self) -> None:
+        """Let the thread go."""
+        self._pool.shutdown(wait=False)
+
+    def _prepare(self, request: GenerateRequest) -> Prepared:
+        ids = self._token_ids(request.prompt)
+        wanted = request.sampling.max_tokens
+        space = room_for(request.prompt, len(ids), wanted, self._limit)
+        return Prepared(
+            prompt_tokens=len(ids),
+            token_ids=(*ids, *request.emitted),
+            room=max(0, space - len(request.emitted)),
+        )
+
+    def _token_ids(self, prompt: Prompt) -> Sequence[int]:
+        if isinstance(prompt, tuple):
+            ids: Sequence[int] = self._known(prompt)
+        elif isinstance(prompt, str):
+            ids = self._encode(prompt, "prompt", special=True)
+        else:
+            # The template writes the special tokens itself.
+            ids = self._encode(self._render(prompt), "messages", special=False)
+        if not ids:
+            raise InvalidRequest("The prompt is empty.", param=_param(prompt))
+        return ids
+
+    def _known(self, ids: tuple[int, ...]) -> tuple[int, ...]:
+        if all(0 <= token < self._vocabulary for token in ids):
+            return ids
+        raise InvalidRequest(
+            f"Token ids must be from 0 to {self._vocabulary - 1} for this model.", param="prompt"
+        )
+
+    def _encode(self, text: str, param: str, *, special: bool) -> Sequence[int]:
+        try:
+            ids: list[int] = self._tokenizer.encode(text, add_special_tokens=special)
+        except Exception as error:
+            _log.info("A prompt could not be tokenized: %s", type(error).__name__)
+            raise InvalidRequest(
+                "The text cannot be tokenized; it must be valid Unicode.", param=param
+            ) from error
+        return ids
+
+    def _render(self, chat: Chat) -> str:
+        if self._tokenizer.chat_template is None:
+            raise InvalidRequest("This model has no chat template.", param="messages")
+        try:
+            text = self._tokenizer.apply_chat_template(
+                [dict(message) for message in chat.messages],
+                tools=[dict(tool) for tool in chat.tools] or None,
+                add_generation_prompt=True,
+                tokenize=False,
+            )
+        except Exception as error:
+            # A template is a program that the model brings: it may raise anything at all.
+            _log.info("A chat template refused the messages: %s", type(error).__name__)
+            raise InvalidRequest(
+                "The model's chat template cannot render these messages; "
+                "check their roles, their order and that each content is a text.",
+                param="messages",
+            ) from error
+        return str(text)
+
+
+def room_for(prompt: Prompt, prompt_tokens: int, max_tokens: int | None, limit: int) -> int:
+    """Give the tokens a completion may have; raises ContextLengthExceeded where they do not fit.
+
+    `max_tokens` of None asks for the rest of the context, and for one token at least.
+    """
+    wanted = 1 if max_tokens is None else max_tokens
+    if prompt_tokens + wanted > limit:
+        raise ContextLengthExceeded(
+            f"This model's context is {limit} tokens; the prompt has {prompt_tokens} and "
+            f"{wanted} more were requested. Shorten the prompt or lower max_tokens.",
+            param=_param(prompt),
+        )
+    return limit - prompt_tokens if max_tokens is None else max_tokens
+
+
+def _param(prompt: Prompt) -> str:
+    return "messages" if isinstance(prompt, Chat) else "prompt"

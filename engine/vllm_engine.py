@@ -1,0 +1,216 @@
+"""`VLLMEngine`: vLLM's `AsyncLLM` as an Engine. The importer of vllm.
+
+vLLM is imported in `start()`: it takes seconds, and the event loop serves health checks meanwhile.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import os
+from collections.abc import AsyncGenerator, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from engine.children import dying_with_me
+from engine.config import EngineConfig, model_limit
+from engine.errors import EngineDead, EngineError, GenerationFailed, InvalidRequest
+from engine.prompt import Prepared, Prompts
+from engine.types import GenerateRequest, Load, ModelInfo, Phase, TokenDelta
+from engine.vllm_output import Deltas, nothing_left
+from engine.vllm_request import client_errors, vllm_request
+from engine.watchdog import Watchdog
+
+# A hung device is invisible to vLLM. One prefill step on a slow CPU takes tens of seconds.
+STALL_SECONDS: Final = 180.0
+_log: Final = logging.getLogger(__name__)
+
+
+class VLLMEngine:
+    """An Engine over `AsyncLLM`; `config.model` is a local folder."""
+
+    def __init__(self, model_id: str, config: EngineConfig) -> None:
+        self._config = config
+        self._folder = Path(config.model)
+        self._model = ModelInfo(
+            id=model_id,
+            max_model_len=config.max_model_len or model_limit(self._folder) or 2048,
+            unsupported=config.device.unsupported(),
+        )
+        self._phase: Phase = "created"
+        self._llm: Any = None  # AsyncLLM, once started
+        self._prompts: Prompts | None = None
+        self._numbers = itertools.count(1)
+        self._active = 0
+        self._watchdog = Watchdog()
+
+    @property
+    def model(self) -> ModelInfo:
+        """The model as its folder and the config describe it."""
+        return self._model
+
+    @property
+    def phase(self) -> Phase:
+        """Where the engine is between created and dead."""
+        return self._phase
+
+    @property
+    def load(self) -> Load:
+        """Requests that were given to vLLM: it runs as many as there are slots."""
+        slots = self._config.max_num_seqs
+        running = min(self._active, slots)
+        return Load(running=running, waiting=self._active - running, slots=slots)
+
+    async def start(self) -> None:
+        """Load model and tokenizer; raises EngineDead if that fails."""
+        self._phase = "loading"
+        try:
+            await asyncio.to_thread(self._load)
+        except Exception as error:
+            _log.exception("The engine did not start")
+            self._phase = "dead"
+            raise EngineDead("The engine did not start.") from error
+        if self._llm is None:
+            raise EngineDead("The engine was closed while it started.")
+        self._phase = "ready"
+
+    def _load(self) -> None:
+        """Do the slow part of start, in a thread that close cannot stop."""
+        # In no local variable: vLLM keeps this frame alive, and then the engine until exit.
+        self._llm = _make_async_llm(self._config, self._model)
+        self._prompts = Prompts.load(self._folder, self._model.max_model_len)
+        if self._phase == "dead":
+            self._shut_down()
+
+    async def close(self) -> None:
+        """Stop EngineCore; running requests end with EngineDead."""
+        self._phase = "dead"
+        if self._prompts is not None:
+            self._prompts.close()
+        if self._active:  # vLLM tells them from the loop, which must be free for it
+            await asyncio.to_thread(self._shut_down)
+        else:
+            self._shut_down()
+
+    def _shut_down(self) -> None:
+        llm, self._llm = self._llm, None
+        if llm is not None:
+            llm.shutdown()
+
+    async def check_health(self) -> None:
+        """Raise EngineDead if EngineCore is gone, or did nothing for STALL_SECONDS with work."""
+        if self._phase != "ready":
+            raise EngineDead("The engine is not running.")
+        with self._translated():
+            await self._llm.check_health()
+        if self._watchdog.silence() > STALL_SECONDS:
+            self._phase = "dead"
+            raise EngineDead("The engine makes no progress.")
+
+    async def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenDelta, None]:
+        """Stream one completion; closing the generator aborts it in vLLM."""
+        if self._phase != "ready" or self._prompts is None:
+            raise EngineDead("The engine is not running.")
+        prepared = await self._prompts.prepare(request)
+        if prepared.room == 0:
+            yield nothing_left(request, prepared)
+            return
+        made = Deltas(request, prepared)
+        with self._translated(request):
+            async with contextlib.aclosing(self._outputs(request, prepared)) as outputs:
+                async for output in outputs:
+                    yield made.delta(output)
+
+    async def _outputs(
+        self, request: GenerateRequest, prepared: Prepared
+    ) -> AsyncGenerator[Any, None]:
+        """Stream vLLM's RequestOutputs, and see to it that an unfinished request is aborted."""
+        # Clients may choose request ids; one that comes twice must not meet the other.
+        request_id = f"{request.request_id}-{next(self._numbers)}"
+        prompt, params = vllm_request(request, prepared)
+        llm, finished = self._llm, False
+        if llm is None:
+            raise EngineDead("The engine is not running.")
+        self._active += 1
+        self._watchdog.waits(request_id)
+        try:
+            async with contextlib.aclosing(llm.generate(prompt, params, request_id)) as outputs:
+                async for output in outputs:
+                    finished = output.finished
+                    self._watchdog.served(request_id)
+                    yield output
+                    self._watchdog.waits(request_id)
+        finally:
+            self._active -= 1
+            self._watchdog.served(request_id)
+            if not finished:
+                await _abort(llm, request_id)
+
+    @contextlib.contextmanager
+    def _translated(self, request: GenerateRequest | None = None) -> Iterator[None]:
+        """Let only EngineErrors out; vLLM's words go to the log, not to clients."""
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        try:
+            yield
+        except EngineError as error:
+            if self._phase == "dead" and isinstance(error, GenerationFailed):
+                raise EngineDead("The engine was closed.") from error
+            raise
+        except EngineDeadError as error:
+            self._phase = "dead"
+            raise EngineDead("The engine died.") from error
+        except client_errors() as error:
+            _log.info("vLLM refused a request: %s", error)
+            param = getattr(error, "parameter", None)
+            what = f"this value of {param}" if param else "this request"
+            raise InvalidRequest(f"The engine cannot serve {what}.", param) from error
+        except Exception as error:
+            _log.exception("vLLM failed on a request")
+            raise GenerationFailed("The engine failed on this request.") from error
+
+
+async def _abort(llm: Any, request_id: str) -> None:
+    """Abort for sure: vLLM itself forgets a request that is cancelled while it is added."""
+    with contextlib.suppress(Exception):  # a dead engine has nothing to abort
+        await asyncio.shield(llm.abort(request_id))
+
+
+def _make_async_llm(config: EngineConfig, model: ModelInfo) -> Any:
+    """Start vLLM; takes seconds and blocks, so call it in a thread."""
+    _set_environment(config)  # before the import: vLLM reads some variables then
+    from vllm import AsyncEngineArgs
+    from vllm.usage.usage_lib import UsageContext
+    from vllm.v1.engine.async_llm import AsyncLLM
+
+    arguments = AsyncEngineArgs(
+        model=config.model,
+        served_model_name=model.id,
+        max_model_len=model.max_model_len,
+        max_num_seqs=config.max_num_seqs,
+        disable_log_stats=True,  # the gateway counts
+        **config.device.vllm_args(),
+    )
+    usage = UsageContext.ENGINE_CONTEXT
+    vllm_config = arguments.create_engine_config(usage)
+    _set_environment(config)  # again: the platform's checks have overwritten some of it
+    _let_ray_actors_fork()
+    with dying_with_me():
+        return AsyncLLM.from_vllm_config(vllm_config, usage_context=usage, disable_log_stats=True)
+
+
+def _set_environment(config: EngineConfig) -> None:
+    """Set the device's variables: the environment is the one way to tell vLLM these things."""
+    os.environ.update(config.device.environment())  # noqa: TID251 - it is written, not read
+
+
+def _let_ray_actors_fork() -> None:
+    """Let the device's start method hold inside a Ray actor too.
+
+    vLLM asks this function, and nothing else, whether Ray forbids a fork; it then spawns, and
+    EngineCore imports everything a second time. The fear is of a child that talks to Ray. Ours
+    does not: its executor is in-process, and it leaves without Ray's exit handlers.
+    """
+    from vllm.utils import system_utils
+
+    system_utils.is_in_ray_actor = lambda: False

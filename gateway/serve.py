@@ -1,0 +1,139 @@
+"""The app under Ray Serve; the only module that knows Ray. One hop: the ingress owns the engine.
+
+It has no `from __future__ import annotations`: with it Ray would hand `build_app` a raw dict
+instead of a validated `AppConfig`, without a word.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import ray
+from fastapi import FastAPI
+from ray import serve
+
+from engine import create_engine
+from gateway.app import create_app
+from gateway.config import AppConfig, ConfigError, with_local_models
+
+APP_NAME: Final = "gateway"
+OBJECT_STORE_BYTES: Final = 80 * 2**20  # one hop: nothing large crosses a process border
+STOP_SECONDS: Final = 10.0  # on Ctrl-C; a second one stops at once
+
+log = logging.getLogger(__name__)
+
+Report = Callable[[str], None]
+
+
+class GatewayReplica:
+    """One replica: the engines and the app over them."""
+
+    def __init__(self, config: AppConfig) -> None:
+        # Nothing to do where the command did it; `serve deploy` comes here first.
+        self._config = config = with_local_models(config, log.info)
+        self._engines = {model.id: create_engine(model.id, model.engine) for model in config.models}
+
+    async def __serve_build_asgi_app__(self) -> FastAPI:
+        return create_app(self._config, self._engines, behind_serve=True)
+
+    async def check_health(self) -> None:
+        """Ask the engines; whatever this raises makes Serve replace the replica."""
+        for leaf in self._engines.values():
+            if leaf.phase in ("ready", "dead"):  # before that the lifespan is at work
+                await leaf.check_health()
+
+
+def build_app(config: AppConfig) -> serve.Application:
+    """Build the Serve application; Ray validates `args:` against the annotation."""
+    deployment = serve.deployment(**_options(config))
+    return deployment(serve.ingress()(GatewayReplica)).bind(config)
+
+
+def _options(config: AppConfig) -> dict[str, Any]:
+    device = config.models[0].engine.device
+    return {
+        "max_ongoing_requests": config.max_ongoing_requests,
+        "graceful_shutdown_timeout_s": math.ceil(config.limits.max_seconds) + 30,
+        "graceful_shutdown_wait_loop_s": 0.5,
+        # Serve replaces a replica after three failures in a row.
+        "health_check_period_s": 1,
+        "health_check_timeout_s": 30,
+        "max_constructor_retry_count": 2,
+        # The engine computes on the node's free cores: Ray must not ration a small machine.
+        "ray_actor_options": {"num_cpus": 0, "resources": device.resources()},
+    }
+
+
+@contextmanager
+def run(config: AppConfig, host: str, port: int, report: Report) -> Iterator[None]:
+    """Serve at host:port until the block ends; then stop what this started and nothing else.
+
+    `report` is told the name of each phase as it begins.
+    """
+    with _ray(report), _serve(config, host, port, report):
+        report(f"Load {config.models[0].id}")
+        try:
+            serve.run(build_app(config), name=APP_NAME, route_prefix="/")
+        except RuntimeError as error:
+            raise ConfigError(_failure()) from error
+        yield
+        report("Stop")
+
+
+@contextmanager
+def _ray(report: Report) -> Iterator[None]:
+    report("Start Ray")
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    try:
+        ray.init(include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **quiet)
+    except ValueError:  # a cluster runs already, so its parts are not ours to choose
+        ray.init(**quiet)
+    try:
+        yield
+    finally:
+        ray.shutdown()  # stops the cluster if it was started here, else only leaves it
+
+
+@contextmanager
+def _serve(config: AppConfig, host: str, port: int, report: Report) -> Iterator[None]:
+    report(f"Start Ray Serve ({config.proxy} proxy)")
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    if _serve_runs():
+        raise ConfigError(
+            "The Ray cluster runs Serve already, with a proxy of its own. Deploy to it with "
+            "`serve deploy FILE`, or set RAY_ADDRESS=local to start a cluster beside it."
+        )
+    serve.start(proxy_location="HeadOnly", http_options={"host": host, "port": port})
+    try:
+        yield
+    finally:
+        _stop()
+
+
+def _stop() -> None:
+    """Let streams and the engine end, for STOP_SECONDS at most, then end Serve."""
+    serve.delete(APP_NAME, _blocking=False)
+    deadline = time.monotonic() + STOP_SECONDS
+    while APP_NAME in serve.status().applications and time.monotonic() < deadline:
+        time.sleep(0.1)
+    if APP_NAME not in serve.status().applications:
+        serve.shutdown()
+
+
+def _serve_runs() -> bool:
+    try:
+        ray.get_actor("SERVE_CONTROLLER_ACTOR", namespace="serve")
+    except ValueError:
+        return False
+    return True
+
+
+def _failure() -> str:
+    status = serve.status().applications.get(APP_NAME)
+    deployments = status.deployments.values() if status else ()
+    causes = [line for d in deployments for line in d.message.splitlines() if line.strip()]
+    cause = causes[-1].strip() if causes else "no cause was given"
+    return f"The engine did not start ({cause}). Ray's logs are in /tmp/ray/session_latest/logs."

@@ -1,0 +1,137 @@
+"""`Source`: text that is still being written, and the reading of JSON values from it.
+
+What reads a `Source` is a generator that waits inside it for more text, so where the text is
+cut cannot matter.
+"""
+
+import json
+import re
+from collections.abc import Callable, Generator
+from typing import TypeVar
+
+T = TypeVar("T")
+Steps = Generator[None, str, T]
+Emit = Callable[[str], None]
+
+SPACE = " \t\r\n"
+SCALAR = frozenset("+-.0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+IN_STRING = re.compile(r'[^"\\\x00-\x1f]+')
+BETWEEN = re.compile(r'[^"{}\[\]]+')  # within an object or an array, outside strings
+CLOSES = {"{": "}", "[": "]"}
+
+
+class Source:
+    """The characters of a text that is still being written; "" is its end."""
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._at = 0
+        self._ended = False
+        self._held: list[str] = []
+
+    def peek(self) -> Steps[str]:
+        """Give the next character, and leave it there."""
+        while self._at == len(self._text) and not self._ended:
+            self._text, self._at = (yield), 0
+            self._ended = not self._text
+        return self._text[self._at : self._at + 1]
+
+    def take(self) -> Steps[str]:
+        """Read the next character and hold it."""
+        if self._at == len(self._text):
+            yield from self.peek()
+        char = self._text[self._at : self._at + 1]
+        self._at += len(char)
+        self._held.append(char)
+        return char
+
+    def space(self) -> Steps[str]:
+        """Read white space, and give the character after it."""
+        while (char := (yield from self.peek())) and char in SPACE:
+            yield from self.take()
+        return char
+
+    def match(self, marker: str) -> Steps[bool]:
+        """Read `marker`, or as much of it as is there."""
+        for char in marker:
+            if (yield from self.peek()) != char:
+                return False
+            yield from self.take()
+        return True
+
+    def rest(self, stop: str) -> str:
+        """Read what is here already, up to `stop`, without holding it."""
+        end = self._text.find(stop, self._at) if stop else -1
+        start, self._at = self._at, len(self._text) if end < 0 else end
+        return self._text[start : self._at]
+
+    def run(self, pattern: re.Pattern[str]) -> str:
+        """Read and hold what is here already and matches `pattern`, a run of one class."""
+        found = pattern.match(self._text, self._at)
+        if found is None:
+            return ""
+        self._at = found.end()
+        self._held.append(found[0])
+        return found[0]
+
+    def release(self) -> str:
+        """Give up what is held."""
+        held = "".join(self._held)
+        self._held.clear()
+        return held
+
+
+def read_text(source: Source) -> Steps[str]:
+    """Read a value and give its text, "" if it is broken."""
+    chars: list[str] = []
+    whole = yield from read_value(source, chars.append)
+    return "".join(chars) if whole else ""
+
+
+def read_value(source: Source, emit: Emit) -> Steps[bool]:
+    """Read a JSON value, counting brackets on a list: depth costs no recursion."""
+    open_: list[str] = []
+    while char := (yield from source.peek()):
+        if char == '"':
+            if not (yield from _quoted(source, emit)):
+                return False
+        elif not open_ and char not in CLOSES:
+            return (yield from _scalar(source, emit))
+        elif not _fits(char, open_):
+            return False
+        else:
+            emit((yield from source.take()))
+        if not open_:
+            return True
+        if run := source.run(BETWEEN):
+            emit(run)
+    return False
+
+
+def _fits(char: str, open_: list[str]) -> bool:
+    """Keep count of the brackets that are open; false if `char` closes the wrong one."""
+    if char in CLOSES:
+        open_.append(CLOSES[char])
+    return char not in "]}" or open_.pop() == char
+
+
+def _scalar(source: Source, emit: Emit) -> Steps[bool]:
+    some = False
+    while (yield from source.peek()) in SCALAR:
+        emit((yield from source.take()))
+        some = True
+    return some
+
+
+def _quoted(source: Source, emit: Emit) -> Steps[bool]:
+    """Read a string; a bare control character, which models write and JSON forbids, is escaped."""
+    emit((yield from source.take()))
+    while char := (yield from source.take()):
+        emit(char if char >= " " else json.dumps(char)[1:-1])
+        if char == '"':
+            return True
+        if char == "\\":
+            emit((yield from source.take()))
+        if run := source.run(IN_STRING):
+            emit(run)
+    return False
