@@ -14,11 +14,11 @@ from typing import Any, Final
 
 from engine.children import dying_with_me
 from engine.config import EngineConfig, model_limit
-from engine.errors import EngineDead, EngineError, GenerationFailed, InvalidRequest
+from engine.errors import EngineDead, EngineError, GenerationFailed
 from engine.prompt import Prepared, Prompts
 from engine.types import GenerateRequest, Load, ModelInfo, Phase, TokenDelta
 from engine.vllm_output import Deltas, nothing_left
-from engine.vllm_request import client_errors, vllm_request
+from engine.vllm_request import client_errors, refusal, vllm_request
 from engine.watchdog import Watchdog
 
 # A hung device is invisible to vLLM. One prefill step on a slow CPU takes tens of seconds.
@@ -162,9 +162,7 @@ class VLLMEngine:
             raise EngineDead("The engine died.") from error
         except client_errors() as error:
             _log.info("vLLM refused a request: %s", error)
-            param = getattr(error, "parameter", None)
-            what = f"this value of {param}" if param else "this request"
-            raise InvalidRequest(f"The engine cannot serve {what}.", param) from error
+            raise refusal(error, request) from error
         except Exception as error:
             _log.exception("vLLM failed on a request")
             raise GenerationFailed("The engine failed on this request.") from error

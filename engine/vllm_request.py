@@ -66,7 +66,8 @@ def refusal(error: Exception, request: GenerateRequest | None) -> InvalidRequest
     structured = request.sampling.structured if request else None
     if structured is None:
         param = getattr(error, "parameter", None)
-        return InvalidRequest("The engine cannot serve this request.", param)
+        what = f"this value of {param}" if param else "this request"
+        return InvalidRequest(f"The engine cannot serve {what}.", param)
     return InvalidRequest(
         "The engine's grammar cannot express this JSON schema. Use plainer keywords.",
         param=structured.param,
