@@ -226,7 +226,9 @@ def test_a_killed_engine_core_is_reported_and_replaced(tmp_path: Path) -> None:
     with served(tmp_path, args, start_seconds=240) as gateway:
 
         def kill() -> None:
-            (core,) = gateway.descendants("EngineCore")
+            # EngineCore is the replica's forked child, and has kept its title.
+            parents, both = dict(_processes()), gateway.descendants("ray::ServeReplica")
+            (core,) = (pid for pid in both if parents[pid] in both)
             os.kill(core, signal.SIGKILL)
 
         request = ask(gateway.url, "Count to a thousand.", stream=True, max_tokens=1000)
