@@ -174,9 +174,35 @@ def _args(document: Any, path: Path) -> Any:
     if not isinstance(applications, list) or len(applications) != 1:
         raise ConfigError(f"{path}: applications must be a list with one application.")
     application = applications[0]
+    _require_known(document, FILE_KEYS, path, "")
+    _require_known(application, APPLICATION_KEYS, path, "applications[0].")
     if not isinstance(application, dict) or application.get("import_path") != IMPORT_PATH:
         raise ConfigError(f"{path}: applications[0].import_path must be {IMPORT_PATH}.")
     return application.get("args") or {}
+
+
+def _require_known(part: Any, known: frozenset[str], path: Path, prefix: str) -> None:
+    """Refuse a key that Ray Serve would ignore in silence."""
+    unknown = sorted(str(key) for key in part if key not in known) if isinstance(part, dict) else []
+    if unknown:
+        raise ConfigError(
+            f"{path}: {prefix}{unknown[0]} is not a known key. Remove it or correct its spelling."
+        )
+
+
+# Of Ray Serve's config file, version 2.60.
+FILE_KEYS = frozenset(
+    {
+        "applications", "controller_options", "grpc_options", "http_options", "logging_config",
+        "proxy_location", "target_capacity", "tracing_config",
+    }
+)  # fmt: skip
+APPLICATION_KEYS = frozenset(
+    {
+        "args", "autoscaling_policy", "deployments", "external_scaler_enabled", "host",
+        "import_path", "logging_config", "name", "port", "route_prefix", "runtime_env",
+    }
+)  # fmt: skip
 
 
 def _sentence(error: ValidationError) -> str:

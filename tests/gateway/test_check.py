@@ -115,3 +115,19 @@ def test_haproxy_outlives_the_longest_stream() -> None:
 def test_the_python_proxy_switches_haproxy_off() -> None:
     environment = serve_environment(parse_config({"proxy": "python"}, "test"))
     assert environment["RAY_SERVE_ENABLE_HA_PROXY"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("proxy_locatoin: HeadOnly\napplications: [{import_path: X}]", "proxy_locatoin"),
+        ("applications: [{import_path: X, route_prefx: /}]", "applications[0].route_prefx"),
+    ],
+)
+def test_a_misspelt_key_that_ray_would_ignore_is_refused(
+    tmp_path: Path, text: str, key: str
+) -> None:
+    file = tmp_path / "file.yaml"
+    file.write_text(text.replace("X", "gateway.serve:build_app"))
+    with pytest.raises(ConfigError, match=re.escape(f"{key} is not a known key")):
+        load_config(file)

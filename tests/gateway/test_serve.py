@@ -18,6 +18,7 @@ import openai
 import pytest
 import yaml
 
+from gateway.config import APPLICATION_KEYS, FILE_KEYS
 from tests.conftest import sdk
 
 pytestmark = [
@@ -265,3 +266,10 @@ def test_a_misspelt_argument_is_refused_by_the_builder() -> None:
 def test_the_builders_annotation_is_a_class_that_ray_can_read() -> None:
     source = (ROOT / "gateway" / "serve.py").read_text()
     assert not re.search(r"^from __future__ import annotations", source, re.MULTILINE)
+
+
+def test_the_known_keys_of_a_file_are_rays() -> None:
+    from ray.serve.schema import ServeApplicationSchema, ServeDeploySchema
+
+    assert set(ServeDeploySchema.model_fields) == FILE_KEYS
+    assert set(ServeApplicationSchema.model_fields) == APPLICATION_KEYS
