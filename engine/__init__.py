@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import cast
 
-from engine.config import DEFAULT_MODEL, EngineConfig, model_limit, model_type
+from engine.config import DEFAULT_MODEL, EngineConfig, kv_bytes_per_token, model_limit, model_type
 from engine.devices import Cpu, Device, Faults, Script, Simulated
 from engine.errors import (
     ContextLengthExceeded,
@@ -61,6 +61,7 @@ __all__ = [
     "UnsupportedParameter",
     "Usage",
     "create_engine",
+    "kv_bytes_per_token",
     "model_limit",
     "model_type",
     "resolve_model",

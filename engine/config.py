@@ -38,6 +38,17 @@ def model_type(folder: Path) -> str | None:
     return kind if isinstance(kind, str) else None
 
 
+def kv_bytes_per_token(folder: Path) -> int | None:
+    """Give what a token takes in a bfloat16 KV cache; None where the config does not say."""
+    config = _read(folder)
+    heads = config.get("num_attention_heads")
+    layers, kv_heads = config.get("num_hidden_layers"), config.get("num_key_value_heads", heads)
+    head_dim = config.get("head_dim") or (heads and config.get("hidden_size", 0) // heads)
+    if not (layers and kv_heads and head_dim):
+        return None
+    return int(2 * layers * kv_heads * head_dim * 2)  # keys and values, two bytes each
+
+
 def _read(folder: Path) -> dict[str, Any]:
     config = folder / "config.json"
     found = json.loads(config.read_text("utf-8")) if config.is_file() else {}

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from engine import DEFAULT_MODEL, Cpu, EngineConfig, Simulated, model_limit
+from engine import DEFAULT_MODEL, Cpu, EngineConfig, Simulated, kv_bytes_per_token, model_limit
 from gateway.config import AppConfig, ConfigError, ModelConfig, cache_folder, haproxy_ports
 
 # What a kind of device needs, and the extra that brings it.
@@ -20,7 +20,9 @@ def check(config: AppConfig, *, meminfo: Path = _MEMINFO) -> None:
         key = f"models.{place}.engine"
         _check_extra(model.engine)
         _check_folder(model.engine, key)
+        _check_json(model.engine, key)
         _check_length(model.engine, key)
+        _check_cache(model.engine, key)
         _check_buckets(model.engine, key)
         _check_memory(model.engine, key, meminfo)
 
@@ -112,14 +114,38 @@ def _is_path(model: str) -> bool:
     return model.startswith(("/", ".", "~")) or model.count("/") > 1 or model.endswith("/")
 
 
+def _folder(engine: EngineConfig) -> Path:
+    return cache_folder() / engine.model if engine.model == DEFAULT_MODEL else Path(engine.model)
+
+
+def _check_json(engine: EngineConfig, key: str) -> None:
+    folder = _folder(engine)
+    try:
+        model_limit(folder)
+    except ValueError:
+        raise ConfigError(f"{key}.model: {folder / 'config.json'} is not valid JSON.") from None
+
+
+def _check_cache(engine: EngineConfig, key: str) -> None:
+    """Refuse a KV cache that cannot hold one request of the whole context."""
+    device, folder = engine.device, _folder(engine)
+    if not isinstance(device, Cpu):
+        return
+    length, each = engine.max_model_len or model_limit(folder), kv_bytes_per_token(folder)
+    if length is None or each is None:
+        return  # the model is not there yet
+    wanted = length * each / 2**30
+    if wanted > device.kv_cache_gib:
+        raise ConfigError(
+            f"{key}.device.kv_cache_gib: a context of {length} tokens takes {wanted:.2f} GiB and "
+            f"{device.kv_cache_gib:g} are given. Raise it or lower max_model_len."
+        )
+
+
 def _check_length(engine: EngineConfig, key: str) -> None:
     if isinstance(engine.device, Simulated) or engine.max_model_len is None:
         return
-    folder = cache_folder() / engine.model if engine.model == DEFAULT_MODEL else Path(engine.model)
-    try:
-        limit = model_limit(folder)
-    except ValueError:
-        raise ConfigError(f"{key}.model: {folder / 'config.json'} is not valid JSON.") from None
+    limit = model_limit(_folder(engine))
     if limit is not None and engine.max_model_len > limit:
         raise ConfigError(
             f"{key}.max_model_len: {engine.max_model_len} is above the {limit} tokens the model "

@@ -131,3 +131,20 @@ def test_a_misspelt_key_that_ray_would_ignore_is_refused(
     file.write_text(text.replace("X", "gateway.serve:build_app"))
     with pytest.raises(ConfigError, match=re.escape(f"{key} is not a known key")):
         load_config(file)
+
+
+@pytest.mark.usefixtures("vllm_there")
+def test_a_kv_cache_too_small_for_one_request_is_refused(tmp_path: Path) -> None:
+    # Llama 3 8B: 128 KiB per token, so 1 GiB for 8,192 tokens.
+    shape = {"num_hidden_layers": 32, "num_key_value_heads": 8, "head_dim": 128}
+    (tmp_path / "config.json").write_text(json.dumps(shape))
+    with pytest.raises(ConfigError, match=r"kv_cache_gib: a context of 8192 tokens takes 1\.00"):
+        check(config({"kind": "cpu", "kv_cache_gib": 0.9}, model=str(tmp_path), max_model_len=8192))
+
+
+@pytest.mark.usefixtures("vllm_there")
+@pytest.mark.parametrize("length", [None, 128], ids=["no length", "a length"])
+def test_a_config_json_that_is_none_is_refused(tmp_path: Path, length: int | None) -> None:
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(ConfigError, match=r"config\.json is not valid JSON"):
+        check(config({"kind": "cpu"}, model=str(tmp_path), max_model_len=length))
