@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
 
 from fastapi import FastAPI, Request
 from sse_starlette.sse import AppStatus
@@ -17,6 +18,8 @@ from gateway.errors import ApiError, api_error
 from gateway.models import Models
 from gateway.stack import stack
 from gateway.state import Gateway
+
+OTHER_MODELS: Final = ("/v1/embeddings", "/v1/audio/", "/v1/images/", "/v1/moderations")
 
 
 def create_app(
@@ -67,4 +70,7 @@ async def _unrouted(request: Request, error: Exception) -> Response:
     if error.status_code == 405:
         message, code = f"Method not allowed: {what}.", "method_not_supported"
         return ApiError(405, message, code=code, headers=error.headers).response()
+    if request.url.path.startswith(OTHER_MODELS):
+        message = f"{what} needs another kind of model; this gateway serves text generation."
+        return ApiError(404, message).response()
     return ApiError(404, f"Unknown request URL: {what}. Check the path.").response()

@@ -83,3 +83,12 @@ def test_readyz_shows_the_phase_and_the_load(url: str) -> None:
     answer = httpx.get(f"{url}/readyz").json()
     assert answer["status"] == "ready"
     assert answer["models"]["sim"]["slots"] == 4
+
+
+@pytest.mark.parametrize(
+    "path", ["embeddings", "audio/speech", "images/generations", "moderations"]
+)
+def test_an_endpoint_for_other_models_says_so(url: str, path: str) -> None:
+    answer = httpx.post(f"{url}/v1/{path}", json={})
+    assert answer.status_code == 404
+    assert "another kind of model" in answer.json()["error"]["message"]
