@@ -1,5 +1,5 @@
 # The words of this project. `make serve` runs the gateway, `make test` passes the tests.
-.PHONY: install lock check fix test test-vllm test-ray serve simulated bench clean
+.PHONY: install lock check fix test test-clients test-vllm test-ray serve simulated bench clean
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -10,6 +10,7 @@ UV := $(BIN)/uv
 TORCH := $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS),--torch-backend cpu)
 PINS := --constraint constraints.txt --override overrides.txt $(TORCH)
 CONFIG ?= deploy/serve/cpu.yaml
+NPM_CLIENT := tests/clients/npm
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -54,6 +55,14 @@ fix: .venv/installed
 test: .venv/installed
 	$(BIN)/python -m pytest
 
+## test-clients  the tests with clients beside the SDK for Python: npm's SDK, LangChain
+test-clients: .venv/installed $(NPM_CLIENT)/node_modules/.package-lock.json
+	$(BIN)/python -m pytest -m clients
+
+$(NPM_CLIENT)/node_modules/.package-lock.json: $(NPM_CLIENT)/package.json $(NPM_CLIENT)/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --prefix $(NPM_CLIENT) && touch $@; \
+	else echo 'npm is not installed: the tests that need it are skipped'; fi
+
 ## test-ray   the tests under a real Ray Serve, with the simulated engine
 test-ray: .venv/installed
 	$(BIN)/python -m pytest -m 'ray and not vllm'
@@ -71,4 +80,4 @@ simulated: .venv/installed
 	$(BIN)/neuron-gateway serve deploy/serve/simulated.yaml
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv $(NPM_CLIENT)/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

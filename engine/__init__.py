@@ -28,6 +28,7 @@ from engine.types import (
     Structured,
     TokenDelta,
     TokenLogprob,
+    Tokens,
     Usage,
 )
 
@@ -58,6 +59,7 @@ __all__ = [
     "Structured",
     "TokenDelta",
     "TokenLogprob",
+    "Tokens",
     "UnsupportedParameter",
     "Usage",
     "create_engine",

@@ -2,14 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from engine.errors import ContextLengthExceeded, InvalidRequest
-from engine.types import Chat, GenerateRequest, Prompt
+from engine.template import arguments, variables
+from engine.types import Chat, GenerateRequest, Prompt, Tokens
+
+T = TypeVar("T")
 
 _log: Final = logging.getLogger(__name__)
 
@@ -42,12 +45,32 @@ class Prompts:
 
     async def prepare(self, request: GenerateRequest) -> Prepared:
         """Render, tokenize and measure one prompt; raises InvalidRequest and nothing else."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, self._prepare, request)
+        return await self._beside(self._prepare, request)
+
+    async def tokenize(self, text: str | Chat, *, add_special_tokens: bool) -> Tokens:
+        """Give the tokens of a text or of a rendered conversation; raises InvalidRequest."""
+        return await self._beside(self._tokenize, text, add_special_tokens)
+
+    async def detokenize(self, token_ids: tuple[int, ...]) -> str:
+        """Give the text of these tokens, special ones too; raises InvalidRequest."""
+        return await self._beside(self._detokenize, token_ids)
 
     def close(self) -> None:
         """Let the thread go."""
         self._pool.shutdown(wait=False)
+
+    async def _beside(self, work: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
+
+    def _tokenize(self, text: str | Chat, special: bool) -> Tokens:
+        chat = isinstance(text, Chat)
+        written = self._render(text) if isinstance(text, Chat) else text
+        ids = tuple(self._encode(written, "messages" if chat else "prompt", special=special))
+        return Tokens(ids=ids, strings=tuple(self._tokenizer.convert_ids_to_tokens(ids)))
+
+    def _detokenize(self, token_ids: tuple[int, ...]) -> str:
+        ids = list(self._known(token_ids, "tokens"))
+        return str(self._tokenizer.decode(ids, skip_special_tokens=False))
 
     def _prepare(self, request: GenerateRequest) -> Prepared:
         ids = self._token_ids(request.prompt)
@@ -61,7 +84,7 @@ class Prompts:
 
     def _token_ids(self, prompt: Prompt) -> Sequence[int]:
         if isinstance(prompt, tuple):
-            ids: Sequence[int] = self._known(prompt)
+            ids: Sequence[int] = self._known(prompt, "prompt")
         elif isinstance(prompt, str):
             ids = self._encode(prompt, "prompt", special=True)
         else:
@@ -71,11 +94,11 @@ class Prompts:
             raise InvalidRequest("The prompt is empty.", param=_param(prompt))
         return ids
 
-    def _known(self, ids: tuple[int, ...]) -> tuple[int, ...]:
+    def _known(self, ids: tuple[int, ...], param: str) -> tuple[int, ...]:
         if all(0 <= token < self._vocabulary for token in ids):
             return ids
         raise InvalidRequest(
-            f"Token ids must be from 0 to {self._vocabulary - 1} for this model.", param="prompt"
+            f"Token ids must be from 0 to {self._vocabulary - 1} for this model.", param=param
         )
 
     def _encode(self, text: str, param: str, *, special: bool) -> Sequence[int]:
@@ -91,12 +114,16 @@ class Prompts:
     def _render(self, chat: Chat) -> str:
         if self._tokenizer.chat_template is None:
             raise InvalidRequest("This model has no chat template.", param="messages")
+        tools = [dict(tool) for tool in chat.tools] or None
+        reads = variables(self._tokenizer.get_chat_template(tools=tools))
+        told = arguments(chat, reads)
         try:
             text = self._tokenizer.apply_chat_template(
                 [dict(message) for message in chat.messages],
-                tools=[dict(tool) for tool in chat.tools] or None,
-                add_generation_prompt=True,
+                tools=tools,
+                add_generation_prompt=chat.add_generation_prompt,
                 tokenize=False,
+                **told,
             )
         except Exception as error:
             # A template is a program that the model brings: it may raise anything at all.

@@ -9,9 +9,11 @@ from typing import Final
 
 from engine.config import EngineConfig
 from engine.devices import Simulated
-from engine.errors import ContextLengthExceeded, EngineDead, GenerationFailed
-from engine.simulated_text import Reply, encode, prompt_text
-from engine.types import GenerateRequest, Load, ModelInfo, Phase, TokenDelta, Usage
+from engine.errors import EngineDead, GenerationFailed
+from engine.prompt import room_for
+from engine.simulated_text import Reply, detokenized, prompt_text
+from engine.simulated_tokens import encode, token_id
+from engine.types import Chat, GenerateRequest, Load, ModelInfo, Phase, TokenDelta, Tokens, Usage
 
 DEFAULT_MAX_MODEL_LEN: Final = 4096
 
@@ -106,6 +108,22 @@ class SimulatedEngine:
         if self._phase != "ready":
             raise EngineDead("The engine is not running.")
 
+    async def tokenize(
+        self,
+        text: str | Chat,
+        *,
+        add_special_tokens: bool,  # noqa: ARG002 - it has none
+    ) -> Tokens:
+        """Give the tokens of a text, or of a conversation as it is rendered here."""
+        await self.check_health()
+        tokens = tuple(encode(prompt_text(text, self._device)))
+        return Tokens(ids=tuple(token_id(token) for token in tokens), strings=tokens)
+
+    async def detokenize(self, token_ids: tuple[int, ...]) -> str:
+        """Give the text of these tokens; raises InvalidRequest if one is unknown."""
+        await self.check_health()
+        return detokenized(token_ids, "tokens")
+
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenDelta, None]:
         """Stream one completion; closing the generator frees its slot at once."""
         await self.check_health()
@@ -122,17 +140,11 @@ class SimulatedEngine:
             self._remove(sequence)
 
     def _sequence(self, request: GenerateRequest) -> _Sequence:
-        text = prompt_text(request.prompt)
-        prompt_tokens = len(encode(text))
-        limit = self._model.max_model_len
-        wanted = request.sampling.max_tokens
-        if prompt_tokens + (wanted or 1) > limit:
-            raise ContextLengthExceeded(
-                f"This model's context is {limit} tokens; the prompt has {prompt_tokens} and "
-                f"{wanted or 1} more were requested. Shorten the prompt or lower max_tokens.",
-                param="prompt" if isinstance(request.prompt, str | tuple) else "messages",
-            )
-        room = wanted or limit - prompt_tokens
+        text = prompt_text(request.prompt, self._device)
+        ids = request.prompt if isinstance(request.prompt, tuple) else encode(text)
+        prompt_tokens = len(ids)
+        wanted, limit = request.sampling.max_tokens, self._model.max_model_len
+        room = room_for(request.prompt, prompt_tokens, wanted, limit)
         return _Sequence(
             request, Reply.to(text, request.sampling, room, self._device), prompt_tokens
         )

@@ -1,38 +1,41 @@
 """What the simulated engine says: words that depend on the prompt and the position alone."""
 
-import re
 from dataclasses import dataclass
 from hashlib import blake2b
 from math import log
-from typing import Final
 
 from engine.devices import Simulated
+from engine.errors import InvalidRequest
 from engine.simulated_json import example
+from engine.simulated_tokens import END, WORDS, decode, encode, token_id
+from engine.template import arguments
 from engine.types import Chat, FinishReason, Prompt, SamplingParams, TokenDelta, TokenLogprob
 
-# Neurons, rivers and some characters of more than one byte.
-WORDS: Final = (
-    "the", "river", "carries", "light", "over", "stones", "and", "every", "token", "finds",
-    "its", "way", "through", "a", "quiet", "valley", "café", "naïve", "Grüße", "日本",
-    "signals", "cross", "small", "bridges", "while", "morning", "rises", "🌊", "slowly", "again",
-    "counting", "leaves",
-)  # fmt: skip
-_TOKEN: Final = re.compile(r"\s*\S+|\s+")
 
-
-def encode(text: str) -> list[str]:
-    """Cut a text into its simulated tokens: words with the white space before them."""
-    return _TOKEN.findall(text)
-
-
-def prompt_text(prompt: Prompt) -> str:
-    """Render a prompt as one text; token ids become words."""
+def prompt_text(prompt: Prompt, device: Simulated) -> str:
+    """Render a prompt as one text; raises InvalidRequest for what the device does not know."""
     if isinstance(prompt, str):
         return prompt
     if isinstance(prompt, Chat):
-        lines = (f"<{m['role']}> {m.get('content') or ''}" for m in prompt.messages)
-        return "\n".join((*lines, "<assistant>"))
-    return " ".join(f"#{token}" for token in prompt)
+        return _render(prompt, device)
+    return detokenized(prompt, "prompt")
+
+
+def _render(chat: Chat, device: Simulated) -> str:
+    told = arguments(chat, device.template_arguments)
+    lines = [f"<{name}={value!r}>" for name, value in sorted(told.items())]
+    lines += [f"<{m['role']}> {m.get('content') or ''}" for m in chat.messages]
+    return "\n".join([*lines, "<assistant>"] if chat.add_generation_prompt else lines)
+
+
+def detokenized(ids: tuple[int, ...], param: str) -> str:
+    """Give the text of token ids; raises InvalidRequest if one is unknown."""
+    tokens = [decode(token) for token in ids]
+    if None in tokens:
+        raise InvalidRequest(
+            f"Token ids must be those of this model, from 0 to {END - 1}.", param=param
+        )
+    return "".join(token or "" for token in tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +80,6 @@ class Reply:
             logprobs=() if logprobs is None else (_logprob(word, logprobs),),
             finish_reason=self.finish_reason if last else None,
         )
-
-
-def token_id(word: str) -> int:
-    """Give a stable id, 0 to 49,151 as in SmolLM2's vocabulary, to a simulated token."""
-    return int.from_bytes(blake2b(word.encode(), digest_size=4).digest()) % 49_152
 
 
 def _logprob(word: str, count: int) -> TokenLogprob:

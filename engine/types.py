@@ -12,14 +12,26 @@ Phase = Literal["created", "loading", "ready", "dead"]
 class Chat:
     """A conversation that the engine renders with its model's chat template.
 
-    Messages have the keys `role` and `content` (a string), as chat templates read them.
+    Messages have the keys `role` and `content` (a string), as chat templates read them. An entry
+    of `template_arguments`, or an effort, that the template does not read is refused.
     """
 
     messages: tuple[Mapping[str, Any], ...]
     tools: tuple[Mapping[str, Any], ...] = ()
+    template_arguments: Mapping[str, Any] = field(default_factory=dict)
+    reasoning_effort: str | None = None
+    add_generation_prompt: bool = True
 
 
 Prompt = str | tuple[int, ...] | Chat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """A text as token ids, and each token as the model's vocabulary writes it."""
+
+    ids: tuple[int, ...]
+    strings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +67,7 @@ class SamplingParams:
     seed: int | None = None
     logit_bias: Mapping[int, float] | None = None
     ignore_eos: bool = False
+    skip_special_tokens: bool = True
     logprobs: int | None = None
     structured: Structured | None = None
 
@@ -72,11 +85,15 @@ class GenerateRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens of one completion, counted from token ids."""
+    """Tokens of one completion, counted from token ids.
+
+    `reasoning_tokens` are those of its thought, of a model that thinks aloud.
+    """
 
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int = 0
+    reasoning_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +174,15 @@ class Leaf(Engine, Protocol):
     @property
     def load(self) -> Load:
         """How busy the engine is now."""
+
+    async def tokenize(self, text: str | Chat, *, add_special_tokens: bool) -> Tokens:
+        """Give the tokens of a text, or of a conversation as the chat template renders it.
+
+        Raises InvalidRequest.
+        """
+
+    async def detokenize(self, token_ids: tuple[int, ...]) -> str:
+        """Give the text of these tokens; raises InvalidRequest if one is unknown."""
 
     async def start(self) -> None:
         """Load the model; raise `EngineDead` if that fails."""

@@ -16,7 +16,7 @@ from engine.children import dying_with_me
 from engine.config import EngineConfig, model_limit
 from engine.errors import EngineDead, EngineError, GenerationFailed
 from engine.prompt import Prepared, Prompts
-from engine.types import GenerateRequest, Load, ModelInfo, Phase, TokenDelta
+from engine.types import Chat, GenerateRequest, Load, ModelInfo, Phase, TokenDelta, Tokens
 from engine.vllm_output import Deltas, nothing_left
 from engine.vllm_request import client_errors, refusal, vllm_request
 from engine.watchdog import Watchdog
@@ -107,11 +107,22 @@ class VLLMEngine:
             self._phase = "dead"
             raise EngineDead("The engine makes no progress.")
 
-    async def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenDelta, None]:
-        """Stream one completion; closing the generator aborts it in vLLM."""
+    async def tokenize(self, text: str | Chat, *, add_special_tokens: bool) -> Tokens:
+        """Give the tokens of a text or of a conversation; raises InvalidRequest."""
+        return await self._running_prompts().tokenize(text, add_special_tokens=add_special_tokens)
+
+    async def detokenize(self, token_ids: tuple[int, ...]) -> str:
+        """Give the text of these tokens; raises InvalidRequest."""
+        return await self._running_prompts().detokenize(token_ids)
+
+    def _running_prompts(self) -> Prompts:
         if self._phase != "ready" or self._prompts is None:
             raise EngineDead("The engine is not running.")
-        prepared = await self._prompts.prepare(request)
+        return self._prompts
+
+    async def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenDelta, None]:
+        """Stream one completion; closing the generator aborts it in vLLM."""
+        prepared = await self._running_prompts().prepare(request)
         if prepared.room == 0:
             yield nothing_left(request, prepared)
             return

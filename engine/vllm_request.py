@@ -32,7 +32,7 @@ def vllm_request(request: GenerateRequest, prepared: Prepared) -> tuple[Any, Any
         structured_outputs=_structured_outputs(wanted.structured),
         ignore_eos=wanted.ignore_eos,
         # Some families mark their tool calls with special tokens, which the parsers must see.
-        skip_special_tokens=not _has_tools(request),
+        skip_special_tokens=wanted.skip_special_tokens and not _has_tools(request),
         output_kind=RequestOutputKind.DELTA,
     )
     return _vllm_prompt(list(prepared.token_ids)), params

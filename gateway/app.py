@@ -3,20 +3,20 @@
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from sse_starlette.sse import AppStatus
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from engine import EngineError, Leaf
-from gateway import chat, completions, health, models
+from gateway import chat, completions, health, models, tokenize
 from gateway.access import Access
-from gateway.config import AppConfig
+from gateway.config import AppConfig, Cors
 from gateway.errors import ApiError, api_error
 from gateway.models import Models
-from gateway.stack import stack
 from gateway.state import Gateway
 
 OTHER_MODELS: Final = ("/v1/embeddings", "/v1/audio/", "/v1/images/", "/v1/moderations")
@@ -38,16 +38,26 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    stacks = {name: stack(leaf) for name, leaf in engines.items()}
-    served = Models(stacks, config.models, int(time.time()))
+    served = Models(engines, config.models, int(time.time()))
     app.state.gateway = Gateway(config, engines, served)
-    for module in (chat, completions, models, health):
+    for module in (chat, completions, models, tokenize, health):
         app.include_router(module.routes)
     app.add_middleware(Access, sets_request_id=not behind_serve)
+    if config.cors.allow_origins:
+        app.add_middleware(CORSMiddleware, **_cors(config.cors))
     for error in (ApiError, EngineError):
         app.add_exception_handler(error, _answer)
     app.add_exception_handler(HTTPException, _unrouted)
     return app
+
+
+def _cors(cors: Cors) -> dict[str, Any]:
+    return {
+        "allow_origins": cors.allow_origins,
+        "allow_methods": ["GET", "POST"],
+        "allow_headers": ["*"],  # the SDK sends a dozen of its own
+        "expose_headers": ["x-request-id", "openai-processing-ms", "retry-after"],
+    }
 
 
 @asynccontextmanager

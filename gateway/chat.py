@@ -15,7 +15,9 @@ from gateway.choices import Tally
 from gateway.framer import Framer
 from gateway.logprobs import chat_logprobs
 from gateway.parts import Content, Parser, Part, ToolCall
+from gateway.reasoning import thoughts_counted
 from gateway.state import gateway_of
+from gateway.tool_request import NamedChoice
 from gateway.wire import Head, request_id
 
 routes = APIRouter()
@@ -133,7 +135,8 @@ async def create_chat_completion(request: Request) -> Response:
     body = await read_body(request, ChatCompletionRequest, gateway.config.limits.max_body_bytes)
     engine = gateway.models.engine(body.model)
     model = gateway.models.config(body.model)
-    form = ChatFormat(parser_for(body, model), named=body.names_a_tool)
-    head = Head.new("chatcmpl", body.model)
-    streams = [engine.generate(one) for one in body.to_engine(request_id(request, head))]
+    form = ChatFormat(parser_for(body, model), named=isinstance(body.tool_choice, NamedChoice))
+    head = Head.new("chatcmpl", body.model, service_tier=body.service_tier is not None)
+    wanted = body.to_engine(request_id(request, head))
+    streams = [thoughts_counted(engine.generate(one), model.reasoning) for one in wanted]
     return await answer(request, body, head, streams, form)

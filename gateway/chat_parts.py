@@ -73,16 +73,16 @@ def parser_for(body: ChatCompletionRequest, model: ModelConfig) -> MakeParser | 
 
 
 def _tool_parser(body: ChatCompletionRequest, family: str) -> MakeParser | None:
-    choice = body.tool_choice
-    if isinstance(choice, NamedChoice):
-        name = choice.function.name
+    demand, tools = body.demand
+    if isinstance(demand, NamedChoice):
+        name = demand.function.name
         return lambda: NamedCall(name)
-    if not body.tools or choice == "none":
+    if demand == "none":
         return None
-    names = {tool.function.name for tool in body.tools}
+    names = {tool.function.name for tool in tools}
     most = 1 if body.parallel_tool_calls is False else None
     # A forced call is written in the form that the schema asked for, whatever the family.
-    written = "plain_json" if choice == "required" else family
+    written = "plain_json" if demand == "required" else family
     return lambda: make_parser(written, names, most)
 
 

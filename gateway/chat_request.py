@@ -6,53 +6,14 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from engine import Chat, GenerateRequest, Structured
+from gateway.message import Message
 from gateway.response_format import ResponseFormat
 from gateway.sampling import SamplingFields
-from gateway.tool_request import NamedChoice, PastCall, ToolChoice, Tools, check_choice, forced
-from gateway.wire import Metadata, Refused, WireModel
+from gateway.tool_request import Demand, Tool, ToolChoice, Tools, allowed, check_choice, forced
+from gateway.wire import Metadata, Refused, refused
 
-
-class TextPart(WireModel):
-    """A piece of text in a message."""
-
-    type: Literal["text"]
-    text: str
-
-
-class Message(WireModel):
-    """One message; an assistant's answer may be sent back as it came."""
-
-    role: Literal["system", "developer", "user", "assistant", "tool"]
-    name: str | None = None
-    tool_call_id: str | None = None
-    tool_calls: list[PastCall] | None = None
-    content: str | Annotated[list[TextPart], Field(min_length=1)] | None = Field(
-        default=None, validate_default=True
-    )
-    refusal: str | None = None
-    annotations: list[Any] | None = None
-    reasoning: str | None = None
-    reasoning_content: str | None = None
-    audio: Refused = None
-    function_call: Refused = None
-
-    @field_validator("content")
-    @classmethod
-    def _is_there(cls, value: Any, info: ValidationInfo) -> Any:
-        calls = info.data.get("role") == "assistant" and info.data.get("tool_calls")
-        if value is None and not calls:
-            raise PydanticCustomError("missing", "content is required")
-        return value
-
-    def for_template(self) -> dict[str, Any]:
-        """Give what chat templates read: joined text, and `developer` as `system`."""
-        text = self.content
-        if isinstance(text, list):
-            text = "".join(part.text for part in text)
-        message = {"role": "system" if self.role == "developer" else self.role, "content": text}
-        calls = [call.for_template() for call in self.tool_calls or ()] or None
-        extra = {"tool_calls": calls, "tool_call_id": self.tool_call_id}
-        return message | {key: value for key, value in extra.items() if value is not None}
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+ServiceTier = Literal["auto", "default", "flex", "scale", "priority", "fast"]
 
 
 class ChatCompletionRequest(SamplingFields):
@@ -70,22 +31,25 @@ class ChatCompletionRequest(SamplingFields):
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
 
+    reasoning_effort: Effort | None = None
+    chat_template_kwargs: dict[str, Any] | None = None
+
     # Valid, checked, and without effect here.
     metadata: Metadata | None = None
     modalities: list[Literal["text"]] | None = None
+    prediction: dict[str, Any] | None = None
     prompt_cache_key: str | None = None
+    prompt_cache_options: dict[str, Any] | None = None
     prompt_cache_retention: str | None = None
     safety_identifier: Annotated[str, Field(max_length=64)] | None = None
-    service_tier: Literal["auto", "default", "flex", "scale", "priority"] | None = None
+    service_tier: ServiceTier | None = None
     store: bool | None = None
     verbosity: Literal["low", "medium", "high"] | None = None
 
     audio: Refused = None
-    function_call: Refused = None
-    functions: Refused = None
+    function_call: Annotated[Any, refused("use tool_choice instead")] = None
+    functions: Annotated[Any, refused("use tools instead")] = None
     moderation: Refused = None
-    prediction: Refused = None
-    reasoning_effort: Refused = None
     web_search_options: Refused = None
 
     @field_validator("max_tokens")
@@ -125,11 +89,19 @@ class ChatCompletionRequest(SamplingFields):
             raise PydanticCustomError("needs_logprobs", "is only allowed with logprobs: true")
         return value
 
+    @property
+    def demand(self) -> tuple[Demand, list[Tool]]:
+        """What the model has to do with tools, and with which."""
+        return allowed(self.tool_choice, self.tools or [])
+
     def to_engine(self, request_id: str) -> list[GenerateRequest]:
         """Translate into one engine request for each choice."""
+        _, tools = self.demand
         chat = Chat(
             messages=tuple(message.for_template() for message in self.messages),
-            tools=self._offered(),
+            tools=tuple(tool.model_dump(exclude_none=True) for tool in tools),
+            template_arguments=self.chat_template_kwargs or {},
+            reasoning_effort=self.reasoning_effort,
         )
         samplings = self.sampling(
             self.max_completion_tokens or self.max_tokens,
@@ -141,19 +113,9 @@ class ChatCompletionRequest(SamplingFields):
             for n, sampling in enumerate(samplings)
         ]
 
-    @property
-    def names_a_tool(self) -> bool:
-        """Whether one function has to be called."""
-        return isinstance(self.tool_choice, NamedChoice)
-
-    def _offered(self) -> tuple[dict[str, Any], ...]:
-        if self.tool_choice == "none":
-            return ()
-        return tuple(tool.model_dump(exclude_none=True) for tool in self.tools or ())
-
     def _structured(self) -> Structured | None:
-        many = self.parallel_tool_calls is not False
-        call = forced(self.tool_choice, self.tools or [], many=many)
+        demand, tools = self.demand
+        call = forced(demand, tools, many=self.parallel_tool_calls is not False)
         if call is not None or self.response_format is None:
             return call
         return self.response_format.structured()

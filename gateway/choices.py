@@ -23,7 +23,7 @@ async def merged(streams: Sequence[Deltas]) -> ChoiceDeltas:
     try:
         while pending:
             done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
+            for task in sorted(done, key=pending.__getitem__):
                 index = pending.pop(task)
                 if isinstance(task.exception(), StopAsyncIteration):
                     continue
@@ -46,23 +46,28 @@ class Tally:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
+    reasoning_tokens: int | None = None
 
     def add(self, index: int, usage: Usage | None) -> None:
         """Count a completion that ended."""
         assert usage is not None  # the last delta has it, by the laws of an Engine
         self.completion_tokens += usage.completion_tokens
+        if usage.reasoning_tokens is not None:
+            self.reasoning_tokens = (self.reasoning_tokens or 0) + usage.reasoning_tokens
         if index % self.choices == 0:
             self.prompt_tokens += usage.prompt_tokens
             self.cached_tokens += usage.cached_tokens
 
     def body(self) -> dict[str, Any]:
         """Write the counts as OpenAI shows them."""
+        thought = self.reasoning_tokens
+        details = {} if thought is None else {"reasoning_tokens": thought}
         return {
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
             "total_tokens": self.prompt_tokens + self.completion_tokens,
             "prompt_tokens_details": {"cached_tokens": self.cached_tokens},
-        }
+        } | ({"completion_tokens_details": details} if details else {})
 
 
 async def collected(deltas: ChoiceDeltas, count: int) -> list[TokenDelta]:

@@ -1,7 +1,7 @@
 """`POST /v1/completions`: the schema, its translation, the answers, the route."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from pydantic import Field, ValidationInfo, field_validator
@@ -32,9 +32,16 @@ class CompletionRequest(SamplingFields):
     prompt: str | _Tokens | Annotated[list[str], _Many] | Annotated[list[_Tokens], _Many]
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     best_of: Annotated[int, Field(ge=0, le=20)] | None = None
-    echo: Literal[False] | None = None
+    echo: bool | None = None
     logprobs: Annotated[int, Field(ge=0, le=5)] | None = None
     suffix: Refused = None
+
+    @field_validator("echo")
+    @classmethod
+    def _no_echo(cls, value: bool | None) -> bool | None:
+        if value:
+            raise PydanticCustomError("unsupported_parameter", "this gateway does not echo prompts")
+        return value
 
     @field_validator("best_of")
     @classmethod

@@ -4,7 +4,7 @@ import math
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -12,7 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from engine import EngineConfig, ModelNotAvailable, resolve_model
 from gateway.haproxy import write_script
 
+ReasoningStyle = Literal["think", "think_begun"]
 IMPORT_PATH = "gateway.serve:build_app"
+
+
+# An origin has neither path nor slash at its end; one that has would match no browser's.
+_ORIGIN = r"^(\*|https?://[^/\s]+)$"
 
 
 class ConfigError(Exception):
@@ -34,7 +39,7 @@ class ModelConfig(_Frozen):
     id: str = Field(min_length=1, max_length=200)
     engine: EngineConfig = EngineConfig()
     tool_parser: Literal["llama3_json", "hermes", "mistral", "plain_json"] | None = None
-    reasoning: Literal["think", "think_begun"] | None = None
+    reasoning: ReasoningStyle | None = None
 
 
 class Limits(_Frozen):
@@ -48,6 +53,12 @@ class Limits(_Frozen):
     send_timeout_seconds: float = Field(default=30.0, gt=0)
 
 
+class Cors(_Frozen):
+    """Origins whose pages may call the gateway, `*` for all; by default none."""
+
+    allow_origins: tuple[Annotated[str, Field(pattern=_ORIGIN)], ...] = ()
+
+
 class AppConfig(_Frozen):
     """The whole gateway.
 
@@ -56,6 +67,7 @@ class AppConfig(_Frozen):
 
     models: tuple[ModelConfig, ...] = (ModelConfig(id="smollm2-135m-instruct"),)
     limits: Limits = Limits()
+    cors: Cors = Cors()
     proxy: Literal["haproxy", "python"] = "haproxy"
 
     @model_validator(mode="after")

@@ -141,10 +141,10 @@ def _path(loc: tuple[int | str, ...]) -> str | None:
     for part in loc:
         if isinstance(part, int):
             path += f"[{part}]"
-        elif part.isidentifier() and part not in _UNION_TAGS:
+        elif part.isidentifier() and part not in _UNION_TAGS and not part[0].isupper():
             path += f".{part}" if path else part
     return path or None
 
 
-# pydantic puts the member of a union into the location; it is no field.
+# pydantic puts the member of a union into the location, a type or a class; it is no field.
 _UNION_TAGS: Final = frozenset({"str", "int", "float", "bool", "none"})

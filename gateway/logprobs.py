@@ -35,10 +35,6 @@ def completion_logprobs(logprobs: Sequence[TokenLogprob], offset: int) -> dict[s
     }
 
 
-def _with_top(token: TokenLogprob) -> dict[str, Any]:
-    return _entry(token) | {"top_logprobs": [_entry(other) for other in token.top]}
-
-
 def _entry(token: TokenLogprob) -> dict[str, Any]:
     return {
         "token": token.token,

@@ -6,9 +6,10 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from engine import Engine, model_type
+from engine import Engine, Leaf, model_type
 from gateway.config import ModelConfig
 from gateway.errors import ApiError
+from gateway.stack import stack
 from gateway.state import gateway_of
 from gateway.tools import default_family
 
@@ -19,9 +20,10 @@ class Models:
     """The served models; `created` is the Unix time at which the gateway started."""
 
     def __init__(
-        self, engines: Mapping[str, Engine], configs: Iterable[ModelConfig], created: int
+        self, leaves: Mapping[str, Leaf], configs: Iterable[ModelConfig], created: int
     ) -> None:
-        self._engines = dict(engines)
+        self._leaves = dict(leaves)
+        self._engines = {name: stack(leaf) for name, leaf in leaves.items()}
         self._configs = {config.id: _with_parser(config) for config in configs}
         self._created = created
 
@@ -36,6 +38,11 @@ class Models:
                 param="model",
             )
         return engine
+
+    def leaf(self, name: str) -> Leaf:
+        """Find what makes a model's tokens, without the policies; raises ApiError 404."""
+        self.engine(name)
+        return self._leaves[name]
 
     def config(self, name: str) -> ModelConfig:
         """Give the config of a model that is served."""

@@ -1,5 +1,11 @@
-"""`ReasoningParser`: text -> what was thought, and what is answered."""
+"""`ReasoningParser`: text -> what was thought, and what is answered; and what the thought cost."""
 
+from contextlib import aclosing
+from dataclasses import replace
+
+from engine import TokenDelta
+from gateway.choices import Deltas
+from gateway.config import ReasoningStyle
 from gateway.parts import Content, Part, Reasoning, merged
 
 SPACE = " \t\r\n"
@@ -39,6 +45,11 @@ class ReasoningParser:
         self._add(self._space)
         self._text = self._space = ""
         return self._taken()
+
+    @property
+    def inside(self) -> bool:
+        """Whether the text so far ends in a thought."""
+        return self._inside
 
     @property
     def _marker(self) -> str:
@@ -82,3 +93,27 @@ def _overlap(text: str, marker: str) -> int:
         return 0
     longest = min(len(text), len(marker) - 1)
     return next((n for n in range(longest, 0, -1) if text.endswith(marker[:n])), 0)
+
+
+async def thoughts_counted(deltas: Deltas, style: ReasoningStyle | None) -> Deltas:
+    """Pass one completion's deltas on; the usage of the last one says what was thought."""
+    parser = None if style is None else ReasoningParser(begins_inside=style == "think_begun")
+    thought = 0
+    async with aclosing(deltas):
+        async for delta in deltas:
+            if parser is not None:
+                thought += _thought(parser, delta)
+                if delta.usage is not None:
+                    delta = replace(delta, usage=replace(delta.usage, reasoning_tokens=thought))
+            yield delta
+
+
+def _thought(parser: ReasoningParser, delta: TokenDelta) -> int:
+    """Count a delta's tokens of thought; one that begins or ends it is shared by characters."""
+    before = parser.inside
+    parts = parser.feed(delta.text)
+    if before == parser.inside and not any(isinstance(part, Reasoning) for part in parts):
+        return len(delta.token_ids) if before else 0
+    content = sum(len(part.text) for part in parts if isinstance(part, Content))
+    share = content / max(1, len(delta.text))
+    return len(delta.token_ids) - round(len(delta.token_ids) * min(1.0, share))

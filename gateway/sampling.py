@@ -1,12 +1,12 @@
 """The sampling parameters that chat and completions share: their schema and translation."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from engine import SamplingParams, Structured
-from gateway.wire import StreamOptions, WireModel
+from gateway.wire import Refused, StreamOptions, WireModel, refused
 
 _StopString = Annotated[str, Field(min_length=1, max_length=1024)]
 
@@ -35,6 +35,20 @@ class SamplingFields(WireModel):
     stop_token_ids: (
         Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(max_length=64)] | None
     ) = None
+
+    skip_special_tokens: bool | None = None
+
+    # Known of vLLM; it takes some of these and does nothing.
+    guided_json: Annotated[Any, refused("use response_format instead")] = None
+    guided_regex: Refused = None
+    guided_choice: Refused = None
+    guided_grammar: Refused = None
+    guided_decoding_backend: Refused = None
+    structured_outputs: Annotated[Any, refused("use response_format instead")] = None
+    use_beam_search: Refused = None
+    chat_template: Refused = None
+    priority: Annotated[Any, refused("it comes from the API key")] = None
+    cache_salt: Refused = None
 
     @field_validator("logit_bias")
     @classmethod
@@ -96,4 +110,5 @@ class SamplingFields(WireModel):
 _SAME_NAMES = {
     "temperature", "top_p", "frequency_penalty", "presence_penalty",
     "top_k", "min_p", "repetition_penalty", "min_tokens", "ignore_eos",
+    "skip_special_tokens",
 }  # fmt: skip

@@ -3,12 +3,12 @@
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Discriminator, Field, Tag, field_validator
 from pydantic_core import PydanticCustomError
 
 from engine import Structured
 from gateway.response_format import Name, valid_schema
-from gateway.wire import WireModel
+from gateway.wire import WireModel, only_supported
 
 
 class Function(WireModel):
@@ -33,8 +33,9 @@ class Function(WireModel):
 class Tool(WireModel):
     """A declared tool; functions are the only kind."""
 
-    type: Literal["function"]
+    type: Annotated[Literal["function", "custom"], only_supported("function")]
     function: Function
+    custom: Any = None  # named so that what is refused is its type
 
 
 class NamedFunction(WireModel):
@@ -46,11 +47,47 @@ class NamedFunction(WireModel):
 class NamedChoice(WireModel):
     """A choice of one function by name."""
 
-    type: Literal["function"]
+    type: Annotated[Literal["function", "custom"], only_supported("function")]
     function: NamedFunction
+    custom: Any = None
 
 
-ToolChoice = Literal["none", "auto", "required"] | NamedChoice
+class NamedTool(WireModel):
+    """One of the tools that may be called."""
+
+    type: Annotated[Literal["function", "custom"], only_supported("function")]
+    function: NamedFunction
+    custom: Any = None
+
+
+class AllowedTools(WireModel):
+    """Some of the declared tools, and whether one of them has to be called."""
+
+    mode: Literal["auto", "required"]
+    tools: Annotated[list[NamedTool], Field(min_length=1, max_length=128)]
+
+
+class AllowedChoice(WireModel):
+    """A choice that leaves the declared tools as they are and allows some of them."""
+
+    type: Literal["allowed_tools"]
+    allowed_tools: AllowedTools
+
+
+def _kind_of_choice(choice: Any) -> str:
+    if isinstance(choice, dict):
+        return "Allowed" if choice.get("type") == "allowed_tools" else "Named"
+    return "Mode"
+
+
+ToolChoice = Annotated[
+    Annotated[Literal["none", "auto", "required"], Tag("Mode")]
+    | Annotated[NamedChoice, Tag("Named")]
+    | Annotated[AllowedChoice, Tag("Allowed")],
+    Discriminator(_kind_of_choice),
+]
+# What is left of a choice once the tools that it does not allow are left out.
+Demand = Literal["none", "auto", "required"] | NamedChoice
 Tools = Annotated[list[Tool], Field(min_length=1, max_length=128)]
 
 
@@ -59,6 +96,7 @@ class PastFunction(WireModel):
 
     name: str
     arguments: str
+    parsed_arguments: Any = None  # the SDK's own, in the answers of its parse() and stream()
 
 
 class PastCall(WireModel):
@@ -82,13 +120,31 @@ class PastCall(WireModel):
 def check_choice(choice: ToolChoice | None, tools: list[Tool]) -> None:
     """Refuse a choice that the declared tools cannot meet; raises PydanticCustomError."""
     names = {tool.function.name for tool in tools}
-    if isinstance(choice, NamedChoice) and choice.function.name not in names:
+    if not _chosen(choice) <= names:
         raise PydanticCustomError("unknown_tool", "names a function that is not in tools")
     if choice in ("auto", "required") and not names:
         raise PydanticCustomError("no_tools", "is only allowed with tools")
 
 
-def forced(choice: ToolChoice | None, tools: list[Tool], *, many: bool) -> Structured | None:
+def _chosen(choice: ToolChoice | None) -> set[str]:
+    if isinstance(choice, NamedChoice):
+        return {choice.function.name}
+    if isinstance(choice, AllowedChoice):
+        return {tool.function.name for tool in choice.allowed_tools.tools}
+    return set()
+
+
+def allowed(choice: ToolChoice | None, tools: list[Tool]) -> tuple[Demand, list[Tool]]:
+    """Say which tools the model is shown, and what it has to do with them."""
+    if not tools or choice == "none":
+        return "none", []
+    if isinstance(choice, AllowedChoice):
+        names = _chosen(choice)
+        return choice.allowed_tools.mode, [t for t in tools if t.function.name in names]
+    return choice or "auto", tools
+
+
+def forced(choice: Demand, tools: list[Tool], *, many: bool) -> Structured | None:
     """Say what the engine has to hold the output to, so that a call is sure to come."""
     if isinstance(choice, NamedChoice):
         tool = next(t for t in tools if t.function.name == choice.function.name)

@@ -23,15 +23,47 @@ class WireModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _refuse(value: Any) -> Any:
-    if value is not None:
-        raise PydanticCustomError(
-            "unsupported_parameter", "this gateway does not support it; leave it out"
-        )
+def refused(instead: str = "leave it out") -> AfterValidator:
+    """Refuse a field by name, with what to do instead."""
+
+    def check(value: Any) -> Any:
+        if value is not None:
+            raise PydanticCustomError(
+                "unsupported_parameter",
+                "this gateway does not support it; {instead}",
+                {"instead": instead},
+            )
+        return value
+
+    return AfterValidator(check)
+
+
+Refused = Annotated[Any, refused()]
+
+
+def only_supported(*supported: str) -> AfterValidator:
+    """Refuse the values that OpenAI knows and this gateway does not serve."""
+
+    def check(value: str) -> str:
+        if value not in supported:
+            raise PydanticCustomError(
+                "unsupported_value",
+                "this gateway serves only {supported}",
+                {"supported": ", ".join(supported)},
+            )
+        return value
+
+    return AfterValidator(check)
+
+
+def given(value: Any, *, wanted: bool, name: str) -> Any:
+    """Refuse a field that is missing where its neighbour wants it, or sent where it does not."""
+    if wanted and value is None:
+        raise PydanticCustomError("missing", "is required")
+    if value is not None and not wanted:
+        raise PydanticCustomError("misplaced", "belongs to type {name} alone", {"name": name})
     return value
 
-
-Refused = Annotated[Any, AfterValidator(_refuse)]
 
 Metadata = Annotated[
     dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]],
@@ -53,15 +85,17 @@ class Head:
     id: str
     created: int
     model: str
+    service_tier: bool = False
 
     @classmethod
-    def new(cls, prefix: str, model: str) -> "Head":
-        """Make a head with an id of its own."""
-        return cls(f"{prefix}-{uuid.uuid4().hex}", int(time.time()), model)
+    def new(cls, prefix: str, model: str, *, service_tier: bool = False) -> "Head":
+        """Make a head with an id of its own; a tier is told to those who asked for one."""
+        return cls(f"{prefix}-{uuid.uuid4().hex}", int(time.time()), model, service_tier)
 
     def fields(self, object_: str) -> dict[str, Any]:
-        """Give the fields in OpenAI's order."""
-        return {"id": self.id, "object": object_, "created": self.created, "model": self.model}
+        """Give the fields in OpenAI's order; there is one tier here."""
+        head = {"id": self.id, "object": object_, "created": self.created, "model": self.model}
+        return head | ({"service_tier": "default"} if self.service_tier else {})
 
 
 def request_id(request: Request, head: Head) -> str:

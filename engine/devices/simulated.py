@@ -30,7 +30,8 @@ class Simulated(BaseModel):
     `time_scale` 1 is real time, 0 is as fast as possible in the same order of events. The default
     latencies are those of Llama 3.1 8B at tensor parallel degree 8 on inf2.48xlarge as published
     by Hugging Face in July 2025 (SDK 2.24): a step of 10.5 + 0.6 ms per slot, 0.07 ms per prefilled
-    token of the bucket.
+    token of the bucket. `ignores` are sampling parameters to refuse, `template_arguments` names
+    that its chat template reads.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,6 +49,7 @@ class Simulated(BaseModel):
     faults: Faults = Faults()
     scripts: tuple[Script, ...] = ()
     ignores: frozenset[str] = frozenset()
+    template_arguments: frozenset[str] = frozenset()
 
     @model_validator(mode="after")
     def _buckets_ascend(self) -> "Simulated":

@@ -1,0 +1,64 @@
+"""The simulated engine's tokenizer: its own words, four characters of ASCII, or one of the rest.
+
+A token of English text is about four characters long, so counts are those of a real model.
+"""
+
+import re
+from typing import Final
+
+# Neurons, rivers and some characters of more than one byte.
+WORDS: Final = (
+    "the", "river", "carries", "light", "over", "stones", "and", "every", "token", "finds",
+    "its", "way", "through", "a", "quiet", "valley", "café", "naïve", "Grüße", "日本",
+    "signals", "cross", "small", "bridges", "while", "morning", "rises", "🌊", "slowly", "again",
+    "counting", "leaves",
+)  # fmt: skip
+VOCABULARY: Final = (*WORDS, *(f" {word}" for word in WORDS))
+_IDS: Final = {word: index for index, word in enumerate(VOCABULARY)}
+_WORD: Final = "|".join(sorted(WORDS, key=len, reverse=True))
+_TOKEN: Final = re.compile(
+    rf" ?(?:{_WORD})(?!\w)| ?[!-~]{{1,3}}|[\x00- ]{{1,4}}|[\x00-\x7f]|.", re.DOTALL
+)
+
+# Ids: the words, then single characters by code point, then 2 to 4 of ASCII, 7 bits each after a 1.
+CHARACTERS: Final = len(VOCABULARY)
+ASCII: Final = 2**21
+END: Final = ASCII + 2**29
+
+
+def encode(text: str) -> list[str]:
+    """Cut a text into tokens."""
+    return _TOKEN.findall(text)
+
+
+def token_id(token: str) -> int:
+    """Give a token's id, 0 to END - 1."""
+    if token in _IDS:
+        return _IDS[token]
+    if len(token) < 2:
+        return CHARACTERS + ord(token or "\0")
+    packed = 1
+    for char in token:
+        packed = packed << 7 | ord(char)
+    return ASCII + packed
+
+
+def decode(id_: int) -> str | None:
+    """Give the token with this id; None where there is none."""
+    if id_ < CHARACTERS:
+        return VOCABULARY[id_]
+    if id_ < ASCII:
+        return _character(id_ - CHARACTERS)
+    return _unpacked(id_ - ASCII)
+
+
+def _character(point: int) -> str | None:
+    alone = point > 0x10FFFF or 0xD800 <= point <= 0xDFFF  # half of a surrogate pair is no text
+    return None if alone else chr(point)
+
+
+def _unpacked(packed: int) -> str | None:
+    length, left = divmod(packed.bit_length() - 1, 7)
+    if left or not 2 <= length <= 4:
+        return None
+    return "".join(chr(packed >> 7 * place & 0x7F) for place in reversed(range(length)))
