@@ -8,20 +8,39 @@ from starlette.responses import JSONResponse, Response
 
 from engine import TokenDelta
 from gateway.choices import ChoiceDeltas, Deltas, Tally, collected, merged
-from gateway.framer import Framer
 from gateway.sampling import SamplingFields
-from gateway.sse import EventStream, frames, started
+from gateway.sse import EventStream, Writer, frames, started
 from gateway.state import gateway_of
 from gateway.wire import Head, unless_disconnected
 
 
 class Format(Protocol):
-    """How an endpoint writes what the engine made; `object_` names a whole answer."""
+    """How an endpoint writes what the engine made."""
+
+    def writer(self, head: Head, count: int, tally: Tally, *, include_usage: bool) -> Writer:
+        """Make the writer of a stream of `count` choices."""
+
+    def whole(self, head: Head, completions: Sequence[TokenDelta], tally: Tally) -> dict[str, Any]:
+        """Give the whole answer; counts the tokens on the way."""
+
+
+def with_choices(
+    head: Head,
+    form: "ChoiceFormat",
+    completions: Sequence[TokenDelta],
+    tally: Tally,
+) -> dict[str, Any]:
+    """Give the whole answer of an endpoint that has choices."""
+    for index, whole in enumerate(completions):
+        tally.add(index, whole.usage)
+    choices = [form.choice(index, whole) for index, whole in enumerate(completions)]
+    return head.fields(form.object_) | {"choices": choices, "usage": tally.body()}
+
+
+class ChoiceFormat(Protocol):
+    """How a whole choice is written; `object_` names a whole answer."""
 
     object_: str
-
-    def framer(self, head: Head, count: int, tally: Tally, *, include_usage: bool) -> Framer:
-        """Make the writer of a stream."""
 
     def choice(self, index: int, whole: TokenDelta) -> dict[str, Any]:
         """Give one choice of a whole answer."""
@@ -42,7 +61,7 @@ async def answer(
         work = _whole(deltas, head, len(streams), tally, form)
         return JSONResponse(await unless_disconnected(request, work))
     stream = await unless_disconnected(request, started(deltas, limits.first_delta_seconds))
-    writer = form.framer(head, len(streams), tally, include_usage=body.include_usage)
+    writer = form.writer(head, len(streams), tally, include_usage=body.include_usage)
     return EventStream(
         frames(stream, writer), stream, limits.ping_seconds, limits.send_timeout_seconds
     )
@@ -51,8 +70,4 @@ async def answer(
 async def _whole(
     deltas: ChoiceDeltas, head: Head, count: int, tally: Tally, form: Format
 ) -> dict[str, Any]:
-    completions = await collected(deltas, count)
-    for index, whole in enumerate(completions):
-        tally.add(index, whole.usage)
-    choices = [form.choice(index, whole) for index, whole in enumerate(completions)]
-    return head.fields(form.object_) | {"choices": choices, "usage": tally.body()}
+    return form.whole(head, await collected(deltas, count), tally)

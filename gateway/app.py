@@ -12,7 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from engine import EngineError, Leaf
-from gateway import chat, completions, health, models, tokenize
+from gateway import chat, completions, health, models, responses, tokenize
 from gateway.access import Access
 from gateway.config import AppConfig, Cors
 from gateway.errors import ApiError, api_error
@@ -40,7 +40,7 @@ def create_app(
     )
     served = Models(engines, config.models, int(time.time()))
     app.state.gateway = Gateway(config, engines, served)
-    for module in (chat, completions, models, tokenize, health):
+    for module in (chat, completions, responses, models, tokenize, health):
         app.include_router(module.routes)
     app.add_middleware(Access, sets_request_id=not behind_serve)
     if config.cors.allow_origins:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from engine import TokenDelta, TokenLogprob
-from gateway.answer import answer
+from gateway.answer import answer, with_choices
 from gateway.body import read_body
 from gateway.chat_parts import MakeParser, delta_body, message_body, parser_for
 from gateway.chat_request import ChatCompletionRequest
@@ -32,9 +32,13 @@ class ChatFormat:
         self.make_parser = make_parser
         self._named = named
 
-    def framer(self, head: Head, count: int, tally: Tally, *, include_usage: bool) -> Framer:
+    def writer(self, head: Head, count: int, tally: Tally, *, include_usage: bool) -> Framer:
         """Make the writer of a stream."""
         return ChatFramer(self, head, count, tally, include_usage=include_usage)
+
+    def whole(self, head: Head, completions: Sequence[TokenDelta], tally: Tally) -> dict[str, Any]:
+        """Give the whole answer."""
+        return with_choices(head, self, completions, tally)
 
     def choice(self, index: int, whole: TokenDelta) -> dict[str, Any]:
         """Give one choice of a whole answer."""
@@ -136,7 +140,7 @@ async def create_chat_completion(request: Request) -> Response:
     engine = gateway.models.engine(body.model)
     model = gateway.models.config(body.model)
     form = ChatFormat(parser_for(body, model), named=isinstance(body.tool_choice, NamedChoice))
-    head = Head.new("chatcmpl", body.model, service_tier=body.service_tier is not None)
+    head = Head.new("chatcmpl-", body.model, service_tier=body.service_tier is not None)
     wanted = body.to_engine(request_id(request, head))
     streams = [thoughts_counted(engine.generate(one), model.reasoning) for one in wanted]
     return await answer(request, body, head, streams, form)

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
 from engine import GenerateRequest, TokenDelta, TokenLogprob
-from gateway.answer import answer
+from gateway.answer import answer, with_choices
 from gateway.body import read_body
 from gateway.choices import Tally
 from gateway.framer import Framer
@@ -105,9 +105,13 @@ class CompletionFormat:
 
     object_ = "text_completion"
 
-    def framer(self, head: Head, count: int, tally: Tally, *, include_usage: bool) -> Framer:
+    def writer(self, head: Head, count: int, tally: Tally, *, include_usage: bool) -> Framer:
         """Make the writer of a stream."""
         return CompletionFramer(head, count, tally, include_usage=include_usage)
+
+    def whole(self, head: Head, completions: Sequence[TokenDelta], tally: Tally) -> dict[str, Any]:
+        """Give the whole answer."""
+        return with_choices(head, self, completions, tally)
 
     def choice(self, index: int, whole: TokenDelta) -> dict[str, Any]:
         """Give one choice of a whole answer."""
@@ -125,6 +129,6 @@ async def create_completion(request: Request) -> Response:
     gateway = gateway_of(request)
     body = await read_body(request, CompletionRequest, gateway.config.limits.max_body_bytes)
     engine = gateway.models.engine(body.model)
-    head = Head.new("cmpl", body.model)
+    head = Head.new("cmpl-", body.model)
     streams = [engine.generate(one) for one in body.to_engine(request_id(request, head))]
     return await answer(request, body, head, streams, CompletionFormat())

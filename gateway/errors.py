@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from starlette.responses import Response
 
 from engine import (
@@ -109,14 +110,22 @@ def retry_headers(seconds: float) -> dict[str, str]:
 
 def validation_error(error: ValidationError) -> ApiError:
     """Convert pydantic's finding: names the field, never echoes its value."""
-    # Of a union's findings the deepest one is about what the client meant.
     findings = error.errors(include_url=False, include_input=False)
-    first = max(findings, key=lambda e: (len(e["loc"]), not e["type"].endswith("_type")))
+    first = max(findings, key=_weight)
     kind = first["type"]
     param = _path(first["loc"])
     if param is None:
         return ApiError(400, "The body must be a JSON object.")
     return ApiError(400, _sentence(kind, param, first["msg"]), code=_code(kind), param=param)
+
+
+def _weight(finding: ErrorDetails) -> tuple[int, bool, bool]:
+    """Weigh a finding: of a union's the deepest is about what the client meant.
+
+    Where a kind of thing is not served, what is missing in it does not matter.
+    """
+    kind = finding["type"]
+    return len(finding["loc"]), kind == "unsupported_value", not kind.endswith("_type")
 
 
 def _sentence(kind: str, param: str, finding: str) -> str:

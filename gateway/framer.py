@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from engine import TokenDelta, TokenLogprob
 from gateway.choices import Tally
-from gateway.sse import frame
+from gateway.errors import ApiError
+from gateway.sse import DONE, frame
 from gateway.wire import Head
 
 
@@ -32,6 +33,14 @@ class Framer(ABC):
         data = b"" if index in self._begun else self._begin(index)
         data += self.middle(index, delta)
         return data if delta.finish_reason is None else data + self._end(index, delta)
+
+    def fail(self, error: ApiError) -> bytes:
+        """Write an error as a frame."""
+        return frame(error.body())
+
+    def end(self) -> bytes:
+        """Write the last frame of every stream."""
+        return DONE
 
     def middle(self, index: int, delta: TokenDelta) -> bytes:
         """Write the frames of a delta's text and logprobs."""

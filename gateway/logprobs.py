@@ -1,4 +1,4 @@
-"""Log-probabilities as the two endpoints show them."""
+"""Log-probabilities as the endpoints show them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,10 +13,12 @@ def chat_logprobs(logprobs: Sequence[TokenLogprob]) -> dict[str, Any] | None:
     """Write a chat choice's `logprobs`; None where none were asked for."""
     if not logprobs:
         return None
-    content = [
-        _entry(token) | {"top_logprobs": [_entry(t) for t in token.top]} for token in logprobs
-    ]
-    return {"content": content, "refusal": None}
+    return {"content": response_logprobs(logprobs), "refusal": None}
+
+
+def response_logprobs(logprobs: Sequence[TokenLogprob]) -> list[dict[str, Any]]:
+    """Write the entries of a response's text."""
+    return [_entry(token) | {"top_logprobs": [_entry(t) for t in token.top]} for token in logprobs]
 
 
 def completion_logprobs(logprobs: Sequence[TokenLogprob], offset: int) -> dict[str, Any] | None:

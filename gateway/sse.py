@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from engine import EngineError, TokenDelta
 from gateway.choices import ChoiceDeltas
-from gateway.errors import api_error
+from gateway.errors import ApiError, api_error
 
 DONE: Final = b"data: [DONE]\n\n"
 PING: Final = b": ping\n\n"
@@ -92,9 +92,15 @@ class Writer(Protocol):
     def feed(self, index: int, delta: TokenDelta) -> bytes:
         """Write what one choice's delta adds; may be empty, may be several frames."""
 
+    def fail(self, error: ApiError) -> bytes:
+        """Write that no more comes, and why."""
+
+    def end(self) -> bytes:
+        """Write what ends every stream."""
+
 
 async def frames(stream: Started, writer: Writer) -> AsyncGenerator[bytes, None]:
-    """Write a stream's frames; whatever happens, the last one is `[DONE]`."""
+    """Write a stream's frames; whatever happens, the last one says that it is over."""
     if stream.silent:
         yield PING  # so that no proxy holds the head back
     try:
@@ -104,8 +110,9 @@ async def frames(stream: Started, writer: Writer) -> AsyncGenerator[bytes, None]
     except Exception as error:  # the client must hear of every failure
         if not isinstance(error, EngineError):
             log.exception("a stream broke")
-        yield frame(api_error(error).body())
-    yield DONE
+        yield writer.fail(api_error(error))
+    if last := writer.end():
+        yield last
 
 
 class EventStream(EventSourceResponse):

@@ -37,7 +37,7 @@ class TokenizeRequest(WireModel):
     def _or_a_prompt(
         cls, messages: list[Message] | None, info: ValidationInfo
     ) -> list[Message] | None:
-        if (messages is None) == (info.data.get("prompt") is None):
+        if "prompt" in info.data and (messages is None) == (info.data.get("prompt") is None):
             raise PydanticCustomError("prompt_or_messages", "send either prompt or messages")
         return messages
 

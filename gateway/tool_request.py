@@ -74,17 +74,19 @@ class AllowedChoice(WireModel):
     allowed_tools: AllowedTools
 
 
-def _kind_of_choice(choice: Any) -> str:
-    if isinstance(choice, dict):
-        return "Allowed" if choice.get("type") == "allowed_tools" else "Named"
-    return "Mode"
+def kind_of_choice(choice: Any) -> str:
+    """Say which of a choice's three forms this one is meant to be."""
+    if isinstance(choice, str):
+        return "Mode"
+    kind = choice.get("type") if isinstance(choice, dict) else getattr(choice, "type", None)
+    return "Allowed" if kind == "allowed_tools" else "Named"
 
 
 ToolChoice = Annotated[
     Annotated[Literal["none", "auto", "required"], Tag("Mode")]
     | Annotated[NamedChoice, Tag("Named")]
     | Annotated[AllowedChoice, Tag("Allowed")],
-    Discriminator(_kind_of_choice),
+    Discriminator(kind_of_choice),
 ]
 # What is left of a choice once the tools that it does not allow are left out.
 Demand = Literal["none", "auto", "required"] | NamedChoice

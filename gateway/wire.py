@@ -90,7 +90,7 @@ class Head:
     @classmethod
     def new(cls, prefix: str, model: str, *, service_tier: bool = False) -> "Head":
         """Make a head with an id of its own; a tier is told to those who asked for one."""
-        return cls(f"{prefix}-{uuid.uuid4().hex}", int(time.time()), model, service_tier)
+        return cls(f"{prefix}{uuid.uuid4().hex}", int(time.time()), model, service_tier)
 
     def fields(self, object_: str) -> dict[str, Any]:
         """Give the fields in OpenAI's order; there is one tier here."""

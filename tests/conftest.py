@@ -23,7 +23,8 @@ def simulated(device: dict[str, Any] | None = None, **parts: Any) -> AppConfig:
     """Make a config with the simulated device as fast as it goes."""
     engine = {"max_num_seqs": 4, "device": {"kind": "simulated", "time_scale": 0} | (device or {})}
     engine |= parts.pop("engine", {})
-    return parse_config({"models": [{"id": "sim", "engine": engine}], **parts}, "test")
+    model = {"id": "sim", "engine": engine} | parts.pop("model", {})
+    return parse_config({"models": [model], **parts}, "test")
 
 
 @contextlib.contextmanager
