@@ -1,4 +1,4 @@
-"""`python -m benchmarks batching URL` and `python -m benchmarks ttft URL PEER`."""
+"""`python -m benchmarks batching URL`, `... ttft URL PEER` and `... frames`."""
 
 import asyncio
 from typing import Annotated
@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks.frames import CASES, measured
 from benchmarks.streams import first_model, spread, stream, tokens_per_second
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
@@ -27,6 +28,15 @@ def batching(url: Url, streams: int = 16, tokens: int = 64, runs: int = 5) -> No
 def ttft(url: Url, peer: Url, runs: int = 30, tokens: int = 8) -> None:
     """Compare the time to the first token at concurrency 1 of two servers, in alternation."""
     asyncio.run(_ttft(url, peer, runs, tokens))
+
+
+@app.command()
+def frames(runs: int = 7) -> None:
+    """Time the writing of one delta as a frame, beside the SDK's pydantic type, and one parse."""
+    table = Table("what", "µs: median (range)")
+    for name, times in track(measured(runs), "runs", total=len(CASES), console=console):
+        table.add_row(name, spread(times))
+    console.print(table)
 
 
 async def _batching(url: str, streams: int, tokens: int, runs: int) -> None:

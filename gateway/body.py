@@ -20,7 +20,12 @@ DISCARDED: Final = 64 * 2**20
 async def read_body(request: Request, schema: type[Body], limit: int) -> Body:
     """Read a body of at most `limit` bytes into `schema`; raises ApiError 400, 413 or 415."""
     _require_json(request)
-    document = _parse(await _read(request, limit))
+    return parsed(await _read(request, limit), schema)
+
+
+def parsed(raw: bytes, schema: type[Body]) -> Body:
+    """Read JSON into `schema`; raises ApiError 400."""
+    document = _parse(raw)
     try:
         # Strict: a string where a number belongs is the client's mistake, not ours to mend.
         return schema.model_validate(document, strict=True)

@@ -30,12 +30,12 @@ def weather_url() -> Iterator[str]:
         yield url
 
 
-def node(url: str, what: str) -> Any:
+def node(url: str, what: str, script: str = "client.mjs") -> Any:
     """Have one conversation; gives what the script printed."""
     assert (HERE / "node_modules").exists(), "`make test-clients` installs the packages of npm"
     assert NODE is not None
-    script = [NODE, str(HERE / "client.mjs"), url, what]
-    done = subprocess.run(script, capture_output=True, text=True, timeout=15)
+    command = [NODE, str(HERE / script), url, what]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=15)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

@@ -142,3 +142,55 @@ async def test_many_prompts_at_once_do_not_disturb_each_other() -> None:
     prepared = await asyncio.gather(*map(prompts.prepare, requests))
     prompts.close()
     assert [p.prompt_tokens for p in prepared] == list(range(1, 65))
+
+
+THINKS = TEMPLATE + "{% if enable_thinking is false %}<no thought>{% endif %}"
+EFFORT = "{% generation %}{{ reasoning_effort }}{% endgeneration %}" + TEMPLATE
+HI = {"role": "user", "content": "hi"}
+
+
+@pytest.mark.parametrize(
+    ("template", "told", "more"),
+    [
+        (THINKS, {"template_arguments": {"enable_thinking": False}}, len("<no thought>")),
+        (THINKS, {"template_arguments": {"enable_thinking": True}}, 0),
+        (THINKS, {"reasoning_effort": "none"}, len("<no thought>")),
+        (EFFORT, {"reasoning_effort": "high"}, len("high")),
+    ],
+)
+async def test_a_template_is_told_what_it_reads(
+    template: str, told: dict[str, Any], more: int
+) -> None:
+    made = tokenizer(template)
+    plain = await prepare(chat(HI), tokenizer=made)
+    assert (await prepare(chat(HI, **told), tokenizer=made)).prompt_tokens == (
+        plain.prompt_tokens + more
+    )
+
+
+@pytest.mark.parametrize(
+    ("template", "told", "param"),
+    [
+        (TEMPLATE, {"reasoning_effort": "none"}, "reasoning_effort"),
+        (THINKS, {"reasoning_effort": "high"}, "reasoning_effort"),
+        (THINKS, {"template_arguments": {"other": 1}}, "chat_template_kwargs.other"),
+        (TEMPLATE, {"template_arguments": {"m": 1}}, "chat_template_kwargs.m"),
+        (TEMPLATE, {"template_arguments": {"messages": []}}, "chat_template_kwargs.messages"),
+    ],
+)
+async def test_what_a_template_does_not_read_is_refused(
+    template: str, told: dict[str, Any], param: str
+) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        await prepare(chat(HI, **told), tokenizer=tokenizer(template))
+    assert refused.value.param == param
+
+
+async def test_tokens_go_there_and_back() -> None:
+    prompts = Prompts(tokenizer(), 64)
+    tokens = await prompts.tokenize("héllo", add_special_tokens=True)
+    assert len(tokens.ids) == len(tokens.strings) == 6
+    assert await prompts.detokenize(tokens.ids) == "héllo"
+    with pytest.raises(InvalidRequest):
+        await prompts.detokenize((10**6,))
+    prompts.close()

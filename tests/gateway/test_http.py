@@ -3,6 +3,9 @@
 import httpx
 import pytest
 
+from gateway.config import ConfigError
+from tests.conftest import Serve, simulated
+
 CHAT = "/v1/chat/completions"
 
 
@@ -92,3 +95,30 @@ def test_an_endpoint_for_other_models_says_so(url: str, path: str) -> None:
     answer = httpx.post(f"{url}/v1/{path}", json={})
     assert answer.status_code == 404
     assert "another kind of model" in answer.json()["error"]["message"]
+
+
+PREFLIGHT = {"origin": "https://chat.example", "access-control-request-method": "POST"}
+
+
+def test_no_page_may_call_the_gateway_by_default(url: str) -> None:
+    answer = httpx.get(f"{url}/v1/models", headers={"origin": "https://chat.example"})
+    assert "access-control-allow-origin" not in answer.headers
+    assert httpx.options(f"{url}/v1/chat/completions", headers=PREFLIGHT).status_code == 405
+
+
+def test_pages_of_the_configs_origins_may_call_the_gateway(serve: Serve) -> None:
+    url = serve(cors={"allow_origins": ["https://chat.example"]})
+    asked = {"access-control-request-headers": "authorization,x-stainless-lang"}
+    for origin, allowed in (("https://chat.example", True), ("https://other.example", False)):
+        headers = PREFLIGHT | asked | {"origin": origin}
+        answer = httpx.options(f"{url}/v1/chat/completions", headers=headers)
+        assert (answer.headers.get("access-control-allow-origin") == origin) is allowed
+    answer = httpx.get(f"{url}/v1/models", headers={"origin": "https://chat.example"})
+    assert answer.headers["access-control-allow-origin"] == "https://chat.example"
+    assert "x-request-id" in answer.headers["access-control-expose-headers"].lower()
+
+
+@pytest.mark.parametrize("origin", ["https://a.example/", "a.example", ""])
+def test_what_is_no_origin_is_refused_when_the_file_is_read(origin: str) -> None:
+    with pytest.raises(ConfigError, match=r"cors\.allow_origins\.0"):
+        simulated(cors={"allow_origins": [origin]})

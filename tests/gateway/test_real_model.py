@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import openai
 import pytest
 from openai.types.chat import ChatCompletionChunk
@@ -124,3 +125,54 @@ def test_completions_take_text_and_tokens(real: openai.OpenAI) -> None:
         answer = real.completions.create(model="smol", prompt=prompt, max_tokens=5, temperature=0)
         assert answer.usage is not None
         assert answer.usage.completion_tokens == 5
+
+
+def test_a_response_streams_the_chats_answer(real: openai.OpenAI) -> None:
+    asked: dict[str, Any] = {"model": "smol", "input": ASK, "temperature": 0}
+    with real.responses.stream(**asked, max_output_tokens=24) as stream:
+        text = "".join(e.delta for e in stream if e.type == "response.output_text.delta")
+    assert text == ask(real).choices[0].message.content
+
+
+def test_a_response_keeps_a_schema_and_calls_a_tool(real: openai.OpenAI) -> None:
+    schema = {"type": "object", "properties": {"size": {"enum": ["small", "large"]}}}
+    form = {"type": "json_schema", "name": "x", "schema": schema | {"required": ["size"]}}
+    asked: dict[str, Any] = {"model": "smol", "input": ASK, "temperature": 0}
+    answer = real.responses.create(**asked, text={"format": form}, max_output_tokens=60)
+    assert json.loads(answer.output_text)["size"] in ("small", "large")
+    tool: Any = {"type": "function", **TOOLS[0]["function"]}
+    called = real.responses.create(
+        **asked, tools=[tool], tool_choice={"type": "function", "name": "weather"}
+    )
+    assert "city" in json.loads(called.output[0].arguments)
+
+
+def test_tokens_go_there_and_back(real: openai.OpenAI) -> None:
+    root = str(real.base_url).removesuffix("/v1/")
+    for text in ("The sky is", "Grüße, 世界 🌊!"):
+        told = httpx.post(f"{root}/tokenize", json={"model": "smol", "prompt": text}).json()
+        assert told["count"] == len(told["tokens"])
+        body = {"model": "smol", "tokens": told["tokens"]}
+        assert httpx.post(f"{root}/detokenize", json=body).json() == {"prompt": text}
+
+
+def test_a_chats_tokens_are_those_that_usage_counts(real: openai.OpenAI) -> None:
+    root = str(real.base_url).removesuffix("/v1/")
+    told = httpx.post(f"{root}/tokenize", json={"model": "smol", "messages": ASK}).json()
+    assert told["count"] == ask(real).usage.prompt_tokens
+
+
+def test_special_tokens_show_when_asked_for(real: openai.OpenAI) -> None:
+    asked: dict[str, Any] = {"logit_bias": {"1": 100}, "max_tokens": 2, "stop": ["x"]}
+    shown = ask(real, **asked, extra_body={"skip_special_tokens": False})
+    assert "<|im_start|>" in shown.choices[0].message.content
+    assert "<|im_start|>" not in ask(real, **asked).choices[0].message.content
+
+
+def test_an_effort_that_the_template_does_not_know_is_refused(real: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError) as refused:
+        ask(real, reasoning_effort="high")
+    assert (refused.value.code, refused.value.param) == (
+        "unsupported_parameter",
+        "reasoning_effort",
+    )

@@ -102,6 +102,24 @@ def test_required_calls_something_for_sure(client: openai.OpenAI) -> None:
     assert answer.finish_reason == "tool_calls"
 
 
+def allowed(mode: str, *names: str) -> dict[str, Any]:
+    tools = [{"type": "function", "function": {"name": name}} for name in names]
+    return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}}
+
+
+def test_of_the_allowed_tools_one_is_called_for_sure(client: openai.OpenAI) -> None:
+    other = {"type": "function", "function": {"name": "clock"}}
+    answer = ask(client, tools=[*TOOLS, other], tool_choice=allowed("required", "clock"))
+    assert [call.function.name for call in answer.choices[0].message.tool_calls] == ["clock"]
+
+
+def test_a_tool_that_is_not_allowed_is_not_called() -> None:
+    other = {"type": "function", "function": {"name": "clock"}}
+    with scripted(CALL) as url, sdk(url) as client:
+        answer = ask(client, tools=[*TOOLS, other], tool_choice=allowed("auto", "clock"))
+    assert answer.choices[0].message.tool_calls is None
+
+
 def test_a_forced_call_is_refused_where_nothing_can_force_it(serve: Serve) -> None:
     with sdk(serve({"ignores": ["structured"]})) as client:
         with pytest.raises(openai.BadRequestError) as refused:
@@ -116,9 +134,14 @@ def test_a_forced_call_is_refused_where_nothing_can_force_it(serve: Serve) -> No
         ({"tools": [TOOLS[0] | {"type": "custom"}]}, "tools[0].type"),
         ({"tools": None, "tool_choice": "required"}, "tool_choice"),
         ({"tool_choice": {"type": "function", "function": {"name": "x"}}}, "tool_choice"),
+        ({"tool_choice": {"type": "custom", "custom": {"name": "x"}}}, "tool_choice.type"),
+        ({"tool_choice": allowed("auto", "x")}, "tool_choice"),
+        ({"tool_choice": allowed("auto")}, "tool_choice.allowed_tools.tools"),
+        ({"tool_choice": {"type": "allowed_tools"}}, "tool_choice.allowed_tools"),
+        ({"tool_choice": 5}, "tool_choice"),
         ({"messages": [{"role": "tool", "content": "x", "tool_call_id": "none"}]}, "messages"),
     ],
-    ids=["custom", "no tools", "unknown name", "result without call"],
+    ids=str,
 )
 def test_what_cannot_be_met_is_refused_by_name(
     url: str, fields: dict[str, Any], param: str
@@ -133,6 +156,8 @@ def test_a_thought_comes_under_both_names() -> None:
     with scripted(reply, reasoning="think") as url, sdk(url) as client:
         message = ask(client, tools=None).choices[0].message
         deltas = [c.choices[0].delta for c in ask(client, tools=None, stream=True)]
+        usage = ask(client, tools=None).usage
+    assert 0 < usage.completion_tokens_details.reasoning_tokens < usage.completion_tokens
     assert (message.content, message.reasoning_content) == ("It rains.", "Hm, rain.")
     assert message.reasoning == message.reasoning_content
     assert "".join(getattr(d, "reasoning_content", None) or "" for d in deltas) == "Hm, rain."
