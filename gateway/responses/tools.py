@@ -19,19 +19,10 @@ from gateway.tool_request import (
 from gateway.wire import WireModel, given, only_supported
 
 
-class FunctionTool(WireModel):
+class FunctionTool(Function):
     """A function that the model may call."""
 
     type: Annotated[str, only_supported("function")]
-    name: Name
-    description: str | None = None
-    parameters: dict[str, Any] | None = None
-    strict: bool | None = None
-
-    @field_validator("parameters")
-    @classmethod
-    def _is_a_schema(cls, schema: dict[str, Any] | None) -> dict[str, Any] | None:
-        return valid_schema(schema)
 
     def for_chat(self) -> Tool:
         """Give the tool as a chat declares it."""
