@@ -4,16 +4,18 @@ from importlib import import_module
 from typing import cast
 
 from engine.config import DEFAULT_MODEL, EngineConfig, kv_bytes_per_token, model_limit, model_type
-from engine.devices import Cpu, Device, Faults, Script, Simulated
+from engine.devices import Cpu, Device, Faults, Launch, Neuron, Script, Simulated
 from engine.errors import (
     ContextLengthExceeded,
     DeadlineExceeded,
     EngineDead,
     EngineError,
+    EngineLoading,
     EngineOverloaded,
     GenerationFailed,
     InvalidRequest,
     UnsupportedParameter,
+    UnsupportedValue,
 )
 from engine.model_store import ModelNotAvailable, resolve_model
 from engine.types import (
@@ -43,15 +45,18 @@ __all__ = [
     "EngineConfig",
     "EngineDead",
     "EngineError",
+    "EngineLoading",
     "EngineOverloaded",
     "Faults",
     "GenerateRequest",
     "GenerationFailed",
     "InvalidRequest",
+    "Launch",
     "Leaf",
     "Load",
     "ModelInfo",
     "ModelNotAvailable",
+    "Neuron",
     "Phase",
     "SamplingParams",
     "Script",
@@ -61,6 +66,7 @@ __all__ = [
     "TokenLogprob",
     "Tokens",
     "UnsupportedParameter",
+    "UnsupportedValue",
     "Usage",
     "create_engine",
     "kv_bytes_per_token",

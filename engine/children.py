@@ -22,13 +22,18 @@ def dying_with_me() -> Iterator[None]:
 
     def follow() -> None:
         if armed:
-            threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+            follow_into_death(parent)
 
     os.register_at_fork(after_in_child=follow)  # for good: hence the switch
     try:
         yield
     finally:
         armed = False
+
+
+def follow_into_death(parent: int) -> None:
+    """End this process soon after `parent`, which has to be its parent, has ended."""
+    threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
 
 
 def _end_after(parent: int) -> None:

@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from engine.devices import Cpu, Device
+from engine.devices import Cpu, Device, Neuron
+from engine.model_shape import known_shape
+from engine.neuron.rules import check_neuron
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
 
@@ -24,6 +26,17 @@ class EngineConfig(BaseModel):
     max_model_len: int | None = Field(default=None, ge=1)
     max_num_seqs: int = Field(default=16, ge=1)
     device: Device = Cpu()
+
+    @model_validator(mode="after")
+    def _fits(self) -> "EngineConfig":
+        if isinstance(self.device, Neuron):
+            check_neuron(
+                self.device,
+                slots=self.max_num_seqs if "max_num_seqs" in self.model_fields_set else None,
+                length=self.max_model_len,
+                shape=known_shape(self.model),
+            )
+        return self
 
 
 def model_limit(folder: Path) -> int | None:

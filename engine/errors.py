@@ -3,9 +3,11 @@
 EngineError
 ├── InvalidRequest            the client's mistake, in `param`
 │   ├── ContextLengthExceeded
-│   └── UnsupportedParameter  this engine cannot honour `param`
+│   ├── UnsupportedParameter  this engine cannot honour `param`
+│   └── UnsupportedValue      it honours other values of `param`
 ├── EngineOverloaded          come back in `retry_after` seconds
 ├── DeadlineExceeded
+├── EngineLoading             come back in `retry_after` seconds: it is starting
 ├── EngineDead                no request will succeed until the engine is replaced
 └── GenerationFailed          this request failed; others may succeed
 """
@@ -17,6 +19,9 @@ class EngineError(Exception):
     def __init__(self, message: str, *args: object) -> None:
         super().__init__(message, *args)
         self.message = message
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class InvalidRequest(EngineError):
@@ -35,6 +40,10 @@ class UnsupportedParameter(InvalidRequest):
     """The engine cannot honour `param`."""
 
 
+class UnsupportedValue(InvalidRequest):
+    """The engine cannot honour this value of `param`."""
+
+
 class EngineOverloaded(EngineError):
     """No place is free; `retry_after` says in how many seconds one may be."""
 
@@ -47,8 +56,26 @@ class DeadlineExceeded(EngineError):
     """The request ran out of its time limit."""
 
 
+class EngineLoading(EngineError):
+    """The engine is on its way; `retry_after` says in how many seconds it may be ready."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message, retry_after)
+        self.retry_after = retry_after
+
+
 class EngineDead(EngineError):
-    """The engine serves nothing any more; it has to be replaced."""
+    """The engine serves nothing any more; it has to be replaced.
+
+    `reason` is for those who run it: why it died, and what to do.
+    """
+
+    def __init__(self, message: str, reason: str | None = None) -> None:
+        super().__init__(message, reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.message if self.reason is None else f"{self.message} {self.reason}"
 
 
 class GenerationFailed(EngineError):

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 from engine.errors import ContextLengthExceeded, InvalidRequest
 from engine.template import arguments, variables
-from engine.types import Chat, GenerateRequest, Prompt, Tokens
+from engine.types import Chat, GenerateRequest, ModelInfo, Prompt, Tokens
 
 T = TypeVar("T")
 
@@ -29,19 +29,23 @@ class Prepared:
 class Prompts:
     """Prepares the prompts of one model beside the event loop."""
 
-    def __init__(self, tokenizer: Any, max_model_len: int) -> None:
+    def __init__(
+        self, tokenizer: Any, max_model_len: int, max_prompt_len: int | None = None
+    ) -> None:
         self._tokenizer = tokenizer
         self._vocabulary = len(tokenizer)
         self._limit = max_model_len
+        self._prompt_limit = max_prompt_len
         # One thread: transformers' tokenizers change their own state while they encode.
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prompt")
 
     @classmethod
-    def load(cls, folder: Path, max_model_len: int) -> "Prompts":
+    def load(cls, folder: Path, model: ModelInfo) -> "Prompts":
         """Read a model's tokenizer and chat template; takes seconds, so call it in a thread."""
         from transformers import AutoTokenizer
 
-        return cls(AutoTokenizer.from_pretrained(str(folder)), max_model_len)
+        tokenizer = AutoTokenizer.from_pretrained(str(folder))
+        return cls(tokenizer, model.max_model_len, model.max_prompt_len)
 
     async def prepare(self, request: GenerateRequest) -> Prepared:
         """Render, tokenize and measure one prompt; raises InvalidRequest and nothing else."""
@@ -75,6 +79,7 @@ class Prompts:
     def _prepare(self, request: GenerateRequest) -> Prepared:
         ids = self._token_ids(request.prompt)
         wanted = request.sampling.max_tokens
+        check_prompt(request.prompt, len(ids) + len(request.emitted), self._prompt_limit)
         space = room_for(request.prompt, len(ids), wanted, self._limit)
         return Prepared(
             prompt_tokens=len(ids),
@@ -134,6 +139,16 @@ class Prompts:
                 param="messages",
             ) from error
         return str(text)
+
+
+def check_prompt(prompt: Prompt, tokens: int, limit: int | None) -> None:
+    """Raise ContextLengthExceeded for what is longer than any compiled prompt."""
+    if limit is not None and tokens > limit:
+        raise ContextLengthExceeded(
+            f"This model's engine takes prompts of {limit} tokens; this one has {tokens}. "
+            "Shorten the prompt.",
+            param=_param(prompt),
+        )
 
 
 def room_for(prompt: Prompt, prompt_tokens: int, max_tokens: int | None, limit: int) -> int:

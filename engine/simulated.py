@@ -9,7 +9,7 @@ from typing import Final
 
 from engine.config import EngineConfig
 from engine.devices import Simulated
-from engine.errors import EngineDead, GenerationFailed
+from engine.errors import EngineDead, EngineLoading, GenerationFailed
 from engine.prompt import room_for
 from engine.simulated_text import Reply, detokenized, prompt_text
 from engine.simulated_tokens import encode, token_id
@@ -105,8 +105,10 @@ class SimulatedEngine:
 
     async def check_health(self) -> None:
         """Raise EngineDead after the fault that kills the device, and before start."""
-        if self._phase != "ready":
+        if self._phase == "dead":
             raise EngineDead("The engine is not running.")
+        if self._phase != "ready":
+            raise EngineLoading(f"The model is not ready yet: {self._phase}.", 1)
 
     async def tokenize(
         self,

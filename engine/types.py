@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 FinishReason = Literal["stop", "length"]
-Phase = Literal["created", "loading", "ready", "dead"]
+Phase = Literal["created", "loading", "compiling", "warming up", "ready", "dead"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,12 +133,17 @@ class TokenDelta:
 class ModelInfo:
     """What is known of a served model from its config, without asking the engine.
 
-    `unsupported` holds the `SamplingParams` fields that this engine cannot honour.
+    `unsupported` holds the `SamplingParams` fields that this engine cannot honour; `at_most` and
+    `fixed` the highest and the only values of those that it honours in part. A prompt may have
+    `max_prompt_len` tokens, and the context `max_model_len`.
     """
 
     id: str
     max_model_len: int
+    max_prompt_len: int | None = None
     unsupported: frozenset[str] = frozenset()
+    at_most: Mapping[str, float] = field(default_factory=dict)
+    fixed: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,11 +10,12 @@ import logging
 import os
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from engine.children import dying_with_me
 from engine.config import EngineConfig, model_limit
-from engine.errors import EngineDead, EngineError, GenerationFailed
+from engine.devices import Launch, Neuron, VLLMDevice
+from engine.errors import EngineDead, EngineError, EngineLoading, GenerationFailed
 from engine.prompt import Prepared, Prompts
 from engine.types import Chat, GenerateRequest, Load, ModelInfo, Phase, TokenDelta, Tokens
 from engine.vllm_output import Deltas, nothing_left
@@ -23,6 +24,7 @@ from engine.watchdog import Watchdog
 
 # A hung device is invisible to vLLM. One prefill step on a slow CPU takes tens of seconds.
 STALL_SECONDS: Final = 180.0
+LOADING_SECONDS: Final = 15.0  # for a client to come back in: long enough for a cached start
 _log: Final = logging.getLogger(__name__)
 
 
@@ -32,12 +34,10 @@ class VLLMEngine:
     def __init__(self, model_id: str, config: EngineConfig) -> None:
         self._config = config
         self._folder = Path(config.model)
-        self._model = ModelInfo(
-            id=model_id,
-            max_model_len=config.max_model_len or model_limit(self._folder) or 2048,
-            unsupported=config.device.unsupported(),
-        )
+        self._model = _describe(model_id, config)
+        self.stall_seconds = STALL_SECONDS
         self._phase: Phase = "created"
+        self._death: EngineDead | None = None
         self._llm: Any = None  # AsyncLLM, once started
         self._prompts: Prompts | None = None
         self._numbers = itertools.count(1)
@@ -69,7 +69,8 @@ class VLLMEngine:
         except Exception as error:
             _log.exception("The engine did not start")
             self._phase = "dead"
-            raise EngineDead("The engine did not start.") from error
+            self._death = error if isinstance(error, EngineDead) else self._dead("did not start")
+            raise self._death from error
         if self._llm is None:
             raise EngineDead("The engine was closed while it started.")
         self._phase = "ready"
@@ -77,10 +78,42 @@ class VLLMEngine:
     def _load(self) -> None:
         """Do the slow part of start, in a thread that close cannot stop."""
         # In no local variable: vLLM keeps this frame alive, and then the engine until exit.
-        self._llm = _make_async_llm(self._config, self._model)
-        self._prompts = Prompts.load(self._folder, self._model.max_model_len)
+        self._llm = _make_async_llm(self._arguments(), self._environment())
+        self._prompts = Prompts.load(self._folder, self._model)
         if self._phase == "dead":
             self._shut_down()
+
+    @property
+    def launch(self) -> Launch:
+        """What the device is told of this engine."""
+        return Launch(
+            model=self._folder,
+            max_num_seqs=self._config.max_num_seqs,
+            max_model_len=self._model.max_model_len,
+        )
+
+    def _environment(self) -> dict[str, str]:
+        return self._vllm_device().environment(self.launch)
+
+    def _arguments(self) -> dict[str, Any]:
+        return {
+            "model": self._config.model,
+            "served_model_name": self._model.id,
+            "max_model_len": self._model.max_model_len,
+            "max_num_seqs": self._config.max_num_seqs,
+            "disable_log_stats": True,  # the gateway counts
+            **self._vllm_device().vllm_args(self.launch),
+        }
+
+    def _vllm_device(self) -> VLLMDevice:
+        return cast(VLLMDevice, self._config.device)
+
+    def _why(self) -> str | None:
+        """Say why EngineCore died, where the device can tell."""
+        return None
+
+    def _dead(self, how: str) -> EngineDead:
+        return EngineDead(f"The engine {how}.", self._why())
 
     async def close(self) -> None:
         """Stop EngineCore; running requests end with EngineDead."""
@@ -99,13 +132,15 @@ class VLLMEngine:
 
     async def check_health(self) -> None:
         """Raise EngineDead if EngineCore is gone, or did nothing for STALL_SECONDS with work."""
-        if self._phase != "ready":
-            raise EngineDead("The engine is not running.")
+        self._require_ready()
         with self._translated():
             await self._llm.check_health()
-        if self._watchdog.silence() > STALL_SECONDS:
+        if self._watchdog.silence() > self.stall_seconds:
             self._phase = "dead"
-            raise EngineDead("The engine makes no progress.")
+            self._death = EngineDead(
+                "The engine makes no progress.", f"No step ended in {self.stall_seconds:g} s."
+            )
+            raise self._death
 
     async def tokenize(self, text: str | Chat, *, add_special_tokens: bool) -> Tokens:
         """Give the tokens of a text or of a conversation; raises InvalidRequest."""
@@ -116,9 +151,15 @@ class VLLMEngine:
         return await self._running_prompts().detokenize(token_ids)
 
     def _running_prompts(self) -> Prompts:
-        if self._phase != "ready" or self._prompts is None:
-            raise EngineDead("The engine is not running.")
+        self._require_ready()
+        assert self._prompts is not None
         return self._prompts
+
+    def _require_ready(self) -> None:
+        if self._phase == "dead":
+            raise self._death or EngineDead("The engine is not running.")
+        if self._phase != "ready":
+            raise EngineLoading(f"The model is not ready yet: {self._phase}.", LOADING_SECONDS)
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenDelta, None]:
         """Stream one completion; closing the generator aborts it in vLLM."""
@@ -170,7 +211,8 @@ class VLLMEngine:
             raise
         except EngineDeadError as error:
             self._phase = "dead"
-            raise EngineDead("The engine died.") from error
+            self._death = self._death or self._dead("died")
+            raise EngineDead(*self._death.args) from error
         except client_errors() as error:
             _log.info("vLLM refused a request: %s", error)
             raise refusal(error, request) from error
@@ -185,32 +227,40 @@ async def _abort(llm: Any, request_id: str) -> None:
         await asyncio.shield(llm.abort(request_id))
 
 
-def _make_async_llm(config: EngineConfig, model: ModelInfo) -> Any:
+def _describe(model_id: str, config: EngineConfig) -> ModelInfo:
+    length = config.max_model_len or model_limit(Path(config.model)) or 2048
+    device = config.device
+    if not isinstance(device, Neuron):
+        return ModelInfo(id=model_id, max_model_len=length, unsupported=device.unsupported())
+    return ModelInfo(
+        id=model_id,
+        max_model_len=length,
+        max_prompt_len=device.prompt_limit(length),
+        unsupported=device.unsupported(),
+        at_most=device.bounds(),
+        fixed=device.fixed(),
+    )
+
+
+def _make_async_llm(arguments: dict[str, Any], environment: dict[str, str]) -> Any:
     """Start vLLM; takes seconds and blocks, so call it in a thread."""
-    _set_environment(config)  # before the import: vLLM reads some variables then
+    _set(environment)  # before the import: vLLM reads some variables then
     from vllm import AsyncEngineArgs
     from vllm.usage.usage_lib import UsageContext
     from vllm.v1.engine.async_llm import AsyncLLM
 
-    arguments = AsyncEngineArgs(
-        model=config.model,
-        served_model_name=model.id,
-        max_model_len=model.max_model_len,
-        max_num_seqs=config.max_num_seqs,
-        disable_log_stats=True,  # the gateway counts
-        **config.device.vllm_args(),
-    )
     usage = UsageContext.ENGINE_CONTEXT
-    vllm_config = arguments.create_engine_config(usage)
-    _set_environment(config)  # again: the platform's checks have overwritten some of it
-    _let_ray_actors_fork()
+    vllm_config = AsyncEngineArgs(**arguments).create_engine_config(usage)
+    _set(environment)  # again: the platform's checks have overwritten some of it
+    if environment["VLLM_WORKER_MULTIPROC_METHOD"] == "fork":
+        _let_ray_actors_fork()
     with dying_with_me():
         return AsyncLLM.from_vllm_config(vllm_config, usage_context=usage, disable_log_stats=True)
 
 
-def _set_environment(config: EngineConfig) -> None:
+def _set(environment: dict[str, str]) -> None:
     """Set the device's variables: the environment is the one way to tell vLLM these things."""
-    os.environ.update(config.device.environment())  # noqa: TID251 - it is written, not read
+    os.environ.update(environment)  # noqa: TID251 - it is written, not read
 
 
 def _let_ray_actors_fork() -> None:

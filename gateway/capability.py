@@ -13,13 +13,14 @@ from engine import (
     Structured,
     TokenDelta,
     UnsupportedParameter,
+    UnsupportedValue,
 )
 
 _DEFAULTS: Final = SamplingParams()
 
 
 class Capable:
-    """An Engine around an Engine: a parameter in `ModelInfo.unsupported` must have its default."""
+    """An Engine around an Engine: parameters must have values that the engine honours."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -36,6 +37,7 @@ class Capable:
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenDelta, None]:
         """Stream from the engine behind, or raise UnsupportedParameter."""
         self._refuse(request.sampling)
+        self._refuse_values(request.sampling)
         async with aclosing(self._engine.generate(request)) as deltas:
             async for delta in deltas:
                 yield delta
@@ -50,4 +52,17 @@ class Capable:
                     f"Unsupported parameter: '{name}' cannot be honoured by the engine of "
                     f"model '{self.model.id}'. Leave it out.",
                     param=name,
+                )
+
+    def _refuse_values(self, sampling: SamplingParams) -> None:
+        """Refuse what the engine would cut, or serve as something else, in silence."""
+        for name, limit in self.model.at_most.items():
+            if getattr(sampling, name) > limit:
+                raise UnsupportedValue(
+                    f"Invalid '{name}': model '{self.model.id}' serves {limit:g} at most.", name
+                )
+        for name, only in self.model.fixed.items():
+            if getattr(sampling, name) != only:
+                raise UnsupportedValue(
+                    f"Invalid '{name}': model '{self.model.id}' serves only {only:g}.", name
                 )

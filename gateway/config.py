@@ -219,7 +219,13 @@ APPLICATION_KEYS = frozenset(
 
 def _sentence(error: ValidationError) -> str:
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"] if part not in ("cpu", "simulated")) or "args"
+    parts = [str(part) for part in first["loc"] if part not in DEVICE_KINDS]
+    parts += [first["ctx"]["key"]] if "key" in first.get("ctx", {}) else []
+    key = ".".join(parts) or "args"
     if first["type"] == "extra_forbidden":
         return f"{key} is not a known key. Remove it or correct its spelling."
     return f"{key}: {first['msg'].removeprefix('Value error, ')}."
+
+
+# pydantic puts the member of a union into the location; it is no key.
+DEVICE_KINDS = ("cpu", "neuron", "simulated")

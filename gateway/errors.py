@@ -18,10 +18,12 @@ from engine import (
     DeadlineExceeded,
     EngineDead,
     EngineError,
+    EngineLoading,
     EngineOverloaded,
     GenerationFailed,
     InvalidRequest,
     UnsupportedParameter,
+    UnsupportedValue,
 )
 
 # EngineDead says nothing of when: this is how long Serve takes to notice and replace a replica.
@@ -70,8 +72,10 @@ TABLE: Final[dict[type[EngineError], tuple[int, str, str | None]]] = {
     InvalidRequest: (400, "invalid_request_error", None),
     ContextLengthExceeded: (400, "invalid_request_error", "context_length_exceeded"),
     UnsupportedParameter: (400, "invalid_request_error", "unsupported_parameter"),
+    UnsupportedValue: (400, "invalid_request_error", "unsupported_value"),
     EngineOverloaded: (429, "rate_limit_error", "engine_overloaded"),
     DeadlineExceeded: (504, "server_error", "deadline_exceeded"),
+    EngineLoading: (503, "server_error", "model_loading"),
     EngineDead: (503, "server_error", "engine_unavailable"),
     GenerationFailed: (500, "server_error", "generation_failed"),
 }
@@ -92,7 +96,7 @@ def api_error(error: Exception) -> ApiError:
 
 
 def _headers(error: EngineError) -> dict[str, str]:
-    if isinstance(error, EngineOverloaded):
+    if isinstance(error, EngineOverloaded | EngineLoading):
         return retry_headers(error.retry_after)
     if isinstance(error, EngineDead):
         return retry_headers(REPLACEMENT_SECONDS)

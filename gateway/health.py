@@ -32,7 +32,7 @@ def _describe(leaf: Leaf) -> dict[str, Any]:
 
 
 async def _status(leaves: list[Leaf]) -> str:
-    if any(leaf.phase in ("created", "loading") for leaf in leaves):
+    if any(leaf.phase not in ("ready", "dead") for leaf in leaves):
         return "loading"
     try:
         for leaf in leaves:

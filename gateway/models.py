@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from engine import Engine, Leaf, model_type
+from engine import Engine, Leaf, ModelInfo, model_type
 from gateway.config import ModelConfig
 from gateway.errors import ApiError
 from gateway.stack import stack
@@ -58,11 +58,19 @@ class Models:
             "owned_by": "neuron-gateway",
             "max_model_len": model.max_model_len,
             "unsupported": sorted(model.unsupported),
-        }
+        } | _in_part(model)
 
     def list(self) -> list[dict[str, Any]]:
         """Describe every model."""
         return [self.describe(name) for name in self._engines]
+
+
+def _in_part(model: ModelInfo) -> dict[str, Any]:
+    """Name what is honoured in part, where there is such a thing."""
+    parts = {
+        "max_prompt_len": model.max_prompt_len, "at_most": model.at_most, "fixed": model.fixed
+    }  # fmt: skip
+    return {name: part for name, part in parts.items() if part}
 
 
 def _with_parser(config: ModelConfig) -> ModelConfig:

@@ -5,9 +5,11 @@ from typing import Annotated, Any, ClassVar, Protocol
 from pydantic import Field
 
 from engine.devices.cpu import Cpu
+from engine.devices.launch import Launch
+from engine.devices.neuron import Neuron, SamplingClass
 from engine.devices.simulated import Faults, Script, Simulated
 
-Device = Annotated[Cpu | Simulated, Field(discriminator="kind")]
+Device = Annotated[Cpu | Neuron | Simulated, Field(discriminator="kind")]
 
 
 class DeviceKind(Protocol):
@@ -18,8 +20,24 @@ class DeviceKind(Protocol):
 
     def unsupported(self) -> frozenset[str]: ...
     def resources(self) -> dict[str, float]: ...
-    def vllm_args(self) -> dict[str, Any]: ...
-    def environment(self) -> dict[str, str]: ...
 
 
-__all__ = ["Cpu", "Device", "DeviceKind", "Faults", "Script", "Simulated"]
+class VLLMDevice(DeviceKind, Protocol):
+    """A device that vLLM runs on."""
+
+    def vllm_args(self, launch: Launch) -> dict[str, Any]: ...
+    def environment(self, launch: Launch) -> dict[str, str]: ...
+
+
+__all__ = [
+    "Cpu",
+    "Device",
+    "DeviceKind",
+    "Faults",
+    "Launch",
+    "Neuron",
+    "SamplingClass",
+    "Script",
+    "Simulated",
+    "VLLMDevice",
+]

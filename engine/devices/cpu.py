@@ -4,6 +4,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from engine.devices.launch import Launch
+
 
 class Cpu(BaseModel):
     """vLLM on the CPU. `kv_cache_gib` is reserved at start, in GiB; `threads` 0 means all cores."""
@@ -24,7 +26,7 @@ class Cpu(BaseModel):
         """Name the Ray resources of one replica; the model's threads share the host's cores."""
         return {}
 
-    def vllm_args(self) -> dict[str, Any]:
+    def vllm_args(self, launch: Launch) -> dict[str, Any]:  # noqa: ARG002 - none depends on it
         """Give the engine arguments that depend on the device.
 
         The in-process executor saves a process and its import of vLLM; eager mode saves the
@@ -37,7 +39,7 @@ class Cpu(BaseModel):
             "kv_cache_memory_bytes": int(self.kv_cache_gib * 2**30),
         }
 
-    def environment(self) -> dict[str, str]:
+    def environment(self, launch: Launch) -> dict[str, str]:  # noqa: ARG002
         """Give the variables that vLLM reads when it starts.
 
         A fork spares EngineCore its own import of vLLM, which costs more than all the rest of a

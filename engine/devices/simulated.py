@@ -1,6 +1,6 @@
 """A virtual accelerator: latencies, faults and scripted replies. Pure arithmetic, no clock."""
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -64,14 +64,6 @@ class Simulated(BaseModel):
 
     def resources(self) -> dict[str, float]:
         """Name the Ray resources of one replica: none."""
-        return {}
-
-    def vllm_args(self) -> dict[str, Any]:
-        """Give no arguments: vLLM is not used."""
-        return {}
-
-    def environment(self) -> dict[str, str]:
-        """Give no variables."""
         return {}
 
     def buckets(self, max_model_len: int) -> tuple[int, ...]:

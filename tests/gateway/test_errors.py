@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 import engine
-from engine import EngineError, EngineOverloaded, InvalidRequest
+from engine import EngineError, EngineLoading, EngineOverloaded, InvalidRequest
 from gateway.errors import TABLE, api_error
 
 
@@ -17,7 +17,7 @@ LEAVES = [cls for cls in subclasses(EngineError) if cls is not EngineError]
 
 
 def make(cls: type[EngineError]) -> EngineError:
-    if issubclass(cls, EngineOverloaded):
+    if issubclass(cls, EngineOverloaded | EngineLoading):
         return cls("Words.", 1.5)
     return cls("Words.", "messages") if issubclass(cls, InvalidRequest) else cls("Words.")
 

@@ -1,0 +1,105 @@
+"""`ModelShape`: what memory and head arithmetic need to know of a decoder-only model."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+BF16_BYTES: Final = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelShape:
+    """Sizes of a Llama-like model, by the names of its `config.json` but for the last two."""
+
+    architecture: str
+    hidden_size: int
+    intermediate_size: int
+    layers: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    vocab_size: int
+    max_position_embeddings: int
+    tied_embeddings: bool = False
+    rope_type: str = "default"
+
+    @property
+    def parameters(self) -> int:
+        """Count the weights: embeddings, attention, gated MLP, norms."""
+        embeddings = self.vocab_size * self.hidden_size * (1 if self.tied_embeddings else 2)
+        queries = 2 * self.hidden_size * self.heads * self.head_dim  # with the output projection
+        keys = 2 * self.hidden_size * self.kv_heads * self.head_dim  # with the values
+        mlp = 3 * self.hidden_size * self.intermediate_size
+        layer = queries + keys + mlp + 2 * self.hidden_size
+        return embeddings + self.layers * layer + self.hidden_size
+
+    @property
+    def weight_bytes(self) -> int:
+        """Give the bytes of all weights in bfloat16."""
+        return self.parameters * BF16_BYTES
+
+    def kv_bytes_per_token(self, degree: int = 1) -> int:
+        """Give what a token takes in the KV cache over all ranks, in bfloat16.
+
+        Where there are more ranks than KV heads, each rank has a copy of one.
+        """
+        return 2 * self.layers * max(self.kv_heads, degree) * self.head_dim * BF16_BYTES
+
+
+def read_shape(model: str) -> ModelShape | None:
+    """Read the shape of a local folder or of a known name; None where it cannot be known yet.
+
+    Raises ValueError where the folder's config.json is not one of a decoder-only model.
+    """
+    file = Path(model).expanduser() / "config.json"
+    if file.is_file():
+        return _shape(json.loads(file.read_text("utf-8")))
+    return KNOWN.get(model)
+
+
+def known_shape(model: str) -> ModelShape | None:
+    """Do the same, and give None for a folder that cannot be read; others say what is wrong."""
+    try:
+        return read_shape(model)
+    except (OSError, ValueError):
+        return None
+
+
+def _shape(config: dict[str, Any]) -> ModelShape:
+    try:
+        heads, hidden = config["num_attention_heads"], config["hidden_size"]
+        return ModelShape(
+            architecture=(config.get("architectures") or ["unknown"])[0],
+            hidden_size=hidden,
+            intermediate_size=config["intermediate_size"],
+            layers=config["num_hidden_layers"],
+            heads=heads,
+            kv_heads=config.get("num_key_value_heads") or heads,
+            head_dim=config.get("head_dim") or hidden // heads,
+            vocab_size=config["vocab_size"],
+            max_position_embeddings=config["max_position_embeddings"],
+            tied_embeddings=bool(config.get("tie_word_embeddings", False)),
+            rope_type=_rope_type(config),
+        )
+    except KeyError as error:
+        raise ValueError(f"config.json has no {error.args[0]}") from None
+
+
+def _rope_type(config: dict[str, Any]) -> str:
+    scaling = config.get("rope_scaling") or {}
+    return str(scaling.get("rope_type") or scaling.get("type") or "default")
+
+
+_LLAMA: Final = "LlamaForCausalLM"
+# From the models' own config.json, so that a config can be checked before a gated model is there.
+KNOWN: Final = {
+    "meta-llama/Meta-Llama-3-8B-Instruct": ModelShape(
+        architecture=_LLAMA, hidden_size=4096, intermediate_size=14336, layers=32, heads=32,
+        kv_heads=8, head_dim=128, vocab_size=128256, max_position_embeddings=8192,
+    ),
+    "TinyLlama/TinyLlama-1.1B-Chat-v1.0": ModelShape(
+        architecture=_LLAMA, hidden_size=2048, intermediate_size=5632, layers=22, heads=32,
+        kv_heads=4, head_dim=64, vocab_size=32000, max_position_embeddings=2048,
+    ),
+}  # fmt: skip

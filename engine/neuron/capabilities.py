@@ -1,0 +1,80 @@
+"""What the Neuron plugin does with each sampling parameter: the table that the refusals follow.
+
+Seen with plugin 0.4.1 on vLLM 0.13.0 and 0.5.0 on 0.16.0, or read in their code.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Sampling = Literal["on_device", "cpu"]
+GLOBAL_TOP_K: Final = 256  # on the device, a top_k of 0 or above this is this
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """One parameter of `SamplingParams`, and why it is refused; None where it is honoured."""
+
+    parameter: str
+    api: str
+    on_device: str | None = None
+    cpu: str | None = None
+
+    def refused(self, sampling: Sampling) -> str | None:
+        """Say why it is refused with this kind of sampling."""
+        return self.on_device if sampling == "on_device" else self.cpu
+
+
+_ROWS = "only temperature, top_k and top_p reach the device"
+CAPABILITIES: Final = (
+    Capability("max_tokens", "`max_tokens`, `max_completion_tokens`, `max_output_tokens`"),
+    Capability("stop", "`stop`"),
+    Capability("stop_token_ids", "`stop_token_ids`"),
+    Capability("ignore_eos", "`ignore_eos`"),
+    Capability("skip_special_tokens", "`skip_special_tokens`"),
+    Capability("temperature", "`temperature`"),
+    Capability("top_p", "`top_p`"),
+    Capability("top_k", "`top_k`"),
+    Capability("seed", "`seed`", "the device draws by itself", "the plugin keeps no generator"),
+    Capability("logprobs", "`logprobs`, `top_logprobs`", "the plugin fails with an index error"),
+    Capability("logit_bias", "`logit_bias`", _ROWS),
+    Capability("presence_penalty", "`presence_penalty`", _ROWS),
+    Capability("frequency_penalty", "`frequency_penalty`", _ROWS),
+    Capability("repetition_penalty", "`repetition_penalty`", _ROWS),
+    Capability("min_p", "`min_p`", _ROWS),
+    Capability("min_tokens", "`min_tokens`", "the end of text is not held back"),
+    Capability(
+        "structured",
+        "`response_format`, `text.format`, `tool_choice` that forces a call",
+        "the grammar is not applied: the text is free",
+    ),
+)
+
+
+def unsupported(sampling: Sampling) -> frozenset[str]:
+    """Name the sampling parameters that are refused."""
+    return frozenset(c.parameter for c in CAPABILITIES if c.refused(sampling))
+
+
+def bounds(sampling: Sampling) -> dict[str, float]:
+    """Give the highest values of parameters that would be cut in silence."""
+    return {"top_k": GLOBAL_TOP_K - 1} if sampling == "on_device" else {}
+
+
+def markdown() -> str:
+    """Write the table as the README shows it."""
+    rows = [
+        "| parameter | `sampling: on_device` | `sampling: cpu` |",
+        "|---|---|---|",
+        *(f"| {c.api} | {_cell(c, 'on_device')} | {_cell(c, 'cpu')} |" for c in CAPABILITIES),
+    ]
+    return "\n".join(rows)
+
+
+def _cell(capability: Capability, sampling: Sampling) -> str:
+    reason = capability.refused(sampling)
+    if reason is not None:
+        return f"refused: {reason}"
+    limit = bounds(sampling).get(capability.parameter)
+    if limit is not None:
+        return f"honoured to {limit:.0f}; without it the {GLOBAL_TOP_K} likeliest tokens"
+    return "honoured"

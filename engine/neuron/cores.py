@@ -1,0 +1,81 @@
+"""NeuronCores: their ids, in Ray's words and in the runtime's, and who holds them."""
+
+import fcntl
+import os
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+WAIT_SECONDS: Final = 30.0  # for a process that dies and still holds its cores
+_POLL_SECONDS: Final = 0.2
+_FIRST_PORT: Final = 62_182  # of the collectives; plus the first core, as plugin 0.5 has it
+
+
+class CoresUnusable(Exception):
+    """These cores cannot be used; the message says why and what to do."""
+
+
+def contiguous(ids: Iterable[int | str]) -> tuple[int, ...]:
+    """Sort core ids as Ray gives them, in any order; raises CoresUnusable if there is a gap."""
+    cores = sorted(int(core) for core in ids)
+    if not cores:
+        raise CoresUnusable("Ray gave this replica no neuron_cores. Give the node's cores to Ray.")
+    if cores != list(range(cores[0], cores[0] + len(cores))):
+        raise CoresUnusable(
+            f"NeuronCores {cores} are not contiguous, which the runtime wants. "
+            "Use one replica size per node, so that slices of cores stay aligned."
+        )
+    return tuple(cores)
+
+
+def expanded(visible: str) -> str:
+    """Write a NEURON_RT_VISIBLE_CORES for Ray, which reads a range such as `0-7` as one core."""
+    ids: list[str] = []
+    for part in visible.split(","):
+        first, _, last = part.strip().partition("-")
+        ids += map(str, range(int(first), int(last) + 1)) if last else [first] if first else []
+    return ",".join(ids)
+
+
+def for_runtime(cores: Sequence[int]) -> dict[str, str]:
+    """Give the runtime's variables; every engine of a node needs a port of its own."""
+    first, last = cores[0], cores[-1]
+    return {
+        "NEURON_RT_VISIBLE_CORES": str(first) if first == last else f"{first}-{last}",
+        "NEURON_RT_ROOT_COMM_ID": f"localhost:{_FIRST_PORT + first}",
+    }
+
+
+def claim(cores: Iterable[int], *, wait: float = WAIT_SECONDS, folder: Path | None = None) -> None:
+    """Hold these cores until this process ends; raises CoresUnusable after `wait` seconds.
+
+    The files stay open on purpose: the kernel lets the lock go when the process is gone, however
+    it ended.
+    """
+    folder = folder or Path(tempfile.gettempdir()) / "neuron-gateway-cores"
+    folder.mkdir(mode=0o1777, exist_ok=True)
+    deadline = time.monotonic() + wait
+    for core in cores:
+        _lock(folder / str(core), core, deadline)
+
+
+def _lock(file: Path, core: int, deadline: float) -> None:
+    handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                holder = os.pread(handle, 32, 0).decode("ascii", "replace").strip()
+                os.close(handle)
+                raise CoresUnusable(
+                    f"NeuronCore {core} is held by process {holder or 'unknown'}. "
+                    "End that process or give this replica other cores."
+                ) from None
+            time.sleep(_POLL_SECONDS)
+        else:
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, str(os.getpid()).encode(), 0)
+            return

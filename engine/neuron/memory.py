@@ -1,0 +1,60 @@
+"""What a model takes of the device's memory: weights and KV cache, per core and in all."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from engine.model_shape import ModelShape
+from engine.neuron.catalogue import CORE_GIB, GIB
+
+# Every compiled graph needs scratch memory: AWS's advice is to keep 10 to 20 % free.
+LEAST_FREE: Final = 0.10
+ADVISED_FREE: Final = 0.20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """Bytes over all cores of one engine, whose KV cache is reserved for every slot at load."""
+
+    weights: int
+    kv_per_token: int
+    kv_tokens: int
+    cores: int
+
+    @classmethod
+    def of(cls, shape: ModelShape, *, cores: int, slots: int, length: int) -> "Memory":
+        """Compute what a model takes with `slots` sequences of `length` tokens."""
+        return cls(
+            weights=shape.weight_bytes,
+            kv_per_token=shape.kv_bytes_per_token(cores),
+            kv_tokens=slots * length,
+            cores=cores,
+        )
+
+    @property
+    def kv(self) -> int:
+        """Give the bytes of the KV cache."""
+        return self.kv_per_token * self.kv_tokens
+
+    @property
+    def total(self) -> int:
+        """Give the bytes of weights and KV cache."""
+        return self.weights + self.kv
+
+    @property
+    def device(self) -> int:
+        """Give the bytes that the cores have."""
+        return self.cores * CORE_GIB * GIB
+
+    @property
+    def free(self) -> float:
+        """Give the share that is left for graphs and scratch; below 0 where it does not fit."""
+        return 1 - self.total / self.device
+
+    @property
+    def fits(self) -> bool:
+        """Whether enough is left to start at all."""
+        return self.free >= LEAST_FREE
+
+    def most_tokens(self, free: float = LEAST_FREE) -> int:
+        """Count the KV tokens that fit beside the weights with this share kept free."""
+        return max(0, int((self.device * (1 - free) - self.weights) // self.kv_per_token))
