@@ -1,8 +1,9 @@
 """`create_app`: the routes, the error handlers, the lifespan of the engines."""
 
+import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -11,29 +12,35 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
-from engine import EngineError, Leaf
+from engine import EngineDead, EngineError, Leaf
 from gateway import chat, completions, health, models, responses, tokenize
 from gateway.access import Access
 from gateway.config import AppConfig, Cors
 from gateway.errors import ApiError, api_error
 from gateway.models import Models
 from gateway.state import Gateway
+from gateway.supervisor import supervise
 
 OTHER_MODELS: Final = ("/v1/embeddings", "/v1/audio/", "/v1/images/", "/v1/moderations")
 
 
 def create_app(
-    config: AppConfig, engines: Mapping[str, Leaf], *, behind_serve: bool = False
+    config: AppConfig,
+    engines: Mapping[str, Leaf],
+    *,
+    behind_serve: bool = False,
+    on_death: Callable[[EngineDead], None] = lambda _: None,
 ) -> FastAPI:
     """Make the ASGI app over these engines; its lifespan starts and closes them.
 
-    Behind Ray Serve the request id's header is Serve's to set.
+    Behind Ray Serve it waits for the engines, and the request id's header is Serve's to set.
+    Otherwise it serves at once, says how far they are, and tells `on_death` of the first to die.
     """
     # Streams end by themselves on SIGTERM; the server's own grace period bounds them.
     AppStatus.enable_automatic_graceful_drain = False
     app = FastAPI(
         title="neuron-gateway",
-        lifespan=_lifespan,
+        lifespan=_awaiting if behind_serve else _supervising(on_death),
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -61,13 +68,35 @@ def _cors(cors: Cors) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
+async def _awaiting(app: FastAPI) -> AsyncGenerator[None, None]:
+    async with _closing(app) as leaves:
+        for leaf in leaves:
+            await leaf.start()
+        yield
+
+
+def _supervising(on_death: Callable[[EngineDead], None]) -> Any:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
+        async with _closing(app) as leaves:
+            supervisor = asyncio.create_task(supervise(leaves, on_death))
+            try:
+                yield
+            finally:
+                supervisor.cancel()
+                with suppress(asyncio.CancelledError):
+                    await supervisor
+
+    return lifespan
+
+
+@asynccontextmanager
+async def _closing(app: FastAPI) -> AsyncGenerator[list[Leaf], None]:
     gateway: Gateway = app.state.gateway
     async with AsyncExitStack() as stack_:
         for leaf in gateway.leaves.values():
             stack_.push_async_callback(leaf.close)
-            await leaf.start()
-        yield
+        yield list(gateway.leaves.values())
 
 
 async def _answer(_: Request, error: Exception) -> Response:

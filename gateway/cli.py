@@ -152,23 +152,34 @@ def _wait() -> None:
 
 
 def _serve_plain(config: AppConfig, host: str, port: int) -> None:
-    import uvicorn
+    from uvicorn import Config, Server
 
-    from engine import create_engine
+    from engine import EngineDead, create_engine
     from gateway.app import create_app
 
+    def stop(error: EngineDead) -> None:
+        deaths.append(error)
+        server.should_exit = True
+
+    deaths: list[EngineDead] = []
     console = Console(soft_wrap=True)
     config = _with_models(config, Progress(console))
     engines = {model.id: create_engine(model.id, model.engine) for model in config.models}
-    _welcome(console, config, host, port, None)
-    uvicorn.run(
-        create_app(config, engines),
-        host=host,
-        port=port,
-        log_level="warning",
-        lifespan="on",
-        timeout_graceful_shutdown=10,
+    app = create_app(config, engines, on_death=stop)
+    server = Server(
+        Config(
+            app,
+            host=host,
+            port=port,
+            log_level="warning",
+            lifespan="on",
+            timeout_graceful_shutdown=10,
+        )
     )
+    _welcome(console, config, host, port, None)
+    server.run()
+    if deaths:
+        raise typer.Exit(1)
 
 
 def _welcome(console: Console, config: AppConfig, host: str, port: int, took: float | None) -> None:

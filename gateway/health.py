@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from engine import EngineDead, Leaf
+from engine import EngineDead, Leaf, Phase
 from gateway.state import gateway_of
 
 routes = APIRouter()
@@ -20,23 +20,30 @@ async def healthz() -> dict[str, str]:
 
 @routes.get("/readyz")
 async def readyz(request: Request) -> Response:
-    """Say whether requests can be served: 200, or 503 with the phase of each engine."""
+    """Say whether requests can be served: 200, or 503 with the phase of each engine and why."""
     leaves = gateway_of(request).leaves
-    models = {name: _describe(leaf) for name, leaf in leaves.items()}
-    status = await _status(list(leaves.values()))
+    models = {name: await _describe(leaf) for name, leaf in leaves.items()}
+    status = _status([leaf.phase for leaf in leaves.values()])
     return JSONResponse({"status": status, "models": models}, 200 if status == "ready" else 503)
 
 
-def _describe(leaf: Leaf) -> dict[str, Any]:
-    return {"phase": leaf.phase} | asdict(leaf.load)
+async def _describe(leaf: Leaf) -> dict[str, Any]:
+    reason = await _death(leaf)
+    return {"phase": leaf.phase} | asdict(leaf.load) | ({"reason": reason} if reason else {})
 
 
-async def _status(leaves: list[Leaf]) -> str:
-    if any(leaf.phase not in ("ready", "dead") for leaf in leaves):
-        return "loading"
+async def _death(leaf: Leaf) -> str | None:
+    """Ask an engine that was started for its health; say what it says if it is dead."""
+    if leaf.phase not in ("ready", "dead"):
+        return None
     try:
-        for leaf in leaves:
-            await leaf.check_health()
-    except EngineDead:
+        await leaf.check_health()
+    except EngineDead as error:
+        return str(error)
+    return None
+
+
+def _status(phases: list[Phase]) -> str:
+    if "dead" in phases:
         return "dead"
-    return "ready"
+    return "ready" if set(phases) == {"ready"} else "loading"

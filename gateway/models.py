@@ -49,13 +49,14 @@ class Models:
         return self._configs[name]
 
     def describe(self, name: str) -> dict[str, Any]:
-        """Give a model as OpenAI shows it, with its context and what its engine cannot do."""
+        """Give a model as OpenAI shows it, with its phase, context and what it cannot do."""
         model = self.engine(name).model
         return {
             "id": name,
             "object": "model",
             "created": self._created,
             "owned_by": "neuron-gateway",
+            "phase": self._leaves[name].phase,
             "max_model_len": model.max_model_len,
             "unsupported": sorted(model.unsupported),
         } | _in_part(model)

@@ -17,6 +17,7 @@ from gateway.app import create_app
 from gateway.config import AppConfig, parse_config
 
 Serve = Callable[..., str]
+ON_THE_WAY = ("created", "loading", "compiling", "warming up")
 
 
 def simulated(device: dict[str, Any] | None = None, **parts: Any) -> AppConfig:
@@ -38,7 +39,8 @@ def running(config: AppConfig) -> Iterator[str]:
     )
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
     thread.start()
-    while not server.started:
+    while not server.started or any(leaf.phase in ON_THE_WAY for leaf in engines.values()):
+        assert thread.is_alive()
         time.sleep(0.005)
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"

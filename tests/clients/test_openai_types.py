@@ -130,10 +130,10 @@ def test_every_chunk_of_a_completion_is_of_its_type(
         is_strictly(chunk, Completion)
 
 
-def test_models_are_of_their_type_and_show_two_fields_more(weather_url: str) -> None:
+def test_models_are_of_their_type_and_show_three_fields_more(weather_url: str) -> None:
     (document,) = httpx.get(f"{weather_url}/v1/models").json()["data"]
     model = Model.model_validate(document, strict=True)
-    assert extras(model) == {".max_model_len", ".unsupported"}
+    assert extras(model) == {".max_model_len", ".phase", ".unsupported"}
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
