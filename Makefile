@@ -1,5 +1,5 @@
 # The words of this project. `make serve` runs the gateway, `make test` passes the tests.
-.PHONY: install lock check fix test test-clients test-vllm test-ray serve simulated bench clean
+.PHONY: install lock check fix test test-clients test-vllm test-ray test-neuron-lab test-neuron serve simulated bench clean
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -71,6 +71,18 @@ test-ray: .venv/installed
 test-vllm: .venv/installed
 	$(BIN)/python -m pytest -m vllm
 
+## test-neuron-lab PLUGIN=DIR  the tests with the real code of a Neuron plugin, without hardware
+test-neuron-lab: .venv/installed
+ifdef PLUGIN
+	TORCH='$(TORCH)' tests/neuron/lab/run '$(PLUGIN)' $(TESTS)
+else
+	@echo 'Skipped: give a checkout of the plugin, make test-neuron-lab PLUGIN=DIR'
+endif
+
+## test-neuron  the same tests, and those of real answers, on an inf2 machine
+test-neuron:
+	$(PYTHON) -m pytest -m 'neuron or neuron_lab' tests/neuron
+
 ## serve      the gateway on http://127.0.0.1:8000 with a real model on the CPU
 serve: .venv/installed
 	$(BIN)/neuron-gateway serve $(CONFIG)
@@ -80,4 +92,4 @@ simulated: .venv/installed
 	$(BIN)/neuron-gateway serve deploy/serve/simulated.yaml
 
 clean:
-	rm -rf .venv $(NPM_CLIENT)/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .lab $(NPM_CLIENT)/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -43,6 +43,7 @@ class VLLMEngine:
         self._numbers = itertools.count(1)
         self._active = 0
         self._watchdog = Watchdog()
+        self._closing: asyncio.Task[None] | None = None
 
     @property
     def model(self) -> ModelInfo:
@@ -136,10 +137,11 @@ class VLLMEngine:
         with self._translated():
             await self._llm.check_health()
         if self._watchdog.silence() > self.stall_seconds:
-            self._phase = "dead"
             self._death = EngineDead(
                 "The engine makes no progress.", f"No step ended in {self.stall_seconds:g} s."
             )
+            # Not awaited: only after five seconds is a process that hangs killed.
+            self._closing = asyncio.create_task(self.close())
             raise self._death
 
     async def tokenize(self, text: str | Chat, *, add_special_tokens: bool) -> Tokens:

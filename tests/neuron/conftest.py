@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from engine import EngineConfig, Leaf, create_engine
+from gateway.config import AppConfig, ModelConfig
+from tests.conftest import running
 from tests.neuron.lab.journal import read_journal
 from tests.neuron.lab.model import make_model
 
@@ -57,6 +59,13 @@ class Lab:
             yield leaf
         finally:
             await leaf.close()
+
+    @contextlib.contextmanager
+    def gateway(self, **config: Any) -> Iterator[str]:
+        """Serve an engine over HTTP; gives the URL."""
+        model = ModelConfig(id="tiny", engine=self.config(**config))
+        with running(AppConfig(models=(model,))) as url:
+            yield url
 
     @property
     def events(self) -> list[dict[str, Any]]:
