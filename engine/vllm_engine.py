@@ -118,10 +118,18 @@ class VLLMEngine:
 
     async def close(self) -> None:
         """Stop EngineCore; running requests end with EngineDead."""
+        await self._begin_closing()
+
+    def _begin_closing(self) -> asyncio.Task[None]:
         self._phase = "dead"
+        self._closing = self._closing or asyncio.create_task(self._close())
+        return self._closing
+
+    async def _close(self) -> None:
         if self._prompts is not None:
             self._prompts.close()
-        if self._active:  # vLLM tells them from the loop, which must be free for it
+        if self._active:
+            _end_streams(self._llm)
             await asyncio.to_thread(self._shut_down)
         else:
             self._shut_down()
@@ -140,8 +148,7 @@ class VLLMEngine:
             self._death = EngineDead(
                 "The engine makes no progress.", f"No step ended in {self.stall_seconds:g} s."
             )
-            # Not awaited: only after five seconds is a process that hangs killed.
-            self._closing = asyncio.create_task(self.close())
+            self._begin_closing()  # not awaited: a process that hangs is killed after 5 s
             raise self._death
 
     async def tokenize(self, text: str | Chat, *, add_special_tokens: bool) -> Tokens:
@@ -221,6 +228,13 @@ class VLLMEngine:
         except Exception as error:
             _log.exception("vLLM failed on a request")
             raise GenerationFailed("The engine failed on this request.") from error
+
+
+def _end_streams(llm: Any) -> None:
+    """End what still waits: the shutdown of a process that hangs tells nobody."""
+    from vllm.v1.engine.exceptions import EngineDeadError
+
+    llm.output_processor.propagate_error(EngineDeadError())
 
 
 async def _abort(llm: Any, request_id: str) -> None:

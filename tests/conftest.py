@@ -50,6 +50,14 @@ def running(config: AppConfig) -> Iterator[str]:
         listener.close()
 
 
+def wait_until(holds: Callable[[], bool], seconds: float = 10) -> None:
+    """Ask until it holds, for some seconds at most."""
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
 @pytest.fixture
 def serve() -> Iterator[Serve]:
     """Start gateways from configs; all of them end with the test."""

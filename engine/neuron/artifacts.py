@@ -1,8 +1,11 @@
 """Compiled artifacts: a folder whose name is a hash of everything that shapes them."""
 
+import fcntl
 import hashlib
 import json
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -57,9 +60,38 @@ class Artifacts:
         manifests = sorted(self.root.glob(f"*/{MANIFEST}"))
         return [(file.parent.name, json.loads(file.read_text("utf-8"))) for file in manifests]
 
-    def describe(self, folder: Path) -> None:
-        """Write the facts beside the artifacts, for the next one who looks for others."""
-        (folder / MANIFEST).write_text(json.dumps(self.facts, indent=1, sort_keys=True) + "\n")
+    @contextmanager
+    def building(self) -> Iterator[Path]:
+        """Give the folder to start from: the finished one, or one to compile into.
+
+        What was compiled gets its name when the block ends well, so that a half of it is never
+        loaded. Of several processes one compiles; the others wait, and load.
+        """
+        if self.there:
+            yield self.folder
+            return
+        self.root.mkdir(parents=True, exist_ok=True)
+        with _locked(self.root / f".{self.key}.lock"):
+            if self.there:
+                yield self.folder
+                return
+            partial = self.root / f".{self.key}.partial"
+            shutil.rmtree(partial, ignore_errors=True)
+            yield partial
+            self._finish(partial)
+
+    def _finish(self, partial: Path) -> None:
+        manifest = json.dumps(self.facts, indent=1, sort_keys=True)
+        (partial / MANIFEST).write_text(f"{manifest}\n", "utf-8")
+        shutil.rmtree(self.folder, ignore_errors=True)
+        partial.rename(self.folder)
+
+
+@contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    with file.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 def _difference(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> set[str]:

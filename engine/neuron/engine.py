@@ -2,13 +2,16 @@
 
 import logging
 import time
+from pathlib import Path
 from typing import Final, cast
 
 from engine.config import EngineConfig
 from engine.devices import Neuron
 from engine.errors import EngineDead
+from engine.neuron.artifacts import Artifacts
 from engine.neuron.causes import Cause, cause_of
 from engine.neuron.log_pipe import LogPipe
+from engine.neuron.node import devices
 from engine.neuron.packages import problem
 from engine.types import Phase
 from engine.vllm_engine import VLLMEngine
@@ -25,12 +28,22 @@ class NeuronEngine(VLLMEngine):
         super().__init__(model_id, config)
         assert isinstance(config.device, Neuron)
         self._device = config.device
+        self._artifacts_folder: Path | None = None
         self._pipe: LogPipe | None = None
         self._last_lines: list[str] = []
         self.stall_seconds = config.device.stall_seconds
 
+    @property
+    def artifacts(self) -> Artifacts:
+        """The compiled artifacts that this engine loads."""
+        return self._device.compiled(self.launch)
+
     def _load(self) -> None:
         self._refuse_early()
+        with self.artifacts.building() as self._artifacts_folder:
+            self._start_patiently()
+
+    def _start_patiently(self) -> None:
         for _ in range(RETRIES):
             if self._started():
                 return
@@ -58,14 +71,20 @@ class NeuronEngine(VLLMEngine):
         """Refuse what would fail after minutes, or compile without being asked to."""
         if wrong := problem(self._device.line):
             raise EngineDead("The engine did not start.", wrong)
-        artifacts = self._device.compiled(self.launch)
+        if not devices():
+            fix = "Give the pod aws.amazon.com/neuron, or run on an inf2 node."
+            raise EngineDead("The engine did not start.", f"There is no /dev/neuron*. {fix}")
+        artifacts = self.artifacts
         if self._device.compile == "never" and not artifacts.there:
             fix = "Run `neuron-gateway precompile CONFIG`, or set device.compile: allowed."
             raise EngineDead("The engine did not start.", f"{artifacts.missing()} {fix}")
 
     def _environment(self) -> dict[str, str]:
         assert self._pipe is not None
-        return super()._environment() | {"NEURON_GATEWAY_LOG": str(self._pipe.path)}
+        return super()._environment() | {
+            "NEURON_GATEWAY_LOG": str(self._pipe.path),
+            "NEURON_COMPILED_ARTIFACTS": str(self._artifacts_folder),
+        }
 
     def _enter(self, phase: str) -> None:
         if self._phase not in ("ready", "dead"):
