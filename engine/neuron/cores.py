@@ -62,20 +62,34 @@ def claim(cores: Iterable[int], *, wait: float = WAIT_SECONDS, folder: Path | No
 
 
 def _lock(file: Path, core: int, deadline: float) -> None:
-    handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                holder = os.pread(handle, 32, 0).decode("ascii", "replace").strip()
-                os.close(handle)
-                raise CoresUnusable(
-                    f"NeuronCore {core} is held by process {holder or 'unknown'}. "
-                    "End that process or give this replica other cores."
-                ) from None
-            time.sleep(_POLL_SECONDS)
-        else:
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, str(os.getpid()).encode(), 0)
-            return
+    handle = _open(file, core)
+    while not _locked(handle):
+        if time.monotonic() >= deadline:
+            holder = os.pread(handle, 32, 0).decode("ascii", "replace").strip()
+            os.close(handle)
+            raise CoresUnusable(
+                f"NeuronCore {core} is held by process {holder or 'unknown'}. "
+                "End that process or give this replica other cores."
+            )
+        time.sleep(_POLL_SECONDS)
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, str(os.getpid()).encode(), 0)
+
+
+def _open(file: Path, core: int) -> int:
+    """Open a lock file; a link, which another user may have put there, is not followed."""
+    try:
+        return os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+    except OSError as error:
+        raise CoresUnusable(
+            f"NeuronCore {core} cannot be locked: {file} cannot be opened ({error.strerror}). "
+            "Remove that file."
+        ) from None
+
+
+def _locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
