@@ -79,7 +79,7 @@ class VLLMEngine:
     def _load(self) -> None:
         """Do the slow part of start, in a thread that close cannot stop."""
         # In no local variable: vLLM keeps this frame alive, and then the engine until exit.
-        self._llm = _make_async_llm(self._arguments(), self._environment())
+        self._llm = _make_async_llm(self.arguments, self.environment)
         self._prompts = Prompts.load(self._folder, self._model)
         if self._phase == "dead":
             self._shut_down()
@@ -93,10 +93,14 @@ class VLLMEngine:
             max_model_len=self._model.max_model_len,
         )
 
-    def _environment(self) -> dict[str, str]:
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that are set before vLLM is imported."""
         return self._vllm_device().environment(self.launch)
 
-    def _arguments(self) -> dict[str, Any]:
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What vLLM's AsyncEngineArgs are given."""
         return {
             "model": self._config.model,
             "served_model_name": self._model.id,

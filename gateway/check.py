@@ -1,4 +1,4 @@
-"""What can be known to fail before anything starts: `check` refuses, `plan_lines` describes."""
+"""What can be known to fail before anything starts: `check` refuses it."""
 
 import re
 import socket
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from engine import DEFAULT_MODEL, Cpu, EngineConfig, Simulated, kv_bytes_per_token, model_limit
-from gateway.config import AppConfig, ConfigError, ModelConfig, cache_folder, haproxy_ports
+from gateway.config import AppConfig, ConfigError, cache_folder, haproxy_ports
 
 # What a kind of device needs, and the extra that brings it.
 _REQUIRED: Final = {"cpu": ("vllm", "cpu")}
@@ -64,28 +64,6 @@ def _cannot_listen(host: str, port: int) -> str | None:
         except OSError as error:
             return error.strerror or str(error)
     return None
-
-
-def plan_lines(config: AppConfig) -> list[str]:
-    """Say in a few lines what will be served."""
-    return [
-        *(_model_line(model) for model in config.models),
-        f"requests: {config.max_ongoing_requests} at once per replica, of which "
-        f"{config.limits.max_queued} wait; {config.limits.max_seconds:g} s each at most",
-        f"proxy: {config.proxy}",
-    ]
-
-
-def _model_line(model: ModelConfig) -> str:
-    engine = model.engine
-    context = f"{engine.max_model_len} tokens" if engine.max_model_len else "the model's own"
-    device = engine.device
-    memory = f", {device.kv_cache_gib:g} GiB for the KV cache" if isinstance(device, Cpu) else ""
-    what = "no model" if isinstance(device, Simulated) else engine.model
-    return (
-        f"{model.id}: {what} on {device.kind}, {engine.max_num_seqs} slots, "
-        f"context {context}{memory}"
-    )
 
 
 def _check_extra(engine: EngineConfig) -> None:

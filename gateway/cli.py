@@ -1,5 +1,6 @@
-"""`neuron-gateway`: serve, check, version. Ray and the engines are imported only when asked for."""
+"""`neuron-gateway`: its commands. Ray and the engines are imported only when asked for."""
 
+import asyncio
 import json
 import threading
 import time
@@ -14,7 +15,7 @@ import typer
 from rich.console import Console
 
 from gateway.check import check as check_config
-from gateway.check import check_address, check_serve, plan_lines
+from gateway.check import check_address, check_serve
 from gateway.config import (
     AppConfig,
     ConfigError,
@@ -22,6 +23,8 @@ from gateway.config import (
     set_serve_environment,
     with_local_models,
 )
+from gateway.doctor import findings, neuron_model, table
+from gateway.plan import plan, read_lengths
 
 app = typer.Typer(
     help="An OpenAI-compatible gateway.",
@@ -32,6 +35,7 @@ app = typer.Typer(
 ConfigFile = Annotated[
     Path | None, typer.Argument(help="A Ray Serve config file; without one, a CPU default.")
 ]
+NeuronFile = Annotated[Path, typer.Argument(help="A Ray Serve config file for inf2.")]
 
 
 class Progress:
@@ -81,13 +85,51 @@ def serve(
 
 
 @app.command()
-def check(config: Annotated[Path, typer.Argument(help="A Ray Serve config file.")]) -> None:
+def check(
+    config: Annotated[Path, typer.Argument(help="A Ray Serve config file.")],
+    lengths: Annotated[
+        str,
+        typer.Option(help="Prompt lengths in tokens, `200,1500`, or a file with one in each line."),
+    ] = "",
+) -> None:
     """Say whether a config would be served here, and how; start nothing."""
     with _refusing():
         loaded = load_config(config)
         check_config(loaded)
-    for line in plan_lines(loaded):
-        typer.echo(line)
+        parts = list(plan(loaded, read_lengths(lengths)))
+    console = Console(soft_wrap=True)
+    for part in parts:
+        console.print(part, markup=False, highlight=False)
+
+
+@app.command()
+def precompile(config: NeuronFile) -> None:
+    """Compile what a config's engine loads, on an inf2 machine; then `compile: never` starts it."""
+    from engine import EngineDead
+    from engine.neuron.precompile import precompile as compile_artifacts
+
+    progress = Progress(Console(soft_wrap=True))
+    with _refusing():
+        loaded = _with_models(load_config(config), progress)
+        model = neuron_model(loaded)
+        try:
+            folder = asyncio.run(compile_artifacts(model.id, model.engine, progress))
+        except EngineDead as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(1) from None
+        finally:
+            progress.end()
+    typer.echo(f"artifacts: {folder}")
+
+
+@app.command()
+def doctor(config: NeuronFile) -> None:
+    """Say what keeps this node from serving a config on its NeuronCores, and how to mend it."""
+    with _refusing():
+        found = findings(load_config(config))
+    Console().print(table(found))
+    if any(one.state == "bad" for one in found):
+        raise typer.Exit(1)
 
 
 @app.command()

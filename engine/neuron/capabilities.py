@@ -23,6 +23,15 @@ class Capability:
         """Say why it is refused with this kind of sampling."""
         return self.on_device if sampling == "on_device" else self.cpu
 
+    def fate(self, sampling: Sampling) -> str:
+        """Say in a few words what becomes of it."""
+        if reason := self.refused(sampling):
+            return f"refused: {reason}"
+        limit = bounds(sampling).get(self.parameter)
+        if limit is None:
+            return "honoured"
+        return f"honoured to {limit:.0f}; without it the {GLOBAL_TOP_K} likeliest tokens"
+
 
 _ROWS = "only temperature, top_k and top_p reach the device"
 CAPABILITIES: Final = (
@@ -65,16 +74,6 @@ def markdown() -> str:
     rows = [
         "| parameter | `sampling: on_device` | `sampling: cpu` |",
         "|---|---|---|",
-        *(f"| {c.api} | {_cell(c, 'on_device')} | {_cell(c, 'cpu')} |" for c in CAPABILITIES),
+        *(f"| {c.api} | {c.fate('on_device')} | {c.fate('cpu')} |" for c in CAPABILITIES),
     ]
     return "\n".join(rows)
-
-
-def _cell(capability: Capability, sampling: Sampling) -> str:
-    reason = capability.refused(sampling)
-    if reason is not None:
-        return f"refused: {reason}"
-    limit = bounds(sampling).get(capability.parameter)
-    if limit is not None:
-        return f"honoured to {limit:.0f}; without it the {GLOBAL_TOP_K} likeliest tokens"
-    return "honoured"

@@ -40,6 +40,15 @@ INSTANCES: Final = {
 }
 
 
+# What neuronx-distributed-inference 0.8 and 0.9 know of decoders; dense Mistral is not among them.
+ARCHITECTURES: Final = frozenset({
+    "DbrxForCausalLM", "GptOssForCausalLM", "Llama4ForConditionalGeneration", "LlamaForCausalLM",
+    "MixtralForCausalLM", "MllamaForConditionalGeneration", "PixtralForConditionalGeneration",
+    "Qwen2ForCausalLM", "Qwen2VLForConditionalGeneration", "Qwen3ForCausalLM",
+    "Qwen3MoeForCausalLM", "Qwen3VLForConditionalGeneration",
+})  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """Versions that were released together; `packages` maps a distribution to its version."""

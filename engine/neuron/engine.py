@@ -79,12 +79,14 @@ class NeuronEngine(VLLMEngine):
             fix = "Run `neuron-gateway precompile CONFIG`, or set device.compile: allowed."
             raise EngineDead("The engine did not start.", f"{artifacts.missing()} {fix}")
 
-    def _environment(self) -> dict[str, str]:
-        assert self._pipe is not None
-        return super()._environment() | {
-            "NEURON_GATEWAY_LOG": str(self._pipe.path),
-            "NEURON_COMPILED_ARTIFACTS": str(self._artifacts_folder),
-        }
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables of the device; those of a start exist only while it is started."""
+        wanted = super().environment
+        if self._pipe is not None:
+            wanted["NEURON_GATEWAY_LOG"] = str(self._pipe.path)
+            wanted["NEURON_COMPILED_ARTIFACTS"] = str(self._artifacts_folder)
+        return wanted
 
     def _enter(self, phase: str) -> None:
         if self._phase not in ("ready", "dead"):

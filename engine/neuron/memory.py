@@ -55,6 +55,14 @@ class Memory:
         """Whether enough is left to start at all."""
         return self.free >= LEAST_FREE
 
+    @property
+    def advice(self) -> str:
+        """Say how the free share compares with what AWS advises."""
+        return (
+            f"{self.free:.0%} stay free. AWS advises 10 to 20 %: with {ADVISED_FREE:.0%} free "
+            f"there is room for {self.most_tokens(ADVISED_FREE):,} KV tokens"
+        )
+
     def most_tokens(self, free: float = LEAST_FREE) -> int:
         """Count the KV tokens that fit beside the weights with this share kept free."""
         return max(0, int((self.device * (1 - free) - self.weights) // self.kv_per_token))

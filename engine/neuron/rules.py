@@ -6,6 +6,7 @@ from pydantic_core import PydanticCustomError
 
 from engine.model_shape import ModelShape
 from engine.neuron.buckets import problem
+from engine.neuron.catalogue import ARCHITECTURES, DEGREES
 from engine.neuron.memory import ADVISED_FREE, LEAST_FREE, Memory
 
 if TYPE_CHECKING:
@@ -62,8 +63,14 @@ def _check_lengths(device: "Neuron", length: int) -> None:
 
 def _check_model(device: "Neuron", shape: ModelShape, slots: int, length: int) -> None:
     degree = device.tensor_parallel_size
+    if shape.architecture not in ARCHITECTURES and shape.architecture != "unknown":
+        _refuse(
+            "model",
+            f"{shape.architecture} is not known to the Neuron library. "
+            f"Give one of {', '.join(sorted(ARCHITECTURES))}",
+        )
     if shape.heads % degree:
-        fitting = [str(d) for d in (1, 2, 4, 8, 24) if shape.heads % d == 0]
+        fitting = [str(d) for d in DEGREES if shape.heads % d == 0]
         _refuse(
             "device.tensor_parallel_size",
             f"{degree} does not divide the model's {shape.heads} attention heads. "

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from gateway.check import check, check_address, plan_lines
+from gateway.check import check, check_address
 from gateway.config import AppConfig, ConfigError, load_config, parse_config, serve_environment
+from gateway.plan import plan
 
 SERVE_FILES = sorted((Path(__file__).parents[2] / "deploy" / "serve").glob("*.yaml"))
 
@@ -104,7 +105,7 @@ def test_a_port_in_use_is_refused() -> None:
 @pytest.mark.parametrize("path", SERVE_FILES, ids=lambda path: path.stem)
 def test_the_files_we_ship_are_valid_and_can_be_described(path: Path) -> None:
     loaded = load_config(path)
-    assert re.match(rf"{loaded.models[0].id}: ", plan_lines(loaded)[0])
+    assert re.match(rf"{loaded.models[0].id}: ", str(next(plan(loaded))))
 
 
 def test_haproxy_outlives_the_longest_stream() -> None:
