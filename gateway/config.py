@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from engine import EngineConfig, ModelNotAvailable, resolve_model
+from engine.neuron.cores import expanded
 from gateway.haproxy import write_script
 
 ReasoningStyle = Literal["think", "think_begun"]
@@ -110,6 +111,8 @@ def serve_environment(config: AppConfig) -> dict[str, str]:
 def set_serve_environment(config: AppConfig) -> None:
     """Set what `serve_environment` says; the proxy is the config's, the rest may be overridden."""
     wanted = serve_environment(config)
+    if visible := visible_cores():
+        os.environ["NEURON_RT_VISIBLE_CORES"] = ",".join(visible)
     for name, value in wanted.items():
         os.environ.setdefault(name, value)
     os.environ["RAY_SERVE_ENABLE_HA_PROXY"] = wanted["RAY_SERVE_ENABLE_HA_PROXY"]
@@ -118,6 +121,11 @@ def set_serve_environment(config: AppConfig) -> None:
         script = cache_folder().parent / f"haproxy-{stats}-{metrics}.sh"
         write_script(script, stats, metrics)
         os.environ["RAY_SERVE_HAPROXY_BINARY_PATH"] = str(script)
+
+
+def visible_cores() -> list[str]:
+    """Give the NeuronCores that the environment leaves to this node; none where it is silent."""
+    return expanded(os.environ.get("NEURON_RT_VISIBLE_CORES", ""))
 
 
 def haproxy_ports() -> dict[str, int]:

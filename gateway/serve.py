@@ -18,6 +18,7 @@ from ray import serve
 from engine import create_engine
 from gateway.app import create_app
 from gateway.config import AppConfig, ConfigError, with_local_models
+from gateway.neuron_cores import NEURON_CORES, node_resources, with_cores
 
 APP_NAME: Final = "gateway"
 OBJECT_STORE_BYTES: Final = 80 * 2**20  # one hop: nothing large crosses a process border
@@ -33,7 +34,7 @@ class GatewayReplica:
 
     def __init__(self, config: AppConfig) -> None:
         # Nothing to do where the command did it; `serve deploy` comes here first.
-        self._config = config = with_local_models(config, log.info)
+        self._config = config = with_cores(with_local_models(config, log.info), _cores())
         self._engines = {model.id: create_engine(model.id, model.engine) for model in config.models}
 
     async def __serve_build_asgi_app__(self) -> FastAPI:
@@ -44,6 +45,12 @@ class GatewayReplica:
         for leaf in self._engines.values():
             if leaf.phase in ("ready", "dead"):  # before that the lifespan is at work
                 await leaf.check_health()
+
+
+def _cores() -> list[str]:
+    """Ask Ray for the NeuronCores that it gave this replica."""
+    ids: dict[str, list[str]] = ray.get_runtime_context().get_accelerator_ids()
+    return ids.get(NEURON_CORES, [])
 
 
 def build_app(config: AppConfig) -> serve.Application:
@@ -73,7 +80,7 @@ def run(config: AppConfig, host: str, port: int, report: Report) -> Iterator[Non
 
     `report` is told the name of each phase as it begins.
     """
-    with _ray(report), _serve(config, host, port, report):
+    with _ray(config, report), _serve(config, host, port, report):
         report(f"Load {config.models[0].id}")
         try:
             serve.run(build_app(config), name=APP_NAME, route_prefix="/")
@@ -84,11 +91,12 @@ def run(config: AppConfig, host: str, port: int, report: Report) -> Iterator[Non
 
 
 @contextmanager
-def _ray(report: Report) -> Iterator[None]:
+def _ray(config: AppConfig, report: Report) -> Iterator[None]:
     report("Start Ray")
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    ours = {"object_store_memory": OBJECT_STORE_BYTES, "resources": node_resources(config)}
     try:
-        ray.init(include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **quiet)
+        ray.init(include_dashboard=False, **ours, **quiet)
     except ValueError:  # a cluster runs already, so its parts are not ours to choose
         ray.init(**quiet)
     try:

@@ -30,13 +30,13 @@ def contiguous(ids: Iterable[int | str]) -> tuple[int, ...]:
     return tuple(cores)
 
 
-def expanded(visible: str) -> str:
-    """Write a NEURON_RT_VISIBLE_CORES for Ray, which reads a range such as `0-7` as one core."""
+def expanded(visible: str) -> list[str]:
+    """List a NEURON_RT_VISIBLE_CORES for Ray, which reads a range such as `0-7` as one core."""
     ids: list[str] = []
     for part in visible.split(","):
         first, _, last = part.strip().partition("-")
         ids += map(str, range(int(first), int(last) + 1)) if last else [first] if first else []
-    return ",".join(ids)
+    return ids
 
 
 def for_runtime(cores: Sequence[int]) -> dict[str, str]:
