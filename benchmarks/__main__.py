@@ -1,4 +1,4 @@
-"""`python -m benchmarks batching URL`, `... ttft URL PEER` and `... frames`."""
+"""`python -m benchmarks batching URL`, `... ttft URL PEER`, `... frames`, `... hook`."""
 
 import asyncio
 from typing import Annotated
@@ -10,6 +10,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.frames import CASES, measured
+from benchmarks.hook import measured as guards
 from benchmarks.streams import first_model, spread, stream, tokens_per_second
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
@@ -35,6 +36,15 @@ def frames(runs: int = 7) -> None:
     """Time the writing of one delta as a frame, beside the SDK's pydantic type, and one parse."""
     table = Table("what", "µs: median (range)")
     for name, times in track(measured(runs), "runs", total=len(CASES), console=console):
+        table.add_row(name, spread(times))
+    console.print(table)
+
+
+@app.command()
+def hook(runs: int = 7) -> None:
+    """Time what the guards of the Neuron plugin add to a step of the engine and to a delta."""
+    table = Table("what", "µs: median (range)")
+    for name, times in guards(runs):
         table.add_row(name, spread(times))
     console.print(table)
 
