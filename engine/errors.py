@@ -6,6 +6,7 @@ EngineError
 │   ├── UnsupportedParameter  this engine cannot honour `param`
 │   └── UnsupportedValue      it honours other values of `param`
 ├── EngineOverloaded          come back in `retry_after` seconds
+│   └── QuotaExceeded         the caller's own limit, named by `limit`
 ├── DeadlineExceeded
 ├── EngineLoading             come back in `retry_after` seconds: it is starting
 ├── EngineDead                no request will succeed until the engine is replaced
@@ -50,6 +51,15 @@ class EngineOverloaded(EngineError):
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message, retry_after)
         self.retry_after = retry_after
+
+
+class QuotaExceeded(EngineOverloaded):
+    """The caller used up its `requests` or `tokens` of a minute, or has too many requests open."""
+
+    def __init__(self, message: str, retry_after: float, limit: str) -> None:
+        super().__init__(message, retry_after)
+        self.args = (message, retry_after, limit)
+        self.limit = limit
 
 
 class DeadlineExceeded(EngineError):

@@ -74,12 +74,18 @@ class SamplingParams:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerateRequest:
-    """One completion to make. `emitted` are tokens the client already has: continue after them."""
+    """One completion to make. `emitted` are tokens the client already has: continue after them.
+
+    `caller` is whose limits apply, `weight` the caller's share where requests wait, `max_seconds`
+    the time after which nobody wants the answer any more.
+    """
 
     request_id: str
     prompt: Prompt
     sampling: SamplingParams = field(default_factory=SamplingParams)
     caller: str = ""
+    weight: float = 1.0
+    max_seconds: float | None = None
     emitted: tuple[int, ...] = ()
 
 
@@ -87,13 +93,15 @@ class GenerateRequest:
 class Usage:
     """Tokens of one completion, counted from token ids.
 
-    `reasoning_tokens` are those of its thought, of a model that thinks aloud.
+    `reasoning_tokens` are those of its thought, of a model that thinks aloud; `queue_seconds` is
+    how long it waited for its place.
     """
 
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int = 0
     reasoning_tokens: int | None = None
+    queue_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from engine import TokenDelta
 from gateway.choices import ChoiceDeltas, Deltas, Tally, collected, merged
+from gateway.errors import ApiError
 from gateway.sampling import SamplingFields
 from gateway.sse import EventStream, Writer, frames, started
 from gateway.state import gateway_of
@@ -54,7 +55,9 @@ async def answer(
     form: Format,
 ) -> Response:
     """Answer with these streams; a client that leaves ends them all."""
-    limits = gateway_of(request).config.limits
+    config = gateway_of(request).config
+    _require_places(len(streams), body, config.most_at_once)
+    limits = config.limits
     tally = Tally(body.n or 1)
     deltas = merged(streams)
     if not body.stream:
@@ -65,6 +68,19 @@ async def answer(
     return EventStream(
         frames(stream, writer), stream, limits.ping_seconds, limits.send_timeout_seconds
     )
+
+
+def _require_places(count: int, body: SamplingFields, most: int) -> None:
+    """Refuse what could never be served at once, however long it waited."""
+    if count > most:
+        param = "n" if (body.n or 1) > 1 else "prompt"
+        raise ApiError(
+            400,
+            f"Invalid '{param}': {count} completions of one request are more than the {most} "
+            "that this model serves and lets wait.",
+            code="invalid_value",
+            param=param,
+        )
 
 
 async def _whole(

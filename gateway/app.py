@@ -45,7 +45,7 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    served = Models(engines, config.models, int(time.time()))
+    served = Models(engines, config, int(time.time()))
     app.state.gateway = Gateway(config, engines, served)
     for module in (chat, completions, responses, models, tokenize, health):
         app.include_router(module.routes)

@@ -44,9 +44,18 @@ class ModelConfig(_Frozen):
 
 
 class Limits(_Frozen):
-    """Bounds of one request and of the queue; times in seconds, sizes in bytes."""
+    """Bounds of one request and of the queue of each model; times in seconds, sizes in bytes.
 
+    `places_ahead` more requests than there are slots are given to the engine, so that a slot that
+    is free finds its next prompt there. `first_delta_seconds` is how long a stream waits with its
+    status line, `first_token_seconds` when a request fails for want of a token.
+    """
+
+    places_ahead: int = Field(default=2, ge=0)
     max_queued: int = Field(default=64, ge=0)
+    queue_seconds: float = Field(default=30.0, gt=0)
+    first_token_seconds: float = Field(default=120.0, gt=0)
+    stall_seconds: float = Field(default=60.0, gt=0)
     first_delta_seconds: float = Field(default=10.0, gt=0)
     ping_seconds: float = Field(default=15.0, gt=0)
     max_seconds: float = Field(default=600.0, gt=0)
@@ -79,8 +88,17 @@ class AppConfig(_Frozen):
 
     @property
     def max_ongoing_requests(self) -> int:
-        """How many requests Serve may hand to one replica: its slots and its queue."""
-        return self.models[0].engine.max_num_seqs + self.limits.max_queued
+        """How many requests Serve may hand to one replica.
+
+        Far more than it serves: what waits before the replica gets neither a ping nor a refusal.
+        """
+        return max(4096, 2 * self.most_at_once)
+
+    @property
+    def most_at_once(self) -> int:
+        """How many requests a replica serves and lets wait: places and queue."""
+        slots = self.models[0].engine.max_num_seqs
+        return slots + self.limits.places_ahead + self.limits.max_queued
 
 
 def serve_environment(config: AppConfig) -> dict[str, str]:

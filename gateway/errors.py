@@ -22,6 +22,7 @@ from engine import (
     EngineOverloaded,
     GenerationFailed,
     InvalidRequest,
+    QuotaExceeded,
     UnsupportedParameter,
     UnsupportedValue,
 )
@@ -74,6 +75,7 @@ TABLE: Final[dict[type[EngineError], tuple[int, str, str | None]]] = {
     UnsupportedParameter: (400, "invalid_request_error", "unsupported_parameter"),
     UnsupportedValue: (400, "invalid_request_error", "unsupported_value"),
     EngineOverloaded: (429, "rate_limit_error", "engine_overloaded"),
+    QuotaExceeded: (429, "requests", "rate_limit_exceeded"),
     DeadlineExceeded: (504, "server_error", "deadline_exceeded"),
     EngineLoading: (503, "server_error", "model_loading"),
     EngineDead: (503, "server_error", "engine_unavailable"),
@@ -90,6 +92,8 @@ def api_error(error: Exception) -> ApiError:
         return ApiError(500, "Internal server error.", type_="server_error")
     status, type_, code = row
     param = error.param if isinstance(error, InvalidRequest) else None
+    if isinstance(error, QuotaExceeded):
+        type_ = error.limit  # as with OpenAI, the type names the limit
     return ApiError(
         status, error.message, code=code, param=param, type_=type_, headers=_headers(error)
     )

@@ -1,13 +1,13 @@
 """`GET /v1/models[/{id}]`, and which engine serves which name."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
 
 from engine import Engine, Leaf, ModelInfo, model_type
-from gateway.config import ModelConfig
+from gateway.config import AppConfig, ModelConfig
 from gateway.errors import ApiError
 from gateway.stack import stack
 from gateway.state import gateway_of
@@ -19,12 +19,13 @@ routes = APIRouter()
 class Models:
     """The served models; `created` is the Unix time at which the gateway started."""
 
-    def __init__(
-        self, leaves: Mapping[str, Leaf], configs: Iterable[ModelConfig], created: int
-    ) -> None:
+    def __init__(self, leaves: Mapping[str, Leaf], config: AppConfig, created: int) -> None:
         self._leaves = dict(leaves)
-        self._engines = {name: stack(leaf) for name, leaf in leaves.items()}
-        self._configs = {config.id: _with_parser(config) for config in configs}
+        self._configs = {model.id: _with_parser(model) for model in config.models}
+        self._engines = {
+            name: stack(leaf, self._configs[name].engine.max_num_seqs, config.limits)
+            for name, leaf in leaves.items()
+        }
         self._created = created
 
     def engine(self, name: str) -> Engine:

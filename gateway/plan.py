@@ -14,7 +14,7 @@ def plan(config: AppConfig, lengths: Sequence[int] = ()) -> Iterator[RenderableT
     for model in config.models:
         yield _model_line(model)
     yield (
-        f"requests: {config.max_ongoing_requests} at once per replica, of which "
+        f"requests: {config.most_at_once} at once per replica, of which "
         f"{config.limits.max_queued} wait; {config.limits.max_seconds:g} s each at most"
     )
     yield f"proxy: {config.proxy}"

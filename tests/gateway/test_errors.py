@@ -17,6 +17,8 @@ LEAVES = [cls for cls in subclasses(EngineError) if cls is not EngineError]
 
 
 def make(cls: type[EngineError]) -> EngineError:
+    if issubclass(cls, QuotaExceeded):
+        return cls("Words.", 1.5, "tokens")
     if issubclass(cls, EngineOverloaded | EngineLoading):
         return cls("Words.", 1.5)
     return cls("Words.", "messages") if issubclass(cls, InvalidRequest) else cls("Words.")

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -111,18 +112,24 @@ async def test_the_device_is_told_the_compiled_lengths_and_the_cores(lab: Lab) -
     shutil.rmtree(lab.folder / "artifacts")
 
 
-def test_precompile_makes_what_a_start_then_loads(lab: Lab, tmp_path: Path) -> None:
-    engine = lab.config(compile="never").model_dump(mode="json", exclude_none=True)
+@pytest.fixture
+def slow(tmp_path: Path, tiny: Path) -> Iterator[Lab]:
+    with lab_in(tmp_path, tiny, NEURON_LAB_COMPILE_S="1") as lab:
+        yield lab
+
+
+def test_precompile_makes_what_a_start_then_loads(slow: Lab) -> None:
+    engine = slow.config(compile="never").model_dump(mode="json", exclude_none=True)
     args = {"models": [{"id": "tiny", "engine": engine}]}
     application = {"import_path": "gateway.serve:build_app", "args": args}
-    file = tmp_path / "gateway.yaml"
+    file = slow.folder / "gateway.yaml"
     file.write_text(yaml.safe_dump({"applications": [application]}))
     command = [sys.executable, "-m", "gateway", "precompile", str(file)]
     first, again = (subprocess.run(command, capture_output=True, text=True) for _ in range(2))
     assert (first.returncode, again.returncode) == (0, 0), first.stderr
     assert "compiling" in first.stdout
     assert first.stdout.splitlines()[-1] == again.stdout.splitlines()[-1]
-    assert kinds(lab) == ["compile", "load"]
-    with lab.gateway(compile="never") as url:
+    assert kinds(slow) == ["compile", "load"]
+    with slow.gateway(compile="never") as url:
         assert httpx.post(f"{url}/v1/chat/completions", json=ASK, timeout=30).status_code == 200
-    assert kinds(lab) == ["compile", "load", "load"]
+    assert kinds(slow) == ["compile", "load", "load"]

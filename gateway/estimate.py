@@ -1,0 +1,31 @@
+"""What a request will take, guessed before its tokenizer has seen it."""
+
+from typing import Any, Final
+
+from engine import Chat, GenerateRequest, Prompt
+
+CHARACTERS_PER_TOKEN: Final = 4  # of English text, by the common tokenizers
+UNBOUNDED_TOKENS: Final = 512  # of an answer that has no limit of its own
+
+
+def prompt_tokens(prompt: Prompt) -> int:
+    """Guess a prompt's tokens; of a prompt that is ids, count them."""
+    if isinstance(prompt, tuple):
+        return len(prompt)
+    characters = len(prompt) if isinstance(prompt, str) else _characters(prompt)
+    return 1 + characters // CHARACTERS_PER_TOKEN
+
+
+def _characters(chat: Chat) -> int:
+    return sum(_length(message.get("content")) + 8 for message in chat.messages) + sum(
+        len(str(tool)) for tool in chat.tools
+    )
+
+
+def _length(content: Any) -> int:
+    return len(content) if isinstance(content, str) else 0
+
+
+def all_tokens(request: GenerateRequest) -> int:
+    """Guess what a completion takes at most: its prompt, and all that it may answer."""
+    return prompt_tokens(request.prompt) + (request.sampling.max_tokens or UNBOUNDED_TOKENS)
