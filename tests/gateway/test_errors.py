@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 import engine
-from engine import EngineError, EngineLoading, EngineOverloaded, InvalidRequest
+from engine import EngineError, EngineLoading, EngineOverloaded, InvalidRequest, QuotaExceeded
 from gateway.errors import TABLE, api_error
 
 
