@@ -84,7 +84,10 @@ class _Timer:
     def end(self) -> None:
         """Note that it gave something."""
         self._task = None
-        self._seconds, self._why = self._limits.stall, _STALL
+        if self._why is _FIRST:
+            self._seconds, self._why = self._limits.stall, _STALL
+            self._handle.cancel()
+            self._handle = self._loop.call_later(min(self._whole, self._seconds), self._ring)
 
     def close(self) -> None:
         """Stop the clock."""
