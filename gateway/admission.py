@@ -16,7 +16,7 @@ from engine import (
     ModelInfo,
     TokenDelta,
 )
-from gateway.estimate import UNBOUNDED_TOKENS, all_tokens, prompt_tokens
+from gateway.estimate import all_tokens, answer_tokens, prompt_tokens
 from gateway.fair_queue import FairQueue
 from gateway.pace import Job, Pace
 
@@ -58,8 +58,7 @@ class Ticket:
 
     def job(self) -> Job:
         """Give what the pace needs to know."""
-        most = self.request.sampling.max_tokens or UNBOUNDED_TOKENS
-        return Job(self.tokens, most, self.made)
+        return Job(self.tokens, answer_tokens(self.request), self.made)
 
 
 class Admission:

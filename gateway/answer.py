@@ -6,9 +6,12 @@ from typing import Any, Protocol
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from engine import TokenDelta
+from engine import GenerateRequest, TokenDelta
+from gateway.caller import caller_of
 from gateway.choices import ChoiceDeltas, Deltas, Tally, collected, merged
 from gateway.errors import ApiError
+from gateway.estimate import answer_tokens, prompt_tokens
+from gateway.quota import Estimate
 from gateway.sampling import SamplingFields
 from gateway.sse import EventStream, Writer, frames, started
 from gateway.state import gateway_of
@@ -51,15 +54,16 @@ async def answer(
     request: Request,
     body: SamplingFields,
     head: Head,
+    wanted: Sequence[GenerateRequest],
     streams: Sequence[Deltas],
     form: Format,
 ) -> Response:
-    """Answer with these streams; a client that leaves ends them all."""
+    """Answer with these streams of what is wanted; a client that leaves ends them all."""
     config = gateway_of(request).config
     _require_places(len(streams), body, config.most_at_once)
     limits = config.limits
     tally = Tally(body.n or 1)
-    deltas = merged(streams)
+    deltas = _charged(request, wanted, tally.choices, merged(streams))
     if not body.stream:
         work = _whole(deltas, head, len(streams), tally, form)
         return JSONResponse(await unless_disconnected(request, work))
@@ -68,6 +72,18 @@ async def answer(
     return EventStream(
         frames(stream, writer), stream, limits.ping_seconds, limits.send_timeout_seconds
     )
+
+
+def _charged(
+    request: Request, wanted: Sequence[GenerateRequest], choices: int, deltas: ChoiceDeltas
+) -> ChoiceDeltas:
+    """Charge the caller, if anything of the key is limited."""
+    caller = caller_of(request)
+    if not caller.limited:
+        return deltas
+    prompt = sum(prompt_tokens(one.prompt) for one in wanted[::choices])
+    estimate = Estimate(prompt, sum(answer_tokens(one) for one in wanted), choices)
+    return gateway_of(request).quota.charged(caller, estimate, deltas)
 
 
 def _require_places(count: int, body: SamplingFields, most: int) -> None:

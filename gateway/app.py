@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -15,12 +16,20 @@ from starlette.responses import Response
 from engine import EngineDead, EngineError, Leaf
 from gateway import chat, completions, health, models, responses, tokenize
 from gateway.access import Access
+from gateway.auth import Auth
 from gateway.config import AppConfig, Cors
 from gateway.errors import ApiError, api_error
+from gateway.keys import Keys
 from gateway.models import Models
+from gateway.quota import Quota
 from gateway.state import Gateway
 from gateway.supervisor import supervise
 
+EXPOSED: Final = (
+    "x-request-id", "openai-processing-ms", "retry-after", "retry-after-ms", "x-should-retry",
+    *(f"x-ratelimit-{what}-{kind}" for what in ("limit", "remaining", "reset")
+      for kind in ("requests", "tokens")),
+)  # fmt: skip
 OTHER_MODELS: Final = ("/v1/embeddings", "/v1/audio/", "/v1/images/", "/v1/moderations")
 
 
@@ -46,9 +55,12 @@ def create_app(
         redirect_slashes=False,
     )
     served = Models(engines, config, int(time.time()))
-    app.state.gateway = Gateway(config, engines, served)
+    quota = Quota(config.limits.storage)
+    keys = Keys(Path(config.keys_file).expanduser()) if config.keys_file else None
+    app.state.gateway = Gateway(config, engines, served, quota)
     for module in (chat, completions, responses, models, tokenize, health):
         app.include_router(module.routes)
+    app.add_middleware(Auth, keys=keys, quota=quota)
     app.add_middleware(Access, sets_request_id=not behind_serve)
     if config.cors.allow_origins:
         app.add_middleware(CORSMiddleware, **_cors(config.cors))
@@ -63,7 +75,7 @@ def _cors(cors: Cors) -> dict[str, Any]:
         "allow_origins": cors.allow_origins,
         "allow_methods": ["GET", "POST"],
         "allow_headers": ["*"],  # the SDK sends a dozen of its own
-        "expose_headers": ["x-request-id", "openai-processing-ms", "retry-after"],
+        "expose_headers": EXPOSED,
     }
 
 
@@ -94,6 +106,7 @@ def _supervising(on_death: Callable[[EngineDead], None]) -> Any:
 async def _closing(app: FastAPI) -> AsyncGenerator[list[Leaf], None]:
     gateway: Gateway = app.state.gateway
     async with AsyncExitStack() as stack_:
+        stack_.push_async_callback(gateway.quota.close)
         for leaf in gateway.leaves.values():
             stack_.push_async_callback(leaf.close)
         yield list(gateway.leaves.values())

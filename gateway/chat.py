@@ -9,11 +9,13 @@ from starlette.responses import Response
 from engine import TokenDelta, TokenLogprob
 from gateway.answer import answer, with_choices
 from gateway.body import read_body
+from gateway.caller import for_caller
 from gateway.chat_parts import MakeParser, delta_body, message_body, parser_for
 from gateway.chat_request import ChatCompletionRequest
 from gateway.choices import Tally
 from gateway.framer import Framer
 from gateway.logprobs import chat_logprobs
+from gateway.models import served
 from gateway.parts import Content, Parser, Part, ToolCall
 from gateway.reasoning import thoughts_counted
 from gateway.state import gateway_of
@@ -137,10 +139,10 @@ async def create_chat_completion(request: Request) -> Response:
     """Answer a conversation, whole or token by token."""
     gateway = gateway_of(request)
     body = await read_body(request, ChatCompletionRequest, gateway.config.limits.max_body_bytes)
-    engine = gateway.models.engine(body.model)
-    model = gateway.models.config(body.model)
+    models = served(request, body.model)
+    engine, model = models.engine(body.model), models.config(body.model)
     form = ChatFormat(parser_for(body, model), named=isinstance(body.tool_choice, NamedChoice))
     head = Head.new("chatcmpl-", body.model, service_tier=body.service_tier is not None)
-    wanted = body.to_engine(request_id(request, head))
+    wanted = for_caller(request, body.to_engine(request_id(request, head)))
     streams = [thoughts_counted(engine.generate(one), model.reasoning) for one in wanted]
-    return await answer(request, body, head, streams, form)
+    return await answer(request, body, head, wanted, streams, form)

@@ -1,5 +1,6 @@
 """What can be known to fail before anything starts: `check` refuses it."""
 
+import ipaddress
 import re
 import socket
 from importlib.util import find_spec
@@ -8,6 +9,7 @@ from typing import Final
 
 from engine import DEFAULT_MODEL, Cpu, EngineConfig, Simulated, kv_bytes_per_token, model_limit
 from gateway.config import AppConfig, ConfigError, cache_folder, haproxy_ports
+from gateway.keys import read_keys
 
 # What a kind of device needs, and the extra that brings it.
 _REQUIRED: Final = {"cpu": ("vllm", "cpu")}
@@ -16,6 +18,9 @@ _MEMINFO: Final = Path("/proc/meminfo")
 
 def check(config: AppConfig, *, meminfo: Path = _MEMINFO) -> None:
     """Refuse a config that cannot work here; raises ConfigError with the key and the fix."""
+    if config.keys_file:
+        read_keys(Path(config.keys_file).expanduser())
+    _check_storage(config)
     for place, model in enumerate(config.models):
         key = f"models.{place}.engine"
         _check_extra(model.engine)
@@ -25,6 +30,31 @@ def check(config: AppConfig, *, meminfo: Path = _MEMINFO) -> None:
         _check_cache(model.engine, key)
         _check_buckets(model.engine, key)
         _check_memory(model.engine, key, meminfo)
+
+
+def _check_storage(config: AppConfig) -> None:
+    if config.limits.storage != "memory" and find_spec("redis") is None:
+        raise ConfigError(
+            "limits.storage: the package redis is not installed. Install neuron-gateway[redis], "
+            "or say `memory`."
+        )
+
+
+def check_exposure(config: AppConfig, host: str, *, insecure: bool) -> None:
+    """Refuse to let other machines call without a key, unless told to."""
+    if config.keys_file or insecure or _is_loopback(host):
+        return
+    raise ConfigError(
+        f"--host: {host} can be reached from other machines and there are no API keys. Make one "
+        "with `neuron-gateway keys new NAME` and set keys_file, or say --insecure."
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def check_address(host: str, port: int) -> None:

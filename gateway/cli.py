@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from gateway.check import check as check_config
-from gateway.check import check_address, check_serve
+from gateway.check import check_address, check_exposure, check_serve
 from gateway.config import (
     AppConfig,
     ConfigError,
@@ -24,6 +24,7 @@ from gateway.config import (
     with_local_models,
 )
 from gateway.doctor import findings, neuron_model, table
+from gateway.key_commands import commands as key_commands
 from gateway.plan import plan, read_lengths
 
 app = typer.Typer(
@@ -32,6 +33,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(key_commands, name="keys")
 ConfigFile = Annotated[
     Path | None, typer.Argument(help="A Ray Serve config file; without one, a CPU default.")
 ]
@@ -71,11 +73,15 @@ def serve(
     without_ray: Annotated[
         bool, typer.Option("--without-ray", help="Plain uvicorn, for development.")
     ] = False,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Let others than this machine call without a key.")
+    ] = False,
 ) -> None:
     """Serve a model under Ray Serve until Ctrl-C."""
     with _refusing():
         loaded = load_config(config)
         check_config(loaded)
+        check_exposure(loaded, host, insecure=insecure)
         check_address(host, port)
         if without_ray:
             _serve_plain(loaded, host, port)
@@ -233,9 +239,11 @@ def _welcome(console: Console, config: AppConfig, host: str, port: int, took: fl
         "stream": True,
     }
     state = "will answer" if took is None else f"ready after {took:.1f} s"
+    key = " -H 'authorization: Bearer YOUR-KEY'" if config.keys_file else ""
+    open_to = "" if config.keys_file else "No keys_file: anyone who reaches this address may call. "
     lines = (
-        f"{base} ({state}; Ctrl-C stops it). Try:",
-        f"curl -N {base}/chat/completions -H 'content-type: application/json' "
+        f"{base} ({state}; Ctrl-C stops it). {open_to}Try:",
+        f"curl -N {base}/chat/completions -H 'content-type: application/json'{key} "
         f"-d '{json.dumps(body)}'",
     )
     for line in lines:

@@ -11,9 +11,11 @@ from starlette.responses import Response
 from engine import GenerateRequest, TokenDelta, TokenLogprob
 from gateway.answer import answer, with_choices
 from gateway.body import read_body
+from gateway.caller import for_caller
 from gateway.choices import Tally
 from gateway.framer import Framer
 from gateway.logprobs import completion_logprobs
+from gateway.models import served
 from gateway.sampling import SamplingFields
 from gateway.state import gateway_of
 from gateway.wire import Head, Refused, request_id
@@ -128,7 +130,8 @@ async def create_completion(request: Request) -> Response:
     """Continue prompts, whole or token by token."""
     gateway = gateway_of(request)
     body = await read_body(request, CompletionRequest, gateway.config.limits.max_body_bytes)
-    engine = gateway.models.engine(body.model)
+    engine = served(request, body.model).engine(body.model)
     head = Head.new("cmpl-", body.model)
-    streams = [engine.generate(one) for one in body.to_engine(request_id(request, head))]
-    return await answer(request, body, head, streams, CompletionFormat())
+    wanted = for_caller(request, body.to_engine(request_id(request, head)))
+    streams = [engine.generate(one) for one in wanted]
+    return await answer(request, body, head, wanted, streams, CompletionFormat())

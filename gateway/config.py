@@ -48,7 +48,8 @@ class Limits(_Frozen):
 
     `places_ahead` more requests than there are slots are given to the engine, so that a slot that
     is free finds its next prompt there. `first_delta_seconds` is how long a stream waits with its
-    status line, `first_token_seconds` when a request fails for want of a token.
+    status line, `first_token_seconds` when a request fails for want of a token. `storage` keeps
+    the counters of API keys: `memory`, for each replica, or the URL of a Redis that they share.
     """
 
     places_ahead: int = Field(default=2, ge=0)
@@ -61,6 +62,7 @@ class Limits(_Frozen):
     max_seconds: float = Field(default=600.0, gt=0)
     max_body_bytes: int = Field(default=4 * 2**20, ge=1024)
     send_timeout_seconds: float = Field(default=30.0, gt=0)
+    storage: str = Field(default="memory", pattern=r"^(memory|(redis|rediss|valkey)://\S+)$")
 
 
 class Cors(_Frozen):
@@ -70,7 +72,7 @@ class Cors(_Frozen):
 
 
 class AppConfig(_Frozen):
-    """The whole gateway.
+    """The whole gateway. `keys_file` names the hashes of API keys; without it anyone may call.
 
     `proxy: haproxy` streams about twice the chunks of Serve's Python proxy (`python`).
     """
@@ -78,6 +80,7 @@ class AppConfig(_Frozen):
     models: tuple[ModelConfig, ...] = (ModelConfig(id="smollm2-135m-instruct"),)
     limits: Limits = Limits()
     cors: Cors = Cors()
+    keys_file: str | None = None
     proxy: Literal["haproxy", "python"] = "haproxy"
 
     @model_validator(mode="after")

@@ -100,6 +100,8 @@ def api_error(error: Exception) -> ApiError:
 
 
 def _headers(error: EngineError) -> dict[str, str]:
+    if isinstance(error, EngineOverloaded) and math.isinf(error.retry_after):
+        return {"x-should-retry": "false"}  # waiting would not help
     if isinstance(error, EngineOverloaded | EngineLoading):
         return retry_headers(error.retry_after)
     if isinstance(error, EngineDead):

@@ -26,6 +26,11 @@ def _length(content: Any) -> int:
     return len(content) if isinstance(content, str) else 0
 
 
+def answer_tokens(request: GenerateRequest) -> int:
+    """Guess what a completion may answer at most."""
+    return request.sampling.max_tokens or UNBOUNDED_TOKENS
+
+
 def all_tokens(request: GenerateRequest) -> int:
     """Guess what a completion takes at most: its prompt, and all that it may answer."""
-    return prompt_tokens(request.prompt) + (request.sampling.max_tokens or UNBOUNDED_TOKENS)
+    return prompt_tokens(request.prompt) + answer_tokens(request)

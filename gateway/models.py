@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from engine import Engine, Leaf, ModelInfo, model_type
+from gateway.caller import caller_of
 from gateway.config import AppConfig, ModelConfig
 from gateway.errors import ApiError
 from gateway.stack import stack
@@ -83,13 +84,21 @@ def _with_parser(config: ModelConfig) -> ModelConfig:
     return config.model_copy(update={"tool_parser": default_family(kind) if kind else "hermes"})
 
 
+def served(request: Request, name: str) -> Models:
+    """Give the models if the caller may use this one; raises ApiError 404, the same for both."""
+    models = gateway_of(request).models
+    models.engine(name if caller_of(request).may_use(name) else "")
+    return models
+
+
 @routes.get("/v1/models")
 async def list_models(request: Request) -> dict[str, Any]:
-    """List the served models."""
-    return {"object": "list", "data": gateway_of(request).models.list()}
+    """List the models that the caller may use."""
+    models, caller = gateway_of(request).models, caller_of(request)
+    return {"object": "list", "data": [m for m in models.list() if caller.may_use(m["id"])]}
 
 
 @routes.get("/v1/models/{name:path}")
 async def retrieve_model(request: Request, name: str) -> dict[str, Any]:
     """Describe one model; its id may contain slashes."""
-    return gateway_of(request).models.describe(name)
+    return served(request, name).describe(name)

@@ -13,15 +13,17 @@ from gateway.config import AppConfig
 
 if TYPE_CHECKING:
     from gateway.models import Models
+    from gateway.quota import Quota
 
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """The config, the leaves that hold processes, and the models that stand on them."""
+    """The config, the leaves that hold processes, the models on them, the callers' counters."""
 
     config: AppConfig
     leaves: Mapping[str, Leaf]
     models: Models
+    quota: Quota
 
 
 def gateway_of(request: Request) -> Gateway:

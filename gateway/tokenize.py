@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 from engine import Chat
 from gateway.body import read_body
 from gateway.message import Message
+from gateway.models import served
 from gateway.state import gateway_of
 from gateway.tool_request import Tools
 from gateway.wire import Refused, WireModel
@@ -72,7 +73,7 @@ async def tokenize(request: Request) -> dict[str, Any]:
     """Say how a model reads a text, and how many tokens that is."""
     gateway = gateway_of(request)
     body = await read_body(request, TokenizeRequest, gateway.config.limits.max_body_bytes)
-    leaf = gateway.models.leaf(body.model)
+    leaf = served(request, body.model).leaf(body.model)
     special = body.add_special_tokens
     tokens = await leaf.tokenize(
         body.text(), add_special_tokens=body.messages is None if special is None else special
@@ -90,5 +91,5 @@ async def detokenize(request: Request) -> dict[str, Any]:
     """Say what text a model's tokens are."""
     gateway = gateway_of(request)
     body = await read_body(request, DetokenizeRequest, gateway.config.limits.max_body_bytes)
-    leaf = gateway.models.leaf(body.model)
+    leaf = served(request, body.model).leaf(body.model)
     return {"prompt": await leaf.detokenize(tuple(body.tokens))}

@@ -9,8 +9,10 @@ from starlette.responses import Response
 from engine import InvalidRequest, TokenDelta
 from gateway.answer import answer
 from gateway.body import read_body
+from gateway.caller import for_caller
 from gateway.chat_parts import MakeParser, parser_for
 from gateway.choices import Deltas, Tally
+from gateway.models import served
 from gateway.parts import Content, Part
 from gateway.reasoning import thoughts_counted
 from gateway.responses.events import Events
@@ -76,10 +78,11 @@ async def create_response(request: Request) -> Response:
     """Answer an input, whole or event by event."""
     gateway = gateway_of(request)
     body = await read_body(request, ResponsesRequest, gateway.config.limits.max_body_bytes)
-    engine, model = gateway.models.engine(body.model), gateway.models.config(body.model)
+    models = served(request, body.model)
+    engine, model = models.engine(body.model), models.config(body.model)
     chat = body.to_chat()
     head = Head.new("resp_", body.model)
-    (wanted,) = chat.to_engine(request_id(request, head))
+    (wanted,) = for_caller(request, chat.to_engine(request_id(request, head)))
     deltas = thoughts_counted(_in_these_words(engine.generate(wanted)), model.reasoning)
     form = ResponsesFormat(body, parser_for(chat, model))
-    return await answer(request, chat, head, [deltas], form)
+    return await answer(request, chat, head, [wanted], [deltas], form)

@@ -1,0 +1,58 @@
+"""`Caller`: whose request it is, as far as the rest of the gateway wants to know."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from starlette.requests import Request
+
+from engine import GenerateRequest
+from gateway.keys import Key
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The holder of a key, or anyone where there are no keys; None is without limit."""
+
+    name: str = ""
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    concurrency: int | None = None
+    models: tuple[str, ...] | None = None
+    weight: float = 1.0
+
+    @classmethod
+    def of(cls, key: Key) -> "Caller":
+        """Give the holder of a key."""
+        return cls(
+            key.name,
+            key.requests_per_minute,
+            key.tokens_per_minute,
+            key.concurrency,
+            key.models,
+            key.priority,
+        )
+
+    @property
+    def limited(self) -> bool:
+        """Whether anything has to be counted."""
+        limits = (self.requests_per_minute, self.tokens_per_minute, self.concurrency)
+        return any(limit is not None for limit in limits)
+
+    def may_use(self, model: str) -> bool:
+        """Whether the key is for this model."""
+        return self.models is None or model in self.models
+
+
+ANYONE = Caller()
+
+
+def caller_of(request: Request) -> Caller:
+    """Give whose request it is."""
+    caller: Caller = request.scope.get("caller", ANYONE)
+    return caller
+
+
+def for_caller(request: Request, wanted: Iterable[GenerateRequest]) -> Sequence[GenerateRequest]:
+    """Give the completions with whose they are."""
+    caller = caller_of(request)
+    return [replace(one, caller=caller.name, weight=caller.weight) for one in wanted]
