@@ -53,7 +53,7 @@ def url(shared: Lab) -> Iterator[str]:
         assert process.poll() is None, (shared.folder / "command.log").read_text()
         yield f"http://127.0.0.1:{port}"
     finally:
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         process.wait(60)
 
 
