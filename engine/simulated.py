@@ -65,7 +65,10 @@ class SimulatedEngine:
         max_model_len = config.max_model_len or DEFAULT_MAX_MODEL_LEN
         self._buckets = self._device.buckets(max_model_len)
         self._model = ModelInfo(
-            id=model_id, max_model_len=max_model_len, unsupported=self._device.unsupported()
+            id=model_id,
+            max_model_len=max_model_len,
+            unsupported=self._device.unsupported(),
+            buckets=self._buckets,
         )
         self._waiting: deque[_Sequence] = deque()
         self._running: list[_Sequence] = []

@@ -143,7 +143,8 @@ class ModelInfo:
 
     `unsupported` holds the `SamplingParams` fields that this engine cannot honour; `at_most` and
     `fixed` the highest and the only values of those that it honours in part. A prompt may have
-    `max_prompt_len` tokens, and the context `max_model_len`.
+    `max_prompt_len` tokens, and the context `max_model_len`. `buckets` are the compiled lengths
+    that prompts are padded to, where they are.
     """
 
     id: str
@@ -152,6 +153,7 @@ class ModelInfo:
     unsupported: frozenset[str] = frozenset()
     at_most: Mapping[str, float] = field(default_factory=dict)
     fixed: Mapping[str, float] = field(default_factory=dict)
+    buckets: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

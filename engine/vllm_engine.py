@@ -259,6 +259,7 @@ def _describe(model_id: str, config: EngineConfig) -> ModelInfo:
         unsupported=device.unsupported(),
         at_most=device.bounds(),
         fixed=device.fixed(),
+        buckets=device.context_buckets(length),
     )
 
 

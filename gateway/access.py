@@ -11,6 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import api_error
+from gateway.metrics import Meter
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
@@ -23,8 +24,9 @@ class Access:
     Ray Serve sets the `x-request-id` header of answers itself (`sets_request_id=False`).
     """
 
-    def __init__(self, app: ASGIApp, sets_request_id: bool) -> None:
+    def __init__(self, app: ASGIApp, sets_request_id: bool, meter: Meter) -> None:
         self._app = app
+        self._meter = meter
         self._sets_request_id = sets_request_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -35,6 +37,7 @@ class Access:
         begun = time.perf_counter()
         scope["request_id"] = _request_id(Headers(scope=scope).get("x-request-id", ""))
         entry: dict[str, Any] = {"request_id": scope["request_id"], "status": 499}
+        scope["log"] = {}  # what the routes have to say
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -52,7 +55,14 @@ class Access:
         finally:
             entry |= {"method": scope["method"], "path": scope["path"][:200]}
             entry["seconds"] = round(time.perf_counter() - begun, 4)
-            log.info(json.dumps(entry))
+            self._count(scope, entry["status"])
+            log.info(json.dumps(entry | scope["log"]))
+
+    def _count(self, scope: Scope, status: int) -> None:
+        """Count an answer by its route: a path that is none would make a label of anything."""
+        path = getattr(scope.get("route"), "path", "other")
+        labels = {"method": scope["method"], "path": path, "status": str(status)}
+        self._meter.add("http_responses_total", labels)
 
     def _add_headers(self, message: Message, request_id: str, seconds: float) -> None:
         headers = MutableHeaders(scope=message)

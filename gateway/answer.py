@@ -15,6 +15,7 @@ from gateway.quota import Estimate
 from gateway.sampling import SamplingFields
 from gateway.sse import EventStream, Writer, frames, started
 from gateway.state import gateway_of
+from gateway.story import Story, measure, observed
 from gateway.wire import Head, unless_disconnected
 
 
@@ -63,7 +64,7 @@ async def answer(
     _require_places(len(streams), body, config.most_at_once)
     limits = config.limits
     tally = Tally(body.n or 1)
-    deltas = _charged(request, wanted, tally.choices, merged(streams))
+    deltas = _told(request, head, body, _charged(request, wanted, tally.choices, merged(streams)))
     if not body.stream:
         work = _whole(deltas, head, len(streams), tally, form)
         return JSONResponse(await unless_disconnected(request, work))
@@ -72,6 +73,19 @@ async def answer(
     return EventStream(
         frames(stream, writer), stream, limits.ping_seconds, limits.send_timeout_seconds
     )
+
+
+def _told(request: Request, head: Head, body: SamplingFields, deltas: ChoiceDeltas) -> ChoiceDeltas:
+    """Tell the metrics and the log what became of the request."""
+    gateway = gateway_of(request)
+    engine = gateway.models.engine(head.model)
+    story = Story(model=engine.model, key=caller_of(request).name, choices=body.n or 1)
+
+    def tell(story: Story) -> None:
+        measure(story, gateway.meter)
+        request.scope["log"].update(story.entry())
+
+    return observed(story, deltas, tell)
 
 
 def _charged(

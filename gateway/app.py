@@ -14,13 +14,16 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from engine import EngineDead, EngineError, Leaf
-from gateway import chat, completions, health, models, responses, tokenize
+from gateway import chat, completions, health, models, prometheus, responses, tokenize
 from gateway.access import Access
 from gateway.auth import Auth
 from gateway.config import AppConfig, Cors
 from gateway.errors import ApiError, api_error
+from gateway.gauges import watch
 from gateway.keys import Keys
+from gateway.metrics import Meter
 from gateway.models import Models
+from gateway.prometheus import PrometheusMeter
 from gateway.quota import Quota
 from gateway.state import Gateway
 from gateway.supervisor import supervise
@@ -39,11 +42,13 @@ def create_app(
     *,
     behind_serve: bool = False,
     on_death: Callable[[EngineDead], None] = lambda _: None,
+    meter: Meter | None = None,
 ) -> FastAPI:
     """Make the ASGI app over these engines; its lifespan starts and closes them.
 
     Behind Ray Serve it waits for the engines, and the request id's header is Serve's to set.
     Otherwise it serves at once, says how far they are, and tells `on_death` of the first to die.
+    Without a meter the app shows its metrics itself.
     """
     # Streams end by themselves on SIGTERM; the server's own grace period bounds them.
     AppStatus.enable_automatic_graceful_drain = False
@@ -57,11 +62,14 @@ def create_app(
     served = Models(engines, config, int(time.time()))
     quota = Quota(config.limits.storage)
     keys = Keys(Path(config.keys_file).expanduser()) if config.keys_file else None
-    app.state.gateway = Gateway(config, engines, served, quota)
+    shown = PrometheusMeter() if meter is None else meter
+    app.state.gateway = Gateway(config, engines, served, quota, shown)
     for module in (chat, completions, responses, models, tokenize, health):
         app.include_router(module.routes)
+    if meter is None:
+        app.include_router(prometheus.routes)
     app.add_middleware(Auth, keys=keys, quota=quota)
-    app.add_middleware(Access, sets_request_id=not behind_serve)
+    app.add_middleware(Access, sets_request_id=not behind_serve, meter=shown)
     if config.cors.allow_origins:
         app.add_middleware(CORSMiddleware, **_cors(config.cors))
     for error in (ApiError, EngineError):
@@ -107,6 +115,8 @@ async def _closing(app: FastAPI) -> AsyncGenerator[list[Leaf], None]:
     gateway: Gateway = app.state.gateway
     async with AsyncExitStack() as stack_:
         stack_.push_async_callback(gateway.quota.close)
+        watching = asyncio.create_task(watch(gateway.models, gateway.meter))
+        stack_.callback(watching.cancel)
         for leaf in gateway.leaves.values():
             stack_.push_async_callback(leaf.close)
         yield list(gateway.leaves.values())

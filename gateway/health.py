@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from engine import EngineDead, Leaf, Phase
+from engine import EngineDead, Leaf, Load, Phase
 from gateway.state import gateway_of
 
 routes = APIRouter()
@@ -21,15 +21,16 @@ async def healthz() -> dict[str, str]:
 @routes.get("/readyz")
 async def readyz(request: Request) -> Response:
     """Say whether requests can be served: 200, or 503 with the phase of each engine and why."""
-    leaves = gateway_of(request).leaves
-    models = {name: await _describe(leaf) for name, leaf in leaves.items()}
+    gateway = gateway_of(request)
+    leaves, served = gateway.leaves, gateway.models
+    models = {name: await _describe(leaf, served.load(name)) for name, leaf in leaves.items()}
     status = _status([leaf.phase for leaf in leaves.values()])
     return JSONResponse({"status": status, "models": models}, 200 if status == "ready" else 503)
 
 
-async def _describe(leaf: Leaf) -> dict[str, Any]:
+async def _describe(leaf: Leaf, load: Load) -> dict[str, Any]:
     reason = await _death(leaf)
-    return {"phase": leaf.phase} | asdict(leaf.load) | ({"reason": reason} if reason else {})
+    return {"phase": leaf.phase} | asdict(load) | ({"reason": reason} if reason else {})
 
 
 async def _death(leaf: Leaf) -> str | None:

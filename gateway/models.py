@@ -1,12 +1,13 @@
 """`GET /v1/models[/{id}]`, and which engine serves which name."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
 
-from engine import Engine, Leaf, ModelInfo, model_type
+from engine import Engine, Leaf, Load, ModelInfo, model_type
 from gateway.caller import caller_of
 from gateway.config import AppConfig, ModelConfig
 from gateway.errors import ApiError
@@ -23,7 +24,7 @@ class Models:
     def __init__(self, leaves: Mapping[str, Leaf], config: AppConfig, created: int) -> None:
         self._leaves = dict(leaves)
         self._configs = {model.id: _with_parser(model) for model in config.models}
-        self._engines = {
+        self._stacks = {
             name: stack(leaf, self._configs[name].engine.max_num_seqs, config.limits)
             for name, leaf in leaves.items()
         }
@@ -31,20 +32,29 @@ class Models:
 
     def engine(self, name: str) -> Engine:
         """Find the engine of a model; raises ApiError 404."""
-        engine = self._engines.get(name)
-        if engine is None:
+        found = self._stacks.get(name)
+        if found is None:
             raise ApiError(
                 404,
                 "The requested model does not exist. GET /v1/models lists those that do.",
                 code="model_not_found",
                 param="model",
             )
-        return engine
+        return found.engine
 
     def leaf(self, name: str) -> Leaf:
         """Find what makes a model's tokens, without the policies; raises ApiError 404."""
         self.engine(name)
         return self._leaves[name]
+
+    def names(self) -> Iterable[str]:
+        """Name the models."""
+        return self._stacks.keys()
+
+    def load(self, name: str) -> Load:
+        """Say how busy a model is: what waits for a place is in no slot yet."""
+        load = self._leaves[name].load
+        return replace(load, waiting=load.waiting + self._stacks[name].admission.waiting)
 
     def config(self, name: str) -> ModelConfig:
         """Give the config of a model that is served."""
@@ -65,7 +75,7 @@ class Models:
 
     def list(self) -> list[dict[str, Any]]:
         """Describe every model."""
-        return [self.describe(name) for name in self._engines]
+        return [self.describe(name) for name in self._stacks]
 
 
 def _in_part(model: ModelInfo) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from engine import create_engine
 from gateway.app import create_app
 from gateway.config import AppConfig, ConfigError, with_local_models
 from gateway.neuron_cores import NEURON_CORES, node_resources, with_cores
+from gateway.ray_meter import RayMeter
 
 APP_NAME: Final = "gateway"
 OBJECT_STORE_BYTES: Final = 80 * 2**20  # one hop: nothing large crosses a process border
@@ -38,7 +39,7 @@ class GatewayReplica:
         self._engines = {model.id: create_engine(model.id, model.engine) for model in config.models}
 
     async def __serve_build_asgi_app__(self) -> FastAPI:
-        return create_app(self._config, self._engines, behind_serve=True)
+        return create_app(self._config, self._engines, behind_serve=True, meter=RayMeter())
 
     async def check_health(self) -> None:
         """Ask the engines; whatever this raises makes Serve replace the replica."""

@@ -1,5 +1,7 @@
 """Which policies stand before an engine, outermost first."""
 
+from dataclasses import dataclass
+
 from engine import Engine
 from gateway.admission import Admission, Places
 from gateway.capability import Capable
@@ -7,9 +9,18 @@ from gateway.config import Limits
 from gateway.deadline import Deadline, TimeLimits
 
 
-def stack(engine: Engine, slots: int, limits: Limits) -> Engine:
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The engine that requests meet, and the policy in it that knows who waits."""
+
+    engine: Engine
+    admission: Admission
+
+
+def stack(leaf: Engine, slots: int, limits: Limits) -> Stack:
     """Put the policies before an engine of so many slots."""
-    return Capable(Deadline(Admission(engine, places(slots, limits)), time_limits(limits)))
+    admission = Admission(leaf, places(slots, limits))
+    return Stack(Capable(Deadline(admission, time_limits(limits))), admission)
 
 
 def places(slots: int, limits: Limits) -> Places:

@@ -12,18 +12,20 @@ from engine import Leaf
 from gateway.config import AppConfig
 
 if TYPE_CHECKING:
+    from gateway.metrics import Meter
     from gateway.models import Models
     from gateway.quota import Quota
 
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """The config, the leaves that hold processes, the models on them, the callers' counters."""
+    """The config, the leaves that hold processes, the models on them, counters, metrics."""
 
     config: AppConfig
     leaves: Mapping[str, Leaf]
     models: Models
     quota: Quota
+    meter: Meter
 
 
 def gateway_of(request: Request) -> Gateway:
