@@ -69,6 +69,7 @@ class SimulatedEngine:
             max_model_len=max_model_len,
             unsupported=self._device.unsupported(),
             buckets=self._buckets,
+            draws_by_position=True,
         )
         self._waiting: deque[_Sequence] = deque()
         self._running: list[_Sequence] = []

@@ -144,7 +144,8 @@ class ModelInfo:
     `unsupported` holds the `SamplingParams` fields that this engine cannot honour; `at_most` and
     `fixed` the highest and the only values of those that it honours in part. A prompt may have
     `max_prompt_len` tokens, and the context `max_model_len`. `buckets` are the compiled lengths
-    that prompts are padded to, where they are.
+    that prompts are padded to, where they are. `draws_by_position` says that a seeded request
+    can go on in the middle: what is drawn there depends on nothing but seed and position.
     """
 
     id: str
@@ -154,6 +155,7 @@ class ModelInfo:
     at_most: Mapping[str, float] = field(default_factory=dict)
     fixed: Mapping[str, float] = field(default_factory=dict)
     buckets: tuple[int, ...] = ()
+    draws_by_position: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,7 +61,8 @@ async def answer(
 ) -> Response:
     """Answer with these streams of what is wanted; a client that leaves ends them all."""
     config = gateway_of(request).config
-    _require_places(len(streams), body, config.most_at_once)
+    model = gateway_of(request).models.config(head.model)
+    _require_places(len(streams), body, config.most_at_once(model))
     limits = config.limits
     tally = Tally(body.n or 1)
     deltas = _told(request, head, body, _charged(request, wanted, tally.choices, merged(streams)))

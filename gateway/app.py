@@ -17,14 +17,15 @@ from engine import EngineDead, EngineError, Leaf
 from gateway import chat, completions, health, models, prometheus, responses, tokenize
 from gateway.access import Access
 from gateway.auth import Auth
-from gateway.config import AppConfig, Cors
+from gateway.config import AppConfig, Cors, Limits, ModelConfig
 from gateway.errors import ApiError, api_error
-from gateway.gauges import watch
+from gateway.gauges import look_on
 from gateway.keys import Keys
 from gateway.metrics import Meter
 from gateway.models import Models
 from gateway.prometheus import PrometheusMeter
 from gateway.quota import Quota
+from gateway.stack import Stack, stack
 from gateway.state import Gateway
 from gateway.supervisor import supervise
 
@@ -43,6 +44,7 @@ def create_app(
     behind_serve: bool = False,
     on_death: Callable[[EngineDead], None] = lambda _: None,
     meter: Meter | None = None,
+    make_stack: Callable[[Leaf, ModelConfig, Limits, Meter], Stack] = stack,
 ) -> FastAPI:
     """Make the ASGI app over these engines; its lifespan starts and closes them.
 
@@ -59,10 +61,15 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    served = Models(engines, config, int(time.time()))
+    shown = PrometheusMeter() if meter is None else meter
+    served = Models(
+        engines,
+        config,
+        int(time.time()),
+        lambda leaf, model: make_stack(leaf, model, config.limits, shown),
+    )
     quota = Quota(config.limits.storage)
     keys = Keys(Path(config.keys_file).expanduser()) if config.keys_file else None
-    shown = PrometheusMeter() if meter is None else meter
     app.state.gateway = Gateway(config, engines, served, quota, shown)
     for module in (chat, completions, responses, models, tokenize, health):
         app.include_router(module.routes)
@@ -115,8 +122,9 @@ async def _closing(app: FastAPI) -> AsyncGenerator[list[Leaf], None]:
     gateway: Gateway = app.state.gateway
     async with AsyncExitStack() as stack_:
         stack_.push_async_callback(gateway.quota.close)
-        watching = asyncio.create_task(watch(gateway.models, gateway.meter))
-        stack_.callback(watching.cancel)
+        for leaf, waiting in gateway.models.local():
+            looking = asyncio.create_task(look_on(leaf, waiting, gateway.meter))
+            stack_.callback(looking.cancel)
         for leaf in gateway.leaves.values():
             stack_.push_async_callback(leaf.close)
         yield list(gateway.leaves.values())

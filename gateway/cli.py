@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -221,7 +222,7 @@ def _serve_plain(config: AppConfig, host: str, port: int) -> None:
             port=port,
             log_level="warning",
             lifespan="on",
-            timeout_graceful_shutdown=10,
+            timeout_graceful_shutdown=math.ceil(config.limits.max_seconds),
         )
     )
     _welcome(console, config, host, port, None)

@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from engine import EngineConfig, ModelNotAvailable, resolve_model
 from engine.neuron.cores import expanded
@@ -29,8 +37,33 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Replicas(_Frozen):
+    """How many replicas a model has, by the requests that are open; delays in seconds.
+
+    `min: 0` scales to nothing; the next request waits for a replica. `target_ongoing_requests` for
+    each replica is by default 0.7 of its slots.
+    """
+
+    min: int = Field(default=1, ge=0)
+    max: int = Field(default=1, ge=1)
+    initial: int | None = Field(default=None, ge=0)
+    target_ongoing_requests: float | None = Field(default=None, gt=0)
+    upscale_delay_s: float = Field(default=30.0, ge=0)
+    downscale_delay_s: float = Field(default=600.0, ge=0)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Replicas":
+        if self.min > self.max:
+            raise PydanticCustomError(
+                "replicas", "must not be above max, {max}", {"max": self.max, "key": "min"}
+            )
+        return self
+
+
 class ModelConfig(_Frozen):
     """One served model: the name clients ask for, and the engine behind it.
+
+    `aliases` are other names for it.
 
     `tool_parser` is the form in which the model writes tool calls; None goes by its family.
     `reasoning: think` finds `<think>` sections; `think_begun` is for models whose chat template
@@ -39,8 +72,33 @@ class ModelConfig(_Frozen):
 
     id: str = Field(min_length=1, max_length=200)
     engine: EngineConfig = EngineConfig()
+    aliases: tuple[str, ...] = ()
+    replicas: int | Replicas = Field(default=1)
     tool_parser: Literal["llama3_json", "hermes", "mistral", "plain_json"] | None = None
     reasoning: ReasoningStyle | None = None
+
+    @field_validator("replicas")
+    @classmethod
+    def _is_some(cls, replicas: int | Replicas) -> int | Replicas:
+        if isinstance(replicas, int) and replicas < 1:
+            raise PydanticCustomError("replicas", "must be at least 1; give {min: 0} for none")
+        return replicas
+
+    def scaling(self) -> dict[str, Any]:
+        """Give Serve's options for the number of replicas."""
+        if isinstance(self.replicas, int):
+            return {"num_replicas": self.replicas}
+        target = self.replicas.target_ongoing_requests or 0.7 * self.engine.max_num_seqs
+        return {
+            "autoscaling_config": {
+                "min_replicas": self.replicas.min,
+                "max_replicas": self.replicas.max,
+                "initial_replicas": self.replicas.initial,
+                "target_ongoing_requests": target,
+                "upscale_delay_s": self.replicas.upscale_delay_s,
+                "downscale_delay_s": self.replicas.downscale_delay_s,
+            }
+        }
 
 
 class Limits(_Frozen):
@@ -48,7 +106,9 @@ class Limits(_Frozen):
 
     `places_ahead` more requests than there are slots are given to the engine, so that a slot that
     is free finds its next prompt there. `first_delta_seconds` is how long a stream waits with its
-    status line, `first_token_seconds` when a request fails for want of a token. `storage` keeps
+    status line, `first_token_seconds` when a request fails for want of a token. With two hops
+    `resume_seconds` is how long a request whose replica died is tried elsewhere, and
+    `coalesce_seconds` how far apart its deltas are. `storage` keeps
     the counters of API keys: `memory`, for each replica, or the URL of a Redis that they share.
     """
 
@@ -62,6 +122,8 @@ class Limits(_Frozen):
     max_seconds: float = Field(default=600.0, gt=0)
     max_body_bytes: int = Field(default=4 * 2**20, ge=1024)
     send_timeout_seconds: float = Field(default=30.0, gt=0)
+    resume_seconds: float = Field(default=30.0, ge=0)
+    coalesce_seconds: float = Field(default=0.02, ge=0, le=1)
     storage: str = Field(default="memory", pattern=r"^(memory|(redis|rediss|valkey)://\S+)$")
 
 
@@ -74,6 +136,8 @@ class Cors(_Frozen):
 class AppConfig(_Frozen):
     """The whole gateway. `keys_file` names the hashes of API keys; without it anyone may call.
 
+    `topology: auto` is one hop for one model and two for several: an ingress, and a deployment for
+    each model. Two with one model cost latency, and let streams outlive a replica.
     `proxy: haproxy` streams about twice the chunks of Serve's Python proxy (`python`).
     """
 
@@ -81,27 +145,30 @@ class AppConfig(_Frozen):
     limits: Limits = Limits()
     cors: Cors = Cors()
     keys_file: str | None = None
+    topology: Literal["auto", "one-hop", "two-hops"] = "auto"
+    ingress_replicas: int = Field(default=1, ge=1)
     proxy: Literal["haproxy", "python"] = "haproxy"
 
     @model_validator(mode="after")
-    def _one_model(self) -> "AppConfig":
-        if len(self.models) != 1:
-            raise ValueError("models: exactly one model per app is served now; list one")
+    def _fits(self) -> "AppConfig":
+        if not self.models:
+            raise ValueError("models: there is none; list one at least")
+        names = [name for model in self.models for name in (model.id, *model.aliases)]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"models: {twice} is the name of two; give each a name of its own")
+        if self.topology == "one-hop" and len(self.models) > 1:
+            raise ValueError("topology: one-hop serves one model; say auto, or list one")
         return self
 
     @property
-    def max_ongoing_requests(self) -> int:
-        """How many requests Serve may hand to one replica.
+    def hops(self) -> int:
+        """How many deployments a token passes under Ray Serve."""
+        several = len(self.models) > 1
+        return 2 if self.topology == "two-hops" or (self.topology == "auto" and several) else 1
 
-        Far more than it serves: what waits before the replica gets neither a ping nor a refusal.
-        """
-        return max(4096, 2 * self.most_at_once)
-
-    @property
-    def most_at_once(self) -> int:
-        """How many requests a replica serves and lets wait: places and queue."""
-        slots = self.models[0].engine.max_num_seqs
-        return slots + self.limits.places_ahead + self.limits.max_queued
+    def most_at_once(self, model: ModelConfig) -> int:
+        """How many requests a replica of a model serves and lets wait: places and queue."""
+        return model.engine.max_num_seqs + self.limits.places_ahead + self.limits.max_queued
 
 
 def serve_environment(config: AppConfig) -> dict[str, str]:
@@ -257,4 +324,4 @@ def _sentence(error: ValidationError) -> str:
 
 
 # pydantic puts the member of a union into the location; it is no key.
-DEVICE_KINDS = ("cpu", "neuron", "simulated")
+DEVICE_KINDS = ("cpu", "neuron", "simulated", "Replicas", "int")

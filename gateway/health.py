@@ -45,6 +45,7 @@ async def _death(leaf: Leaf) -> str | None:
 
 
 def _status(phases: list[Phase]) -> str:
-    if "dead" in phases:
-        return "dead"
-    return "ready" if set(phases) == {"ready"} else "loading"
+    """Say how the gateway is: a model that loads must not keep the others from being asked."""
+    if "ready" in phases:
+        return "ready"
+    return "dead" if "dead" in phases else "loading"

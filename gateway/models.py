@@ -1,17 +1,17 @@
 """`GET /v1/models[/{id}]`, and which engine serves which name."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
 
-from engine import Engine, Leaf, Load, ModelInfo, model_type
+from engine import Engine, Leaf, Load, ModelInfo, model_limit, model_type
 from gateway.caller import caller_of
 from gateway.config import AppConfig, ModelConfig
 from gateway.errors import ApiError
-from gateway.stack import stack
+from gateway.stack import Stack
 from gateway.state import gateway_of
 from gateway.tools import default_family
 
@@ -21,61 +21,83 @@ routes = APIRouter()
 class Models:
     """The served models; `created` is the Unix time at which the gateway started."""
 
-    def __init__(self, leaves: Mapping[str, Leaf], config: AppConfig, created: int) -> None:
+    def __init__(
+        self,
+        leaves: Mapping[str, Leaf],
+        config: AppConfig,
+        created: int,
+        make_stack: Callable[[Leaf, ModelConfig], Stack],
+    ) -> None:
         self._leaves = dict(leaves)
         self._configs = {model.id: _with_parser(model) for model in config.models}
+        self._names = {n: model.id for model in config.models for n in (model.id, *model.aliases)}
         self._stacks = {
-            name: stack(leaf, self._configs[name].engine.max_num_seqs, config.limits)
-            for name, leaf in leaves.items()
+            name: make_stack(leaf, self._configs[name]) for name, leaf in leaves.items()
         }
         self._created = created
 
-    def engine(self, name: str) -> Engine:
-        """Find the engine of a model; raises ApiError 404."""
-        found = self._stacks.get(name)
-        if found is None:
+    def id(self, name: str) -> str:
+        """Find the id of a model by any of its names; raises ApiError 404."""
+        if name not in self._names:
             raise ApiError(
                 404,
                 "The requested model does not exist. GET /v1/models lists those that do.",
                 code="model_not_found",
                 param="model",
             )
-        return found.engine
+        return self._names[name]
+
+    def engine(self, name: str) -> Engine:
+        """Find the engine of a model; raises ApiError 404."""
+        return self._stacks[self.id(name)].engine
 
     def leaf(self, name: str) -> Leaf:
         """Find what makes a model's tokens, without the policies; raises ApiError 404."""
-        self.engine(name)
-        return self._leaves[name]
-
-    def names(self) -> Iterable[str]:
-        """Name the models."""
-        return self._stacks.keys()
+        return self._leaves[self.id(name)]
 
     def load(self, name: str) -> Load:
         """Say how busy a model is: what waits for a place is in no slot yet."""
-        load = self._leaves[name].load
-        return replace(load, waiting=load.waiting + self._stacks[name].admission.waiting)
+        load, waiting = self._leaves[name].load, self._stacks[name].waiting
+        return load if waiting is None else replace(load, waiting=load.waiting + waiting())
+
+    def local(self) -> list[tuple[Leaf, Callable[[], int]]]:
+        """List the engines whose queue is in this process, each with its count."""
+        stacks = ((self._leaves[name], stack.waiting) for name, stack in self._stacks.items())
+        return [(leaf, waiting) for leaf, waiting in stacks if waiting is not None]
 
     def config(self, name: str) -> ModelConfig:
         """Give the config of a model that is served."""
-        return self._configs[name]
+        return self._configs[self.id(name)]
 
     def describe(self, name: str) -> dict[str, Any]:
         """Give a model as OpenAI shows it, with its phase, context and what it cannot do."""
-        model = self.engine(name).model
-        return {
-            "id": name,
-            "object": "model",
-            "created": self._created,
-            "owned_by": "neuron-gateway",
-            "phase": self._leaves[name].phase,
-            "max_model_len": model.max_model_len,
-            "unsupported": sorted(model.unsupported),
-        } | _in_part(model)
+        name = self.id(name)
+        model, config = self._stacks[name].engine.model, self._configs[name]
+        return (
+            {
+                "id": name,
+                "object": "model",
+                "created": self._created,
+                "owned_by": "neuron-gateway",
+                "phase": self._leaves[name].phase,
+                "max_model_len": model.max_model_len,
+                "unsupported": sorted(model.unsupported),
+            }
+            | _in_part(model)
+            | ({"aliases": list(config.aliases)} if config.aliases else {})
+        )
 
     def list(self) -> list[dict[str, Any]]:
         """Describe every model."""
         return [self.describe(name) for name in self._stacks]
+
+
+def guessed(config: ModelConfig) -> ModelInfo:
+    """Give what the config alone says of a model whose engine has not spoken yet."""
+    engine = config.engine
+    length = engine.max_model_len or model_limit(Path(engine.model)) or 0
+    unsupported = engine.device.unsupported()
+    return ModelInfo(id=config.id, max_model_len=length, unsupported=unsupported)
 
 
 def _in_part(model: ModelInfo) -> dict[str, Any]:
@@ -97,7 +119,8 @@ def _with_parser(config: ModelConfig) -> ModelConfig:
 def served(request: Request, name: str) -> Models:
     """Give the models if the caller may use this one; raises ApiError 404, the same for both."""
     models = gateway_of(request).models
-    models.engine(name if caller_of(request).may_use(name) else "")
+    if not caller_of(request).may_use(models.id(name)):
+        models.id("")  # which none has
     return models
 
 

@@ -13,11 +13,12 @@ def plan(config: AppConfig, lengths: Sequence[int] = ()) -> Iterator[RenderableT
     """Say what will be served; `lengths` are prompts whose padding is shown."""
     for model in config.models:
         yield _model_line(model)
-    yield (
-        f"requests: {config.most_at_once} at once per replica, of which "
-        f"{config.limits.max_queued} wait; {config.limits.max_seconds:g} s each at most"
-    )
-    yield f"proxy: {config.proxy}"
+        yield (
+            f"  {_replicas(model)}; requests: {config.most_at_once(model)} at once per replica, of "
+            f"which {config.limits.max_queued} wait; {config.limits.max_seconds:g} s each at most"
+        )
+    hops = "one hop" if config.hops == 1 else "two hops: an ingress, and a deployment a model"
+    yield f"proxy: {config.proxy}, {hops}"
     for model in config.models:
         if isinstance(model.engine.device, Neuron):
             yield from _neuron(model, lengths)
@@ -33,6 +34,12 @@ def _model_line(model: ModelConfig) -> str:
         f"{model.id}: {what} on {device.kind}, {engine.max_num_seqs} slots, "
         f"context {context}{memory}"
     )
+
+
+def _replicas(model: ModelConfig) -> str:
+    if isinstance(model.replicas, int):
+        return f"replicas: {model.replicas}"
+    return f"replicas: {model.replicas.min} to {model.replicas.max}"
 
 
 def _neuron(model: ModelConfig, lengths: Sequence[int]) -> Iterator[RenderableType]:

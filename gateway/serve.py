@@ -1,4 +1,4 @@
-"""The app under Ray Serve; the only module that knows Ray. One hop: the ingress owns the engine.
+"""The app under Ray Serve, with the engine in it (one hop) or in deployments behind it (two).
 
 It has no `from __future__ import annotations`: with it Ray would hand `build_app` a raw dict
 instead of a validated `AppConfig`, without a word.
@@ -18,12 +18,16 @@ from ray import serve
 from engine import create_engine
 from gateway.app import create_app
 from gateway.config import AppConfig, ConfigError, with_local_models
-from gateway.neuron_cores import NEURON_CORES, node_resources, with_cores
+from gateway.models import guessed
+from gateway.neuron_cores import node_resources, with_cores
 from gateway.ray_meter import RayMeter
+from gateway.remote import RemoteEngine
+from gateway.serve_engine import ServeReplicas, cores, engine_deployment, replica_options
+from gateway.stack import ingress_stack
 
 APP_NAME: Final = "gateway"
 OBJECT_STORE_BYTES: Final = 80 * 2**20  # one hop: nothing large crosses a process border
-STOP_SECONDS: Final = 10.0  # on Ctrl-C; a second one stops at once
+STOP_SECONDS: Final = 10.0  # for the engine, once the last stream has ended
 
 log = logging.getLogger(__name__)
 
@@ -31,11 +35,11 @@ Report = Callable[[str], None]
 
 
 class GatewayReplica:
-    """One replica: the engines and the app over them."""
+    """One hop: a replica holds the engine and the app over it."""
 
     def __init__(self, config: AppConfig) -> None:
         # Nothing to do where the command did it; `serve deploy` comes here first.
-        self._config = config = with_cores(with_local_models(config, log.info), _cores())
+        self._config = config = with_cores(with_local_models(config, log.info), cores())
         self._engines = {model.id: create_engine(model.id, model.engine) for model in config.models}
 
     async def __serve_build_asgi_app__(self) -> FastAPI:
@@ -48,30 +52,46 @@ class GatewayReplica:
                 await leaf.check_health()
 
 
-def _cores() -> list[str]:
-    """Ask Ray for the NeuronCores that it gave this replica."""
-    ids: dict[str, list[str]] = ray.get_runtime_context().get_accelerator_ids()
-    return ids.get(NEURON_CORES, [])
+class GatewayIngress:
+    """Two hops: the app over engines in deployments of their own."""
+
+    def __init__(self, config: AppConfig, handles: dict[str, Any]) -> None:
+        self._config = config
+        self._engines = {
+            model.id: RemoteEngine(
+                guessed(model), model.engine.max_num_seqs, ServeReplicas(handles[model.id])
+            )
+            for model in config.models
+        }
+
+    async def __serve_build_asgi_app__(self) -> FastAPI:
+        return create_app(
+            self._config,
+            self._engines,
+            behind_serve=True,
+            meter=RayMeter(),
+            make_stack=ingress_stack,
+        )
 
 
 def build_app(config: AppConfig) -> serve.Application:
     """Build the Serve application; Ray validates `args:` against the annotation."""
-    deployment = serve.deployment(**_options(config))
-    return deployment(serve.ingress()(GatewayReplica)).bind(config)
+    if config.hops == 1:
+        (model,) = config.models
+        deployment = serve.deployment(**replica_options(model, config.limits))
+        return deployment(serve.ingress()(GatewayReplica)).bind(config)
+    handles = {model.id: engine_deployment(model, config) for model in config.models}
+    deployment = serve.deployment(**_ingress_options(config))
+    return deployment(serve.ingress()(GatewayIngress)).bind(config, handles)
 
 
-def _options(config: AppConfig) -> dict[str, Any]:
-    device = config.models[0].engine.device
+def _ingress_options(config: AppConfig) -> dict[str, Any]:
     return {
-        "max_ongoing_requests": config.max_ongoing_requests,
+        "num_replicas": config.ingress_replicas,
+        "max_ongoing_requests": 4096,
         "graceful_shutdown_timeout_s": math.ceil(config.limits.max_seconds) + 30,
         "graceful_shutdown_wait_loop_s": 0.5,
-        # Serve replaces a replica after three failures in a row.
-        "health_check_period_s": 1,
-        "health_check_timeout_s": 30,
-        "max_constructor_retry_count": 2,
-        # The engine computes on the node's free cores: Ray must not ration a small machine.
-        "ray_actor_options": {"num_cpus": 0, "resources": device.resources()},
+        "ray_actor_options": {"num_cpus": 0},
     }
 
 
@@ -82,13 +102,13 @@ def run(config: AppConfig, host: str, port: int, report: Report) -> Iterator[Non
     `report` is told the name of each phase as it begins.
     """
     with _ray(config, report), _serve(config, host, port, report):
-        report(f"Load {config.models[0].id}")
+        report(f"Load {', '.join(model.id for model in config.models)}")
         try:
             serve.run(build_app(config), name=APP_NAME, route_prefix="/")
         except RuntimeError as error:
             raise ConfigError(_failure()) from error
         yield
-        report("Stop")
+        report("Let streams end and stop (Ctrl-C stops at once)")
 
 
 @contextmanager
@@ -119,13 +139,13 @@ def _serve(config: AppConfig, host: str, port: int, report: Report) -> Iterator[
     try:
         yield
     finally:
-        _stop()
+        _stop(config.limits.max_seconds + STOP_SECONDS)
 
 
-def _stop() -> None:
-    """Let streams and the engine end, for STOP_SECONDS at most, then end Serve."""
+def _stop(seconds: float) -> None:
+    """Let streams and then the engine end, for so long at most, then end Serve."""
     serve.delete(APP_NAME, _blocking=False)
-    deadline = time.monotonic() + STOP_SECONDS
+    deadline = time.monotonic() + seconds
     while APP_NAME in serve.status().applications and time.monotonic() < deadline:
         time.sleep(0.1)
     if APP_NAME not in serve.status().applications:

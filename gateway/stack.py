@@ -1,26 +1,37 @@
 """Which policies stand before an engine, outermost first."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from engine import Engine
+from engine import Engine, Leaf
 from gateway.admission import Admission, Places
 from gateway.capability import Capable
-from gateway.config import Limits
+from gateway.config import Limits, ModelConfig
 from gateway.deadline import Deadline, TimeLimits
+from gateway.metrics import Meter
+from gateway.resumed import Resumed
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """The engine that requests meet, and the policy in it that knows who waits."""
+    """The engine that requests meet; `waiting` counts its queue, None where that is elsewhere."""
 
     engine: Engine
-    admission: Admission
+    waiting: Callable[[], int] | None
 
 
-def stack(leaf: Engine, slots: int, limits: Limits) -> Stack:
-    """Put the policies before an engine of so many slots."""
-    admission = Admission(leaf, places(slots, limits))
-    return Stack(Capable(Deadline(admission, time_limits(limits))), admission)
+def stack(leaf: Leaf, model: ModelConfig, limits: Limits, _: Meter) -> Stack:
+    """Put the policies before an engine of this process."""
+    admission = Admission(leaf, places(model.engine.max_num_seqs, limits))
+    engine = Capable(Deadline(admission, time_limits(limits)))
+    return Stack(engine, lambda: admission.waiting)
+
+
+def ingress_stack(leaf: Leaf, model: ModelConfig, limits: Limits, meter: Meter) -> Stack:
+    """Put those before an engine elsewhere that outlive its replicas."""
+    label = {"model": model.id}
+    resumed = Resumed(leaf, limits.resume_seconds, lambda name: meter.add(name, label))
+    return Stack(Capable(Deadline(resumed, time_limits(limits))), None)
 
 
 def places(slots: int, limits: Limits) -> Places:

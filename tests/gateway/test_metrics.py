@@ -16,7 +16,7 @@ from tests.conftest import Serve, wait_until
 
 CHAT = {"model": "sim", "messages": [{"role": "user", "content": "a secret"}], "max_tokens": 10}
 SLOW = {"time_scale": 1, "prefill_base_ms": 0, "decode_base_ms": 20, "decode_ms_per_slot": 0}
-DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
+DOCUMENT = Path(__file__).parents[2] / "deploy" / "monitoring" / "metrics.md"
 
 
 def post(url: str, **fields: Any) -> httpx.Response:

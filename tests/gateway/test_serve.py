@@ -5,21 +5,18 @@ import json
 import os
 import re
 import signal
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import openai
 import pytest
-import yaml
 
 from gateway.config import APPLICATION_KEYS, FILE_KEYS
 from tests.conftest import sdk
+from tests.serving import ROOT, Gateway, answers, ask, processes, served, stream, until
 
 pytestmark = [
     pytest.mark.ray,
@@ -27,7 +24,6 @@ pytestmark = [
     pytest.mark.filterwarnings("default"),  # Ray's own
 ]
 
-ROOT = Path(__file__).parents[2]
 LONG = {"when": "LONG", "reply": "word " * 3000}  # half a minute at 10 ms a token
 SIMULATED = {
     "kind": "simulated",
@@ -39,116 +35,9 @@ SIMULATED = {
 }
 
 
-class Gateway:
-    """A gateway that the command line started, and the processes below it."""
-
-    def __init__(self, url: str, process: "subprocess.Popen[str]") -> None:
-        self.url = url
-        self._process = process
-
-    def load(self) -> dict[str, Any]:
-        """Ask how busy the only model is."""
-        answer = httpx.get(f"{self.url}/readyz", timeout=5).json()
-        (model,) = answer["models"].values()
-        return dict(model)
-
-    def descendants(self, name: str) -> list[int]:
-        """Give the ids of the processes below the command whose title has the name in it."""
-        parents = dict(_processes())
-        return [pid for pid in parents if self._below(pid, parents) and name in _title(pid)]
-
-    def _below(self, pid: int, parents: dict[int, int]) -> bool:
-        while pid > 1 and pid != self._process.pid:
-            pid = parents.get(pid, 0)
-        return pid == self._process.pid
-
-
-def _processes() -> Iterator[tuple[int, int]]:
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it ended meanwhile
-            yield int(path.parent.name), int(path.read_text().rpartition(")")[2].split()[1])
-
-
-def _title(pid: int) -> str:
-    try:
-        folder = Path(f"/proc/{pid}")
-        return (folder / "cmdline").read_bytes().decode() + (folder / "comm").read_text()
-    except OSError:
-        return ""
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
-@contextlib.contextmanager
-def served(folder: Path, args: dict[str, Any], start_seconds: float = 120) -> Iterator[Gateway]:
-    """Run `neuron-gateway serve` until the block ends; it must take everything down with it."""
-    application = {"name": "gateway", "import_path": "gateway.serve:build_app", "args": args}
-    path = folder / "gateway.yaml"
-    path.write_text(yaml.safe_dump({"applications": [application]}))
-    port = free_port()
-    names = ("RAY_SERVE_HAPROXY_STATS_PORT", "RAY_SERVE_HAPROXY_METRICS_PORT")
-    environment = os.environ | {name: str(free_port()) for name in names}
-    command = [sys.executable, "-u", "-m", "gateway", "serve", str(path), "--port", str(port)]
-    log = (folder / "log").open("w+")
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=environment | {"RAY_ADDRESS": "local"},
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    gateway = Gateway(f"http://127.0.0.1:{port}", process)
-    with process, log:
-        try:
-            until(lambda: ready(gateway) or process.poll() is not None, start_seconds)
-            assert process.poll() is None, (folder / "log").read_text()
-            yield gateway
-            below = gateway.descendants("")
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(60)
-        assert process.returncode in (0, 130), (folder / "log").read_text()
-        until(lambda: not any(_title(pid) for pid in below if pid != process.pid), 10)
-
-
-def ready(gateway: Gateway) -> bool:
-    try:
-        return httpx.get(f"{gateway.url}/readyz", timeout=5).status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
-def until(true: Callable[[], object], seconds: float) -> None:
-    """Wait for something to become true."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.05)
-
-
 def simulated(device: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
     engine = {"max_model_len": 8192, "max_num_seqs": 2, "device": SIMULATED | (device or {})}
     return {"models": [{"id": "sim", "engine": engine}], **more}
-
-
-def ask(url: str, content: str = "Hello", **more: Any) -> dict[str, Any]:
-    """Make the arguments of one request."""
-    body = {"model": "sim", "messages": [{"role": "user", "content": content}], **more}
-    return {"method": "POST", "url": f"{url}/v1/chat/completions", "json": body}
-
-
-def answers(gateway: Gateway, **more: Any) -> bool:
-    """Say whether one short request succeeds now."""
-    more = {"max_tokens": 2, "timeout": 10} | more
-    timeout = more.pop("timeout")
-    try:
-        return httpx.request(**ask(gateway.url, **more), timeout=timeout).status_code == 200
-    except httpx.HTTPError:
-        return False
 
 
 @pytest.fixture(scope="module", params=["haproxy", "python"])
@@ -228,7 +117,7 @@ def test_a_killed_engine_core_is_reported_and_replaced(tmp_path: Path) -> None:
 
         def kill() -> None:
             # EngineCore is the replica's forked child, and has kept its title.
-            parents, both = dict(_processes()), gateway.descendants("ray::ServeReplica")
+            parents, both = dict(processes()), gateway.descendants("ray::ServeReplica")
             (core,) = (pid for pid in both if parents[pid] in both)
             os.kill(core, signal.SIGKILL)
 
@@ -237,20 +126,6 @@ def test_a_killed_engine_core_is_reported_and_replaced(tmp_path: Path) -> None:
         assert "error" in json.loads(frames[-2])
         assert frames[-1] == "[DONE]"
         until(lambda: answers(gateway), 240)
-
-
-def stream(
-    gateway: Gateway, request: dict[str, Any], after: tuple[int, Callable[[], None]] | None = None
-) -> list[str]:
-    """Collect the data of all frames; do something after a number of them."""
-    frames: list[str] = []
-    with httpx.stream(**request, timeout=60) as answer:
-        for line in answer.iter_lines():
-            if line.startswith("data: "):
-                frames.append(line.removeprefix("data: "))
-                if after is not None and len(frames) == after[0]:
-                    after[1]()
-    return frames
 
 
 def test_a_misspelt_argument_is_refused_by_the_builder() -> None:

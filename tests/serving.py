@@ -1,0 +1,143 @@
+"""`neuron-gateway serve` as a process, with everything below it, for tests under Ray."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+ROOT = Path(__file__).parents[1]
+
+
+class Gateway:
+    """A gateway that the command line started, and the processes below it."""
+
+    def __init__(self, url: str, process: "subprocess.Popen[str]") -> None:
+        self.url = url
+        self._process = process
+
+    def load(self) -> dict[str, Any]:
+        """Ask how busy the only model is."""
+        answer = httpx.get(f"{self.url}/readyz", timeout=5).json()
+        (model,) = answer["models"].values()
+        return dict(model)
+
+    def descendants(self, name: str) -> list[int]:
+        """Give the ids of the processes below the command whose title has the name in it."""
+        parents = dict(processes())
+        return [pid for pid in parents if self._below(pid, parents) and name in title(pid)]
+
+    def _below(self, pid: int, parents: dict[int, int]) -> bool:
+        while pid > 1 and pid != self._process.pid:
+            pid = parents.get(pid, 0)
+        return pid == self._process.pid
+
+
+def processes() -> Iterator[tuple[int, int]]:
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            yield int(path.parent.name), int(path.read_text().rpartition(")")[2].split()[1])
+
+
+def title(pid: int) -> str:
+    try:
+        folder = Path(f"/proc/{pid}")
+        return (folder / "cmdline").read_bytes().decode() + (folder / "comm").read_text()
+    except OSError:
+        return ""
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@contextlib.contextmanager
+def served(
+    folder: Path,
+    args: dict[str, Any],
+    start_seconds: float = 120,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Gateway]:
+    """Run `neuron-gateway serve` until the block ends; it must take everything down with it."""
+    application = {"name": "gateway", "import_path": "gateway.serve:build_app", "args": args}
+    path = folder / "gateway.yaml"
+    path.write_text(yaml.safe_dump({"applications": [application]}))
+    port = free_port()
+    names = ("RAY_SERVE_HAPROXY_STATS_PORT", "RAY_SERVE_HAPROXY_METRICS_PORT")
+    given = os.environ | {name: str(free_port()) for name in names} | dict(environment or {})
+    command = [sys.executable, "-u", "-m", "gateway", "serve", str(path), "--port", str(port)]
+    log = (folder / "log").open("w+")
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=given | {"RAY_ADDRESS": "local"},
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    gateway = Gateway(f"http://127.0.0.1:{port}", process)
+    with process, log:
+        try:
+            until(lambda: ready(gateway) or process.poll() is not None, start_seconds)
+            assert process.poll() is None, (folder / "log").read_text()
+            yield gateway
+            below = gateway.descendants("")
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
+        assert process.returncode in (0, 130), (folder / "log").read_text()
+        until(lambda: not any(title(pid) for pid in below if pid != process.pid), 10)
+
+
+def ready(gateway: Gateway) -> bool:
+    try:
+        return httpx.get(f"{gateway.url}/readyz", timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def until(true: Callable[[], object], seconds: float) -> None:
+    """Wait for something to become true."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.05)
+
+
+def ask(url: str, content: str = "Hello", **more: Any) -> dict[str, Any]:
+    """Make the arguments of one request."""
+    body = {"model": "sim", "messages": [{"role": "user", "content": content}], **more}
+    return {"method": "POST", "url": f"{url}/v1/chat/completions", "json": body}
+
+
+def answers(gateway: Gateway, **more: Any) -> bool:
+    """Say whether one short request succeeds now."""
+    more = {"max_tokens": 2, "timeout": 10} | more
+    timeout = more.pop("timeout")
+    try:
+        return httpx.request(**ask(gateway.url, **more), timeout=timeout).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def stream(
+    gateway: Gateway, request: dict[str, Any], after: tuple[int, Callable[[], None]] | None = None
+) -> list[str]:
+    """Collect the data of all frames; do something after a number of them."""
+    frames: list[str] = []
+    with httpx.stream(**request, timeout=60) as answer:
+        for line in answer.iter_lines():
+            if line.startswith("data: "):
+                frames.append(line.removeprefix("data: "))
+                if after is not None and len(frames) == after[0]:
+                    after[1]()
+    return frames
