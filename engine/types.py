@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 FinishReason = Literal["stop", "length"]
-Phase = Literal["created", "loading", "compiling", "warming up", "ready", "dead"]
+Phase = Literal["created", "loading", "compiling", "warming up", "ready", "idle", "dead"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +186,7 @@ class Leaf(Engine, Protocol):
 
     @property
     def phase(self) -> Phase:
-        """Where the engine is on its way from created to ready, or dead."""
+        """Where the engine is on its way from created to ready, or dead; idle has no replica."""
 
     @property
     def load(self) -> Load:

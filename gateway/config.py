@@ -84,6 +84,11 @@ class ModelConfig(_Frozen):
             raise PydanticCustomError("replicas", "must be at least 1; give {min: 0} for none")
         return replicas
 
+    @property
+    def may_sleep(self) -> bool:
+        """Whether there may be no replica at all."""
+        return not isinstance(self.replicas, int) and self.replicas.min == 0
+
     def scaling(self) -> dict[str, Any]:
         """Give Serve's options for the number of replicas."""
         if isinstance(self.replicas, int):
@@ -137,7 +142,8 @@ class AppConfig(_Frozen):
     """The whole gateway. `keys_file` names the hashes of API keys; without it anyone may call.
 
     `topology: auto` is one hop for one model and two for several: an ingress, and a deployment for
-    each model. Two with one model cost latency, and let streams outlive a replica.
+    each model. Two with one model cost latency, and let streams outlive a replica; they are also
+    what a model that may have no replica needs.
     `proxy: haproxy` streams about twice the chunks of Serve's Python proxy (`python`).
     """
 
@@ -163,7 +169,7 @@ class AppConfig(_Frozen):
     @property
     def hops(self) -> int:
         """How many deployments a token passes under Ray Serve."""
-        several = len(self.models) > 1
+        several = len(self.models) > 1 or any(model.may_sleep for model in self.models)
         return 2 if self.topology == "two-hops" or (self.topology == "auto" and several) else 1
 
     def most_at_once(self, model: ModelConfig) -> int:

@@ -46,6 +46,6 @@ async def _death(leaf: Leaf) -> str | None:
 
 def _status(phases: list[Phase]) -> str:
     """Say how the gateway is: a model that loads must not keep the others from being asked."""
-    if "ready" in phases:
+    if "ready" in phases or "idle" in phases:
         return "ready"
     return "dead" if "dead" in phases else "loading"

@@ -46,6 +46,7 @@ class Replicas(Protocol):
     """The replicas of a model; raises EngineDead where the one that was asked is gone."""
 
     def generate(self, request: GenerateRequest) -> Stream: ...
+    async def count(self) -> int: ...
     def ask(self, what: str, *arguments: Any) -> Awaitable[Any]: ...
     def translated(self, error: Exception) -> Exception: ...
 
@@ -53,7 +54,10 @@ class Replicas(Protocol):
 class RemoteEngine:
     """A Leaf over replicas; it knows of them what the last one that was asked said."""
 
-    def __init__(self, model: ModelInfo, slots: int, replicas: Replicas) -> None:
+    def __init__(
+        self, model: ModelInfo, slots: int, replicas: Replicas, *, may_sleep: bool
+    ) -> None:
+        self._may_sleep = may_sleep
         self._state = State(model, "created", Load(running=0, waiting=0, slots=slots))
         self._replicas = replicas
         self._open = 0
@@ -123,6 +127,14 @@ class RemoteEngine:
             if not finished:
                 stream.cancel()
 
+    async def _asked(self) -> State:
+        """Ask a replica how it is; where there is none a question would start one."""
+        if not await self._replicas.count():
+            phase: Phase = "idle" if self._may_sleep else "loading"
+            return replace(self._state, phase=phase)
+        state: State = await self._answer("state")
+        return state
+
     async def _answer(self, what: str, *arguments: Any) -> Any:
         try:
             answer = await self._replicas.ask(what, *arguments)
@@ -135,8 +147,7 @@ class RemoteEngine:
     async def _ask_on(self) -> None:
         while True:
             try:
-                answer = await asyncio.wait_for(self._answer("state"), PATIENCE_SECONDS)
-                self._state = answer
+                self._state = await asyncio.wait_for(self._asked(), PATIENCE_SECONDS)
             except (TimeoutError, EngineError):
                 self._state = replace(self._state, phase="loading")
             except Exception:  # noqa: BLE001 - whatever it was, it is asked again

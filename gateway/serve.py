@@ -59,7 +59,10 @@ class GatewayIngress:
         self._config = config
         self._engines = {
             model.id: RemoteEngine(
-                guessed(model), model.engine.max_num_seqs, ServeReplicas(handles[model.id])
+                guessed(model),
+                model.engine.max_num_seqs,
+                ServeReplicas(handles[model.id]),
+                may_sleep=model.may_sleep,
             )
             for model in config.models
         }

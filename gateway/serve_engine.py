@@ -125,6 +125,13 @@ class ServeReplicas:
         stream: Stream = self._streaming.remote(request)
         return stream
 
+    async def count(self) -> int:
+        """Count the replicas that run."""
+        status = await asyncio.to_thread(serve.status)
+        app = status.applications[self._handle.app_name]
+        states = app.deployments[self._handle.deployment_name].replica_states
+        return int(states.get("RUNNING", 0))
+
     def ask(self, what: str, *arguments: Any) -> Awaitable[Any]:
         """Call a method of a replica."""
         answer: Awaitable[Any] = self._handle.options(method_name=what).remote(*arguments)

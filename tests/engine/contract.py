@@ -50,7 +50,7 @@ class EngineContract:
         for taken in range(4):
             deltas = engine.generate(request(taken))
             for _ in range(taken):
-                await anext(deltas)
+                await anext(deltas, None)  # it may have ended: deltas may be merged
             await deltas.aclose()
         assert await collect(engine.generate(request()))
 

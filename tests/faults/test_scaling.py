@@ -1,0 +1,95 @@
+"""Replicas that come and go: roll-outs, up, down, to none and back, while streams run."""
+
+import json
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from tests.serving import ROOT, Gateway, answers, ask, served, stream, until
+
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.timeout(300),
+    pytest.mark.filterwarnings("default"),  # Ray's own
+]
+
+DEVICE = {
+    "kind": "simulated", "prefill_base_ms": 0, "prefill_ms_per_token": 0, "decode_base_ms": 20,
+    "decode_ms_per_slot": 0,
+}  # fmt: skip
+LONG = {"max_tokens": 400, "ignore_eos": True, "temperature": 0, "stream": True}  # eight seconds
+# What `serve deploy` does, without the dashboard that it goes through.
+DEPLOY = """
+import sys, ray
+from ray import serve
+from pathlib import Path
+from gateway.config import load_config
+from gateway.serve import build_app
+ray.init(address="auto", log_to_driver=False)
+serve.run(build_app(load_config(Path(sys.argv[1]))), name="gateway", route_prefix="/")
+"""
+
+
+def args(**model: Any) -> dict[str, Any]:
+    engine = {"max_model_len": 4096, "max_num_seqs": 4, "device": DEVICE}
+    return {"models": [{"id": "sim", "engine": engine} | model]}
+
+
+def deploy(folder: Path, new: dict[str, Any]) -> None:
+    application = {"name": "gateway", "import_path": "gateway.serve:build_app", "args": new}
+    file = folder / "new.yaml"
+    file.write_text(yaml.safe_dump({"applications": [application]}))
+    subprocess.run([sys.executable, "-c", DEPLOY, str(file)], cwd=ROOT, check=True, timeout=120)
+
+
+def whole(frames: list[str]) -> bool:
+    return frames[-1] == "[DONE]" and "error" not in json.loads(frames[-2])
+
+
+@pytest.mark.parametrize("topology", ["one-hop", "two-hops"])
+def test_a_roll_out_lets_streams_end_and_gives_new_requests_to_the_new(
+    tmp_path: Path, topology: str
+) -> None:
+    old = args() | {"topology": topology, "models": args()["models"]}
+    new = args(aliases=["new"]) | {"topology": topology}
+    with served(tmp_path, old) as gateway, ThreadPoolExecutor(3) as pool:
+        assert answers(gateway)
+        running = [pool.submit(stream, gateway, ask(gateway.url, **LONG)) for _ in range(3)]
+        time.sleep(1)
+        deploy(tmp_path, new)
+        until(lambda: answers(gateway, model="new"), 60)
+        assert all(whole(one.result()) for one in running)
+
+
+def replicas(gateway: Gateway) -> int:
+    return len(gateway.descendants("ray::ServeReplica:gateway:sim"))
+
+
+def test_replicas_follow_the_load_to_none_and_back(tmp_path: Path) -> None:
+    delays = {"upscale_delay_s": 1, "downscale_delay_s": 2}
+    scaled = args(replicas={"min": 0, "max": 2} | delays) | {"topology": "two-hops"}
+    with served(tmp_path, scaled) as gateway, ThreadPoolExecutor(12) as pool:
+        until(lambda: replicas(gateway) == 0, 60)
+        first = time.monotonic()
+        answer = httpx.request(**ask(gateway.url, max_tokens=2), timeout=60)
+        assert answer.status_code == 200  # it waited for a replica
+        assert time.monotonic() - first < 30
+        running = [pool.submit(stream, gateway, ask(gateway.url, **LONG)) for _ in range(12)]
+        until(lambda: replicas(gateway) == 2, 60)
+        assert all(whole(one.result()) for one in running)
+        until(lambda: replicas(gateway) == 0, 90)
+
+
+def test_a_stop_lets_streams_end(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with served(tmp_path, args()) as gateway:
+            running = pool.submit(stream, gateway, ask(gateway.url, **LONG))
+            until(lambda: gateway.load()["running"] == 1, 10)
+        assert whole(running.result())

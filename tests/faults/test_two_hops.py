@@ -1,0 +1,179 @@
+"""Two hops under Ray Serve: several models, replicas that die under streams, what goes on."""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.serving import Gateway, answers, ask, served, stream, until
+
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.timeout(300),
+    pytest.mark.filterwarnings("default"),  # Ray's own
+]
+
+DEVICE = {
+    "kind": "simulated", "prefill_base_ms": 0, "prefill_ms_per_token": 0, "decode_base_ms": 20,
+    "decode_ms_per_slot": 0,
+}  # fmt: skip
+SLOW_PREFILL = DEVICE | {"prefill_base_ms": 3000}
+
+
+def model(name: str, device: dict[str, Any] = DEVICE, **more: Any) -> dict[str, Any]:
+    engine = {"max_model_len": 4096, "max_num_seqs": 8, "device": device}
+    return {"id": name, "engine": engine} | more
+
+
+@pytest.fixture(scope="module", params=["haproxy", "python"])
+def gateway(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    models = [
+        model("sim", replicas=2, aliases=["other-name"]),
+        model("org/slow", SLOW_PREFILL, replicas=2),
+    ]
+    args = {"models": models, "proxy": request.param}
+    with served(tmp_path_factory.mktemp("ray"), args) as gateway:
+        yield gateway
+
+
+def replicas(gateway: Gateway, name: str) -> list[int]:
+    """Give the processes of a model's replicas; Ray titles them with the deployment's name."""
+    return gateway.descendants(f"ray::ServeReplica:gateway:{name}")
+
+
+def busy(gateway: Gateway, name: str) -> list[int]:
+    """Give the replicas that use the most processor time: those that make tokens."""
+
+    def used(pid: int) -> int:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return int(fields[11]) + int(fields[12])
+
+    before = {pid: used(pid) for pid in replicas(gateway, name)}
+    time.sleep(0.5)
+    return sorted(before, key=lambda pid: before[pid] - used(pid))
+
+
+def kill_all(gateway: Gateway, name: str) -> None:
+    for pid in replicas(gateway, name):
+        os.kill(pid, signal.SIGKILL)
+
+
+def content(frames: list[str]) -> str:
+    chunks = [json.loads(frame) for frame in frames if frame != "[DONE]"]
+    return "".join(c["choices"][0]["delta"].get("content") or "" for c in chunks if c["choices"])
+
+
+LONG = {"max_tokens": 150, "ignore_eos": True, "temperature": 0, "stream": True}
+
+
+def test_both_models_answer_by_any_of_their_names(gateway: Gateway) -> None:
+    listed = httpx.get(f"{gateway.url}/v1/models").json()["data"]
+    assert [(m["id"], m["phase"]) for m in listed] == [("sim", "ready"), ("org/slow", "ready")]
+    for name in ("sim", "other-name", "org/slow"):
+        answer = httpx.request(**ask(gateway.url, model=name, max_tokens=2), timeout=10)
+        assert (answer.status_code, answer.json()["model"]) == (200, name)
+
+
+def test_a_stream_whose_replica_was_killed_goes_on_where_it_was(gateway: Gateway) -> None:
+    request = ask(gateway.url, **LONG, stream_options={"include_usage": True})
+    whole = stream(gateway, request)
+    broken = stream(
+        gateway, request, after=(10, lambda: os.kill(busy(gateway, "sim")[0], signal.SIGKILL))
+    )
+    assert content(broken) == content(whole)
+    assert json.loads(broken[-2])["usage"] == json.loads(whole[-2])["usage"]
+    assert broken[-1] == "[DONE]"
+    until(lambda: len(replicas(gateway, "sim")) == 2, 60)
+
+
+def test_many_streams_all_outlive_a_replica(gateway: Gateway) -> None:
+    request = ask(gateway.url, **LONG)
+    whole = content(stream(gateway, request))
+    with ThreadPoolExecutor(6) as pool:
+        running = [pool.submit(stream, gateway, request) for _ in range(6)]
+        time.sleep(1)
+        os.kill(replicas(gateway, "sim")[0], signal.SIGKILL)
+        assert [content(one.result()) for one in running] == [whole] * 6
+    until(lambda: len(replicas(gateway, "sim")) == 2, 60)
+
+
+def test_what_cannot_go_on_ends_with_an_error_frame(gateway: Gateway) -> None:
+    request = ask(gateway.url, **LONG, logprobs=True)
+    frames = stream(gateway, request, after=(10, lambda: kill_all(gateway, "sim")))
+    assert json.loads(frames[-2])["error"]["code"] == "engine_unavailable"
+    assert frames[-1] == "[DONE]"
+    until(lambda: answers(gateway), 60)
+
+
+def test_a_request_without_a_token_yet_is_begun_anew(gateway: Gateway) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        asked = ask(gateway.url, model="org/slow", max_tokens=3)
+        running = pool.submit(lambda: httpx.request(**asked, timeout=60))
+        time.sleep(1.5)
+        kill_all(gateway, "org_slow")
+        assert running.result().status_code == 200
+    until(lambda: len(replicas(gateway, "org_slow")) == 2, 60)
+
+
+def test_a_client_that_leaves_frees_its_slot_across_the_border(gateway: Gateway) -> None:
+    with httpx.stream(**ask(gateway.url, **LONG | {"max_tokens": 2000}), timeout=10) as answer:
+        lines = answer.iter_lines()
+        next(lines)
+        until(lambda: busy_slots(gateway) == 1, 5)
+    until(lambda: busy_slots(gateway) == 0, 2)
+
+
+def busy_slots(gateway: Gateway) -> int:
+    return int(httpx.get(f"{gateway.url}/readyz").json()["models"]["sim"]["running"])
+
+
+def test_a_refusal_of_a_replica_keeps_its_status_and_shape(gateway: Gateway) -> None:
+    refused = httpx.request(**ask(gateway.url, max_tokens=10**6))
+    assert refused.status_code == 400
+    assert refused.json()["error"]["code"] == "context_length_exceeded"
+
+
+def test_tokens_are_told_by_a_replica(gateway: Gateway) -> None:
+    told = httpx.post(f"{gateway.url}/tokenize", json={"model": "sim", "prompt": "the river"})
+    back = httpx.post(
+        f"{gateway.url}/detokenize", json={"model": "sim", "tokens": told.json()["tokens"]}
+    )
+    assert back.json()["prompt"] == "the river"
+
+
+def test_a_killed_controller_cuts_no_stream(gateway: Gateway) -> None:
+    (controller,) = gateway.descendants("ray::ServeController")
+    frames = stream(
+        gateway, ask(gateway.url, **LONG), after=(5, lambda: os.kill(controller, signal.SIGKILL))
+    )
+    assert frames[-1] == "[DONE]"
+    assert "error" not in json.loads(frames[-2])
+    until(lambda: answers(gateway), 30)
+
+
+def test_a_killed_proxy_is_there_again(gateway: Gateway) -> None:
+    proxies = gateway.descendants("haproxy") or gateway.descendants("ray::ProxyActor")
+    ended = threading.Event()
+
+    def watch() -> None:
+        try:
+            stream(gateway, ask(gateway.url, **LONG))
+        except httpx.HTTPError:
+            ended.set()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    time.sleep(1)
+    for pid in proxies:
+        os.kill(pid, signal.SIGKILL)
+    watcher.join(30)
+    assert ended.is_set()  # a proxy that was killed can tell its clients nothing
+    until(lambda: answers(gateway), 60)
