@@ -77,7 +77,7 @@ async def answer(
 
 
 def _told(request: Request, head: Head, body: SamplingFields, deltas: ChoiceDeltas) -> ChoiceDeltas:
-    """Tell the metrics and the log what became of the request."""
+    """Tell metrics, log and traces what became of the request."""
     gateway = gateway_of(request)
     engine = gateway.models.engine(head.model)
     story = Story(model=engine.model, key=caller_of(request).name, choices=body.n or 1)
@@ -85,6 +85,8 @@ def _told(request: Request, head: Head, body: SamplingFields, deltas: ChoiceDelt
     def tell(story: Story) -> None:
         measure(story, gateway.meter)
         request.scope["log"].update(story.entry())
+        if gateway.tracer is not None:
+            gateway.tracer.trace(story, request.headers, request.scope["request_id"])
 
     return observed(story, deltas, tell)
 

@@ -17,7 +17,7 @@ from engine import EngineDead, EngineError, Leaf
 from gateway import chat, completions, health, models, prometheus, responses, tokenize
 from gateway.access import Access
 from gateway.auth import Auth
-from gateway.config import AppConfig, Cors, Limits, ModelConfig
+from gateway.config import AppConfig, Cors, Limits, ModelConfig, otlp_endpoint
 from gateway.errors import ApiError, api_error
 from gateway.gauges import look_on
 from gateway.keys import Keys
@@ -28,6 +28,7 @@ from gateway.quota import Quota
 from gateway.stack import Stack, stack
 from gateway.state import Gateway
 from gateway.supervisor import supervise
+from gateway.traces import make_tracer
 
 EXPOSED: Final = (
     "x-request-id", "openai-processing-ms", "retry-after", "retry-after-ms", "x-should-retry",
@@ -70,7 +71,9 @@ def create_app(
     )
     quota = Quota(config.limits.storage)
     keys = Keys(Path(config.keys_file).expanduser()) if config.keys_file else None
-    app.state.gateway = Gateway(config, engines, served, quota, shown)
+    app.state.gateway = Gateway(
+        config, engines, served, quota, shown, make_tracer(otlp_endpoint(config))
+    )
     for module in (chat, completions, responses, models, tokenize, health):
         app.include_router(module.routes)
     if meter is None:
@@ -122,6 +125,8 @@ async def _closing(app: FastAPI) -> AsyncGenerator[list[Leaf], None]:
     gateway: Gateway = app.state.gateway
     async with AsyncExitStack() as stack_:
         stack_.push_async_callback(gateway.quota.close)
+        if gateway.tracer is not None:
+            stack_.push_async_callback(asyncio.to_thread, gateway.tracer.close)
         for leaf, waiting in gateway.models.local():
             looking = asyncio.create_task(look_on(leaf, waiting, gateway.meter))
             stack_.callback(looking.cancel)

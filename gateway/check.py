@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from engine import DEFAULT_MODEL, Cpu, EngineConfig, Simulated, kv_bytes_per_token, model_limit
-from gateway.config import AppConfig, ConfigError, cache_folder, haproxy_ports
+from gateway.config import AppConfig, ConfigError, cache_folder, haproxy_ports, otlp_endpoint
 from gateway.keys import read_keys
 
 # What a kind of device needs, and the extra that brings it.
@@ -20,7 +20,10 @@ def check(config: AppConfig, *, meminfo: Path = _MEMINFO) -> None:
     """Refuse a config that cannot work here; raises ConfigError with the key and the fix."""
     if config.keys_file:
         read_keys(Path(config.keys_file).expanduser())
-    _check_storage(config)
+    _check_package(config.limits.storage != "memory", "limits.storage", "redis", "redis")
+    _check_package(
+        otlp_endpoint(config) is not None, "otlp_endpoint", "opentelemetry.exporter.otlp", "traces"
+    )
     for place, model in enumerate(config.models):
         key = f"models.{place}.engine"
         _check_extra(model.engine)
@@ -32,12 +35,19 @@ def check(config: AppConfig, *, meminfo: Path = _MEMINFO) -> None:
         _check_memory(model.engine, key, meminfo)
 
 
-def _check_storage(config: AppConfig) -> None:
-    if config.limits.storage != "memory" and find_spec("redis") is None:
+def _check_package(wanted: bool, key: str, package: str, extra: str) -> None:
+    if wanted and not _is_there(package):
         raise ConfigError(
-            "limits.storage: the package redis is not installed. Install neuron-gateway[redis], "
-            "or say `memory`."
+            f"{key}: the package {package} is not installed. Install neuron-gateway[{extra}], or "
+            f"leave {key} out."
         )
+
+
+def _is_there(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:  # the package above it is missing
+        return False
 
 
 def check_exposure(config: AppConfig, host: str, *, insecure: bool) -> None:

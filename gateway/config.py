@@ -141,6 +141,8 @@ class Cors(_Frozen):
 class AppConfig(_Frozen):
     """The whole gateway. `keys_file` names the hashes of API keys; without it anyone may call.
 
+    `otlp_endpoint` is the OpenTelemetry collector that traces go to, by default that of the
+    environment (OTEL_EXPORTER_OTLP_ENDPOINT).
     `topology: auto` is one hop for one model and two for several: an ingress, and a deployment for
     each model. Two with one model cost latency, and let streams outlive a replica; they are also
     what a model that may have no replica needs.
@@ -151,6 +153,7 @@ class AppConfig(_Frozen):
     limits: Limits = Limits()
     cors: Cors = Cors()
     keys_file: str | None = None
+    otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://\S+$")
     topology: Literal["auto", "one-hop", "two-hops"] = "auto"
     ingress_replicas: int = Field(default=1, ge=1)
     proxy: Literal["haproxy", "python"] = "haproxy"
@@ -220,6 +223,11 @@ def set_serve_environment(config: AppConfig) -> None:
 def visible_cores() -> list[str]:
     """Give the NeuronCores that the environment leaves to this node; none where it is silent."""
     return expanded(os.environ.get("NEURON_RT_VISIBLE_CORES", ""))
+
+
+def otlp_endpoint(config: AppConfig) -> str | None:
+    """Give where traces go, if anywhere."""
+    return config.otlp_endpoint or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
 def haproxy_ports() -> dict[str, int]:

@@ -15,17 +15,19 @@ if TYPE_CHECKING:
     from gateway.metrics import Meter
     from gateway.models import Models
     from gateway.quota import Quota
+    from gateway.traces import Tracer
 
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """The config, the leaves that hold processes, the models on them, counters, metrics."""
+    """The config, the leaves that hold processes, the models on them, and where figures go."""
 
     config: AppConfig
     leaves: Mapping[str, Leaf]
     models: Models
     quota: Quota
     meter: Meter
+    tracer: Tracer | None
 
 
 def gateway_of(request: Request) -> Gateway:
