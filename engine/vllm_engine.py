@@ -8,7 +8,8 @@ import contextlib
 import itertools
 import logging
 import os
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -79,7 +80,9 @@ class VLLMEngine:
     def _load(self) -> None:
         """Do the slow part of start, in a thread that close cannot stop."""
         # In no local variable: vLLM keeps this frame alive, and then the engine until exit.
-        self._llm = _make_async_llm(self.arguments, self.environment)
+        self._llm = _make_async_llm(
+            self.arguments, self.environment, self._config.stat_loggers or ()
+        )
         self._prompts = Prompts.load(self._folder, self._model)
         if self._phase == "dead":
             self._shut_down()
@@ -106,7 +109,7 @@ class VLLMEngine:
             "served_model_name": self._model.id,
             "max_model_len": self._model.max_model_len,
             "max_num_seqs": self._config.max_num_seqs,
-            "disable_log_stats": True,  # the gateway counts
+            "disable_log_stats": not self._config.stat_loggers,  # the gateway counts by itself
             **self._vllm_device().vllm_args(self.launch),
         }
 
@@ -263,7 +266,9 @@ def _describe(model_id: str, config: EngineConfig) -> ModelInfo:
     )
 
 
-def _make_async_llm(arguments: dict[str, Any], environment: dict[str, str]) -> Any:
+def _make_async_llm(
+    arguments: dict[str, Any], environment: dict[str, str], stat_loggers: Sequence[str]
+) -> Any:
     """Start vLLM; takes seconds and blocks, so call it in a thread."""
     _set(environment)  # before the import: vLLM reads some variables then
     from vllm import AsyncEngineArgs
@@ -276,7 +281,18 @@ def _make_async_llm(arguments: dict[str, Any], environment: dict[str, str]) -> A
     if environment["VLLM_WORKER_MULTIPROC_METHOD"] == "fork":
         _let_ray_actors_fork()
     with dying_with_me():
-        return AsyncLLM.from_vllm_config(vllm_config, usage_context=usage, disable_log_stats=True)
+        return AsyncLLM.from_vllm_config(
+            vllm_config,
+            usage_context=usage,
+            stat_loggers=[_named(name) for name in stat_loggers] or None,
+            disable_log_stats=not stat_loggers,
+        )
+
+
+def _named(name: str) -> Any:
+    """Give the class with a dotted name."""
+    module, _, attribute = name.partition(":")
+    return getattr(import_module(module), attribute)
 
 
 def _set(environment: dict[str, str]) -> None:

@@ -17,12 +17,17 @@ from ray import serve
 
 from engine import create_engine
 from gateway.app import create_app
-from gateway.config import AppConfig, ConfigError, with_local_models
+from gateway.config import AppConfig, ConfigError
 from gateway.models import guessed
-from gateway.neuron_cores import node_resources, with_cores
+from gateway.neuron_cores import node_resources
 from gateway.ray_meter import RayMeter
 from gateway.remote import RemoteEngine
-from gateway.serve_engine import ServeReplicas, cores, engine_deployment, replica_options
+from gateway.serve_engine import (
+    ServeReplicas,
+    engine_deployment,
+    on_this_replica,
+    replica_options,
+)
 from gateway.stack import ingress_stack
 
 APP_NAME: Final = "gateway"
@@ -38,8 +43,7 @@ class GatewayReplica:
     """One hop: a replica holds the engine and the app over it."""
 
     def __init__(self, config: AppConfig) -> None:
-        # Nothing to do where the command did it; `serve deploy` comes here first.
-        self._config = config = with_cores(with_local_models(config, log.info), cores())
+        self._config = config = on_this_replica(config)
         self._engines = {model.id: create_engine(model.id, model.engine) for model in config.models}
 
     async def __serve_build_asgi_app__(self) -> FastAPI:

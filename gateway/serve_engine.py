@@ -37,8 +37,25 @@ from gateway.stack import places
 
 log = logging.getLogger(__name__)
 
+VLLM_STATISTICS: Final = "vllm.v1.metrics.ray_wrappers:RayPrometheusStatLogger"
 BACK_SECONDS: Final = 1.0  # to come back in, where Serve itself refused
 Answer = TypeVar("Answer")
+
+
+def on_this_replica(config: AppConfig) -> AppConfig:
+    """Give the config with what is known here alone: models, cores, vLLM's way to show figures."""
+    # Nothing to fetch where the command did it; `serve deploy` comes here first.
+    there = with_cores(with_local_models(config, log.info), cores())
+    models = tuple(_with_statistics(model) for model in there.models)
+    return there.model_copy(update={"models": models})
+
+
+def _with_statistics(model: ModelConfig) -> ModelConfig:
+    engine = model.engine
+    if engine.stat_loggers is not None or not engine.device.reads_model:
+        return model
+    shown = engine.model_copy(update={"stat_loggers": (VLLM_STATISTICS,)})
+    return model.model_copy(update={"engine": shown})
 
 
 def cores() -> list[str]:
@@ -66,7 +83,7 @@ class EngineReplica:
     """One engine of a model, and beside it the policy that knows its places."""
 
     async def __init__(self, config: AppConfig) -> None:  # type: ignore[misc] # as Serve allows
-        (model,) = with_cores(with_local_models(config, log.info), cores()).models
+        (model,) = on_this_replica(config).models
         self._leaf = create_engine(model.id, model.engine)
         self._admission = Admission(self._leaf, places(model.engine.max_num_seqs, config.limits))
         self._engine = Coalesced(self._admission, config.limits.coalesce_seconds)

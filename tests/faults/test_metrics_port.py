@@ -1,0 +1,69 @@
+"""Figures on Ray's metrics port: the gateway's of every replica, and vLLM's own."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.metrics import METRICS, PREFIX
+from tests.serving import ROOT, ask, served, until
+
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.timeout(400),
+    pytest.mark.filterwarnings("default"),  # Ray's and vLLM's own
+]
+
+SIMULATED = {"kind": "simulated", "time_scale": 0}
+# Where Ray shows the figures of this machine.
+PORT = """
+import ray
+ray.init(address="auto", log_to_driver=False)
+print(ray.nodes()[0]["MetricsExportPort"])
+"""
+
+
+def metrics_url() -> str:
+    command = [sys.executable, "-c", PORT]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    return f"http://127.0.0.1:{done.stdout.split()[-1]}/metrics"
+
+
+def shown(url: str) -> set[str]:
+    """Name what is shown, without Ray's own prefix and a sample's suffix."""
+    lines = httpx.get(url, timeout=20).text.splitlines()
+    names = {line.split()[2] for line in lines if line.startswith("# TYPE")}
+    return {name.removeprefix("ray_") for name in names}
+
+
+def config(topology: str, device: dict[str, Any], **engine: Any) -> dict[str, Any]:
+    model = {"id": "sim", "engine": {"max_num_seqs": 4, "device": device} | engine}
+    return {"models": [model], "topology": topology, "proxy": "python"}
+
+
+@pytest.mark.parametrize("topology", ["one-hop", "two-hops"])
+def test_the_gateways_figures_are_on_rays_port(tmp_path: Path, topology: str) -> None:
+    # Those that are counted here; the others need a client that leaves or a replica that dies.
+    never = {"aborts_total", "retries_total", "resumes_total"}
+    wanted = {PREFIX + metric.name for metric in METRICS if metric.name not in never}
+    with served(tmp_path, config(topology, SIMULATED)) as gateway:
+        httpx.request(**ask(gateway.url, max_tokens=20, ignore_eos=True))
+        url = metrics_url()
+        until(lambda: not missing(wanted, url), 60)
+
+
+def missing(wanted: set[str], url: str) -> set[str]:
+    seen = shown(url)
+    return {name for name in wanted if not {name, name.removesuffix("_total")} & seen}
+
+
+@pytest.mark.vllm
+def test_vllms_own_figures_are_beside_them(tmp_path: Path) -> None:
+    device = {"kind": "cpu", "kv_cache_gib": 0.5}
+    with served(tmp_path, config("one-hop", device), start_seconds=240) as gateway:
+        httpx.request(**ask(gateway.url, max_tokens=5), timeout=60)
+        url = metrics_url()
+        until(lambda: any(name.startswith("vllm_") for name in shown(url)), 60)
