@@ -193,7 +193,7 @@ def _with_models(config: AppConfig, progress: Progress) -> AppConfig:
 
 
 def _wait() -> None:
-    """Sleep until Ctrl-C; SIGTERM leaves through Ray's own handler, which raises SystemExit."""
+    """Sleep until Ctrl-C, or until SIGTERM raises SystemExit."""
     try:
         threading.Event().wait()
     except KeyboardInterrupt:

@@ -6,6 +6,7 @@ instead of a validated `AppConfig`, without a word.
 
 import logging
 import math
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -127,10 +128,16 @@ def _ray(config: AppConfig, report: Report) -> Iterator[None]:
         ray.init(include_dashboard=False, **ours, **quiet)
     except ValueError:  # a cluster runs already, so its parts are not ours to choose
         ray.init(**quiet)
+    signal.signal(signal.SIGTERM, _leave)  # Ray's own handler would abort the process
     try:
         yield
     finally:
         ray.shutdown()  # stops the cluster if it was started here, else only leaves it
+
+
+def _leave(*_: object) -> None:
+    """Unwind as for Ctrl-C: streams end, then what was started here."""
+    raise SystemExit(0)
 
 
 @contextmanager

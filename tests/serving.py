@@ -66,6 +66,7 @@ def served(
     args: dict[str, Any],
     start_seconds: float = 120,
     environment: Mapping[str, str] | None = None,
+    stop_with: signal.Signals = signal.SIGINT,
 ) -> Iterator[Gateway]:
     """Run `neuron-gateway serve` until the block ends; it must take everything down with it."""
     application = {"name": "gateway", "import_path": "gateway.serve:build_app", "args": args}
@@ -92,7 +93,7 @@ def served(
             yield gateway
             below = gateway.descendants("")
         finally:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(stop_with)
             process.wait(60)
         assert process.returncode in (0, 130), (folder / "log").read_text()
         until(lambda: not any(title(pid) for pid in below if pid != process.pid), 10)

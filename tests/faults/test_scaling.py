@@ -1,6 +1,7 @@
 """Replicas that come and go: roll-outs, up, down, to none and back, while streams run."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -87,9 +88,10 @@ def test_replicas_follow_the_load_to_none_and_back(tmp_path: Path) -> None:
         until(lambda: replicas(gateway) == 0, 90)
 
 
-def test_a_stop_lets_streams_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_lets_streams_end(tmp_path: Path, stop: signal.Signals) -> None:
     with ThreadPoolExecutor(1) as pool:
-        with served(tmp_path, args()) as gateway:
+        with served(tmp_path, args(), stop_with=stop) as gateway:
             running = pool.submit(stream, gateway, ask(gateway.url, **LONG))
             until(lambda: gateway.load()["running"] == 1, 10)
         assert whole(running.result())
