@@ -27,7 +27,7 @@ TOP: Final = tuple(TokenLogprob(token=f" river{n}", logprob=-float(n)) for n in 
 LOGPROBS: Final = TokenDelta(
     text=" river",
     token_ids=(1,),
-    logprobs=(TokenLogprob(token=" river", logprob=-0.1, top=TOP),),  # noqa: S106
+    logprobs=(TokenLogprob(token=" river", logprob=-0.1, top=TOP),),
 )
 
 

@@ -56,9 +56,12 @@ async def first_model(client: AsyncOpenAI) -> str:
     return (await client.models.list()).data[0].id
 
 
-def spread(values: Sequence[float]) -> str:
+def spread(values: Sequence[float], digits: int = 1) -> str:
     """Write a median with its range."""
-    return f"{median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
+    middle, least, most = (
+        f"{value:.{digits}f}" for value in (median(values), min(values), max(values))
+    )
+    return f"{middle} ({least} to {most})"
 
 
 def _text(chunk: ChatCompletionChunk) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from sse_starlette.sse import SendTimeoutError
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from engine import EngineError, TokenDelta
 from gateway.choices import ChoiceDeltas
@@ -115,6 +115,41 @@ async def frames(stream: Started, writer: Writer) -> AsyncGenerator[bytes, None]
         yield last
 
 
+class _SlowReader:
+    """Ends a stream whose reader takes nothing: one timer for all of it, not one for each frame."""
+
+    def __init__(self, seconds: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        self._seconds = seconds
+        self._since: float | None = None  # when the send began that has not ended
+        self._late = False
+        self._handle = self._loop.call_later(seconds, self._ring)
+
+    async def send(self, send: Send, message: Message) -> None:
+        """Send one frame; raises SendTimeoutError if that takes too long."""
+        self._since = self._loop.time()
+        try:
+            await send(message)
+        except asyncio.CancelledError:
+            if self._late and self._task is not None and self._task.uncancel() == 0:
+                raise SendTimeoutError from None
+            raise
+        self._since = None
+
+    def close(self) -> None:
+        self._handle.cancel()
+
+    def _ring(self) -> None:
+        now = self._loop.time()
+        since = now if self._since is None else self._since
+        if now - since >= self._seconds and self._task is not None:
+            self._late = True
+            self._task.cancel()
+        else:
+            self._handle = self._loop.call_at(since + self._seconds, self._ring)
+
+
 class EventStream(EventSourceResponse):
     """An answer of frames that closes the stream it owns, however it ends."""
 
@@ -131,6 +166,7 @@ class EventStream(EventSourceResponse):
         )
         self._content = content
         self._owns = owns
+        self._reader: _SlowReader | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the frames; a reader that takes none for too long is cut off."""
@@ -138,8 +174,17 @@ class EventStream(EventSourceResponse):
             with contextlib.suppress(SendTimeoutError):
                 await super().__call__(scope, receive, send)
         finally:
+            if self._reader is not None:
+                self._reader.close()
             await self._content.aclose()
             await self._owns.aclose()
+
+    async def _send_with_timeout(self, send: Send, message: Message) -> None:
+        """Send a frame; the library's own way costs as much as all the rest of a frame."""
+        if self._reader is None:
+            assert self.send_timeout is not None
+            self._reader = _SlowReader(self.send_timeout)
+        await self._reader.send(send, message)
 
 
 def _ping() -> ServerSentEvent:

@@ -1,0 +1,43 @@
+"""The least that can be done: uvicorn and Starlette that send bytes which are there already."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+from starlette.routing import Route
+
+
+def app(frames: list[bytes], *, in_turns: bool) -> Starlette:
+    """Make an app that answers every chat with these frames, all at once or one in each turn.
+
+    In turns is how an engine gives them: the loop goes round between two tokens of a stream.
+    """
+
+    async def replay() -> AsyncIterator[bytes]:
+        for frame in frames:
+            yield frame
+            if in_turns:
+                await asyncio.sleep(0)
+
+    async def answer(request: Request) -> StreamingResponse:
+        await request.body()
+        return StreamingResponse(replay(), media_type="text/event-stream")
+
+    return Starlette(routes=[Route("/v1/chat/completions", answer, methods=["POST"])])
+
+
+def main() -> None:
+    """Serve the frames of a file at a port: `python -m benchmarks.bare FILE PORT [in-turns]`."""
+    file, port, in_turns = Path(sys.argv[1]), int(sys.argv[2]), "in-turns" in sys.argv
+    frames = [part + b"\n\n" for part in file.read_bytes().split(b"\n\n") if part]
+    served = app(frames, in_turns=in_turns)
+    uvicorn.run(served, host="127.0.0.1", port=port, log_level="warning", loop="uvloop")
+
+
+if __name__ == "__main__":
+    main()
