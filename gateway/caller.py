@@ -52,7 +52,25 @@ def caller_of(request: Request) -> Caller:
     return caller
 
 
-def for_caller(request: Request, wanted: Iterable[GenerateRequest]) -> Sequence[GenerateRequest]:
-    """Give the completions with whose they are."""
+def for_caller(
+    request: Request, wanted: Iterable[GenerateRequest], *, stream: bool
+) -> Sequence[GenerateRequest]:
+    """Give the completions with whose they are, and how long the caller waits for them."""
     caller = caller_of(request)
-    return [replace(one, caller=caller.name, weight=caller.weight) for one in wanted]
+    patience = None if stream else _patience(request)
+    return [
+        replace(one, caller=caller.name, weight=caller.weight, max_seconds=patience)
+        for one in wanted
+    ]
+
+
+def _patience(request: Request) -> float | None:
+    """Read how long OpenAI's SDK waits for a whole answer: it sends its time limit along.
+
+    Of a stream it is the wait for the next byte, which pings are too.
+    """
+    try:
+        seconds = float(request.headers.get("x-stainless-read-timeout", ""))
+    except ValueError:
+        return None
+    return seconds if 0 < seconds < float("inf") else None

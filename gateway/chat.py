@@ -143,6 +143,8 @@ async def create_chat_completion(request: Request) -> Response:
     engine, model = models.engine(body.model), models.config(body.model)
     form = ChatFormat(parser_for(body, model), named=isinstance(body.tool_choice, NamedChoice))
     head = Head.new("chatcmpl-", body.model, service_tier=body.service_tier is not None)
-    wanted = for_caller(request, body.to_engine(request_id(request, head)))
+    wanted = for_caller(
+        request, body.to_engine(request_id(request, head)), stream=bool(body.stream)
+    )
     streams = [thoughts_counted(engine.generate(one), model.reasoning) for one in wanted]
     return await answer(request, body, head, wanted, streams, form)

@@ -132,6 +132,8 @@ async def create_completion(request: Request) -> Response:
     body = await read_body(request, CompletionRequest, gateway.config.limits.max_body_bytes)
     engine = served(request, body.model).engine(body.model)
     head = Head.new("cmpl-", body.model)
-    wanted = for_caller(request, body.to_engine(request_id(request, head)))
+    wanted = for_caller(
+        request, body.to_engine(request_id(request, head)), stream=bool(body.stream)
+    )
     streams = [engine.generate(one) for one in wanted]
     return await answer(request, body, head, wanted, streams, CompletionFormat())

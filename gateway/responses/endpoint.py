@@ -82,7 +82,9 @@ async def create_response(request: Request) -> Response:
     engine, model = models.engine(body.model), models.config(body.model)
     chat = body.to_chat()
     head = Head.new("resp_", body.model)
-    (wanted,) = for_caller(request, chat.to_engine(request_id(request, head)))
+    (wanted,) = for_caller(
+        request, chat.to_engine(request_id(request, head)), stream=bool(body.stream)
+    )
     deltas = thoughts_counted(_in_these_words(engine.generate(wanted)), model.reasoning)
     form = ResponsesFormat(body, parser_for(chat, model))
     return await answer(request, chat, head, [wanted], [deltas], form)

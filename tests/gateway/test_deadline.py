@@ -91,3 +91,19 @@ def test_a_whole_answer_that_is_too_long_is_a_504(serve: Serve) -> None:
     url = serve(SLOW, limits={"max_seconds": 0.5})
     assert httpx.post(f"{url}/v1/chat/completions", json=CHAT).status_code == 504
     wait_until(lambda: idle(url))
+
+
+def test_no_work_is_done_beyond_the_patience_of_the_sdk(serve: Serve) -> None:
+    url = serve(SLOW)
+    body = CHAT | {"ignore_eos": True}
+    told = {"x-stainless-read-timeout": "0.3"}
+    answer = httpx.post(f"{url}/v1/chat/completions", json=body, headers=told)
+    assert answer.status_code == 504
+    wait_until(lambda: idle(url))
+
+
+@pytest.mark.parametrize("told", ["", "nonsense", "-1", "nan", "inf"])
+def test_a_patience_that_is_none_is_no_limit(serve: Serve, told: str) -> None:
+    url = serve()
+    headers = {"x-stainless-read-timeout": told}
+    assert httpx.post(f"{url}/v1/chat/completions", json=CHAT, headers=headers).is_success
