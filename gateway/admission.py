@@ -13,12 +13,12 @@ from engine import (
     Engine,
     EngineOverloaded,
     GenerateRequest,
-    ModelInfo,
     TokenDelta,
 )
 from gateway.estimate import all_tokens, answer_tokens, prompt_tokens
 from gateway.fair_queue import FairQueue
 from gateway.pace import Job, Pace
+from gateway.policy import Policy
 
 SPREAD: Final = 0.25  # of a wait is added by chance, or all who were refused come back at once
 LEAST_WAIT: Final = 0.05  # seconds: an engine whose pace is not known yet
@@ -61,7 +61,7 @@ class Ticket:
         return Job(self.tokens, answer_tokens(self.request), self.made)
 
 
-class Admission:
+class Admission(Policy):
     """An Engine around an Engine, beside it, where its count of places is the truth."""
 
     def __init__(
@@ -72,18 +72,13 @@ class Admission:
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._places = places
         self._clock = clock
         self._chance = chance
         self._running: set[Ticket] = set()
         self._queue: FairQueue[Ticket] = FairQueue()
         self._pace = Pace()
-
-    @property
-    def model(self) -> ModelInfo:
-        """The model of the engine behind."""
-        return self._engine.model
 
     @property
     def waiting(self) -> int:
@@ -94,10 +89,6 @@ class Admission:
     def running(self) -> int:
         """How many requests have a place."""
         return len(self._running)
-
-    async def check_health(self) -> None:
-        """Raise what the engine behind raises."""
-        await self._engine.check_health()
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenDelta, None]:
         """Stream from the engine behind as soon as there is a place.

@@ -6,33 +6,20 @@ from dataclasses import fields
 from typing import Final
 
 from engine import (
-    Engine,
     GenerateRequest,
-    ModelInfo,
     SamplingParams,
     Structured,
     TokenDelta,
     UnsupportedParameter,
     UnsupportedValue,
 )
+from gateway.policy import Policy
 
 _DEFAULTS: Final = SamplingParams()
 
 
-class Capable:
+class Capable(Policy):
     """An Engine around an Engine: parameters must have values that the engine honours."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    @property
-    def model(self) -> ModelInfo:
-        """The model of the engine behind."""
-        return self._engine.model
-
-    async def check_health(self) -> None:
-        """Raise what the engine behind raises."""
-        await self._engine.check_health()
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenDelta, None]:
         """Stream from the engine behind, or raise UnsupportedParameter."""

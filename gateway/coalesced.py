@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from engine import Engine, GenerateRequest, ModelInfo, TokenDelta
+from engine import Engine, GenerateRequest, TokenDelta
+from gateway.policy import Policy
 
 
-class Coalesced:
+class Coalesced(Policy):
     """An Engine around an Engine, read at most once in `window` seconds.
 
     What is made meanwhile the engine itself merges into its next delta. The first one is given at
@@ -15,17 +16,8 @@ class Coalesced:
     """
 
     def __init__(self, engine: Engine, window: float) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._window = window
-
-    @property
-    def model(self) -> ModelInfo:
-        """The model of the engine behind."""
-        return self._engine.model
-
-    async def check_health(self) -> None:
-        """Raise what the engine behind raises."""
-        await self._engine.check_health()
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenDelta, None]:
         """Stream from the engine behind, slowly enough for its deltas to grow."""

@@ -6,7 +6,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
-from engine import DeadlineExceeded, Engine, GenerateRequest, ModelInfo, TokenDelta
+from engine import DeadlineExceeded, Engine, GenerateRequest, TokenDelta
+from gateway.policy import Policy
 
 _WHOLE: Final = "The request took longer than {:g} s."
 _FIRST: Final = "There was no first token within {:g} s."
@@ -22,21 +23,12 @@ class TimeLimits:
     stall: float
 
 
-class Deadline:
+class Deadline(Policy):
     """An Engine around an Engine; what is late ends with DeadlineExceeded and frees its slot."""
 
     def __init__(self, engine: Engine, limits: TimeLimits) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._limits = limits
-
-    @property
-    def model(self) -> ModelInfo:
-        """The model of the engine behind."""
-        return self._engine.model
-
-    async def check_health(self) -> None:
-        """Raise what the engine behind raises."""
-        await self._engine.check_health()
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenDelta, None]:
         """Stream from the engine behind while it is in time."""

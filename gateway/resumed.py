@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import Final
 
 from engine import Engine, EngineDead, GenerateRequest, ModelInfo, SamplingParams, TokenDelta
+from gateway.policy import Policy
 
 FIRST_PAUSE: Final = 0.1  # seconds; each further one is twice as long
 LONGEST_PAUSE: Final = 2.0
 
 
-class Resumed:
+class Resumed(Policy):
     """An Engine around an Engine that may die under a request and be there again a little later.
 
     Before the first delta every request is begun anew. After it a plain text goes on from its
@@ -21,18 +22,9 @@ class Resumed:
     """
 
     def __init__(self, engine: Engine, patience: float, told: Callable[[str], None]) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._patience = patience
         self._told = told
-
-    @property
-    def model(self) -> ModelInfo:
-        """The model of the engine behind."""
-        return self._engine.model
-
-    async def check_health(self) -> None:
-        """Raise what the engine behind raises."""
-        await self._engine.check_health()
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenDelta, None]:
         """Stream from the engine behind; raises EngineDead where it cannot go on."""
