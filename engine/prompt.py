@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from engine.errors import ContextLengthExceeded, InvalidRequest
+from engine.errors import ContextLengthExceeded, GenerationFailed, InvalidRequest
 from engine.template import arguments, variables
 from engine.types import Chat, GenerateRequest, ModelInfo, Prompt, Tokens
 
 T = TypeVar("T")
 
+# How many tokens of a byte-level vocabulary a character has at most, and a few more.
+_CHARACTER: Final = 8
 _log: Final = logging.getLogger(__name__)
 
 
@@ -79,6 +81,7 @@ class Prompts:
     def _prepare(self, request: GenerateRequest) -> Prepared:
         ids = self._token_ids(request.prompt)
         wanted = request.sampling.max_tokens
+        self._require_whole_characters(request.emitted)
         check_prompt(request.prompt, len(ids) + len(request.emitted), self._prompt_limit)
         space = room_for(request.prompt, len(ids), wanted, self._limit)
         return Prepared(
@@ -86,6 +89,11 @@ class Prompts:
             token_ids=(*ids, *request.emitted),
             room=max(0, space - len(request.emitted)),
         )
+
+    def _require_whole_characters(self, emitted: tuple[int, ...]) -> None:
+        """Refuse to go on from half a character: vLLM would give prompt and all again as text."""
+        if emitted and str(self._tokenizer.decode(list(emitted[-_CHARACTER:]))).endswith("\ufffd"):
+            raise GenerationFailed("This stream cannot go on: its last character was not whole.")
 
     def _token_ids(self, prompt: Prompt) -> Sequence[int]:
         if isinstance(prompt, tuple):

@@ -77,7 +77,8 @@ class GenerateRequest:
     """One completion to make. `emitted` are tokens the client already has: continue after them.
 
     `caller` is whose limits apply, `weight` the caller's share where requests wait, `max_seconds`
-    the time after which nobody wants the answer any more.
+    the time after which nobody wants the answer any more, `prompt_tokens_guess` what its prompt
+    was taken for before its tokenizer saw it.
     """
 
     request_id: str
@@ -86,6 +87,7 @@ class GenerateRequest:
     caller: str = ""
     weight: float = 1.0
     max_seconds: float | None = None
+    prompt_tokens_guess: int | None = None
     emitted: tuple[int, ...] = ()
 
 

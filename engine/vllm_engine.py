@@ -7,13 +7,10 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import os
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from importlib import import_module
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from typing import Any, Final, cast
 
-from engine.children import dying_with_me
 from engine.config import EngineConfig, model_limit
 from engine.devices import Launch, Neuron, VLLMDevice
 from engine.errors import EngineDead, EngineError, EngineLoading, GenerationFailed
@@ -21,6 +18,7 @@ from engine.prompt import Prepared, Prompts
 from engine.types import Chat, GenerateRequest, Load, ModelInfo, Phase, TokenDelta, Tokens
 from engine.vllm_output import Deltas, nothing_left
 from engine.vllm_request import client_errors, refusal, vllm_request
+from engine.vllm_start import make_async_llm
 from engine.watchdog import Watchdog
 
 # A hung device is invisible to vLLM. One prefill step on a slow CPU takes tens of seconds.
@@ -80,7 +78,7 @@ class VLLMEngine:
     def _load(self) -> None:
         """Do the slow part of start, in a thread that close cannot stop."""
         # In no local variable: vLLM keeps this frame alive, and then the engine until exit.
-        self._llm = _make_async_llm(
+        self._llm = make_async_llm(
             self.arguments, self.environment, self._config.stat_loggers or ()
         )
         self._prompts = Prompts.load(self._folder, self._model)
@@ -264,49 +262,3 @@ def _describe(model_id: str, config: EngineConfig) -> ModelInfo:
         fixed=device.fixed(),
         buckets=device.context_buckets(length),
     )
-
-
-def _make_async_llm(
-    arguments: dict[str, Any], environment: dict[str, str], stat_loggers: Sequence[str]
-) -> Any:
-    """Start vLLM; takes seconds and blocks, so call it in a thread."""
-    _set(environment)  # before the import: vLLM reads some variables then
-    from vllm import AsyncEngineArgs
-    from vllm.usage.usage_lib import UsageContext
-    from vllm.v1.engine.async_llm import AsyncLLM
-
-    usage = UsageContext.ENGINE_CONTEXT
-    vllm_config = AsyncEngineArgs(**arguments).create_engine_config(usage)
-    _set(environment)  # again: the platform's checks have overwritten some of it
-    if environment["VLLM_WORKER_MULTIPROC_METHOD"] == "fork":
-        _let_ray_actors_fork()
-    with dying_with_me():
-        return AsyncLLM.from_vllm_config(
-            vllm_config,
-            usage_context=usage,
-            stat_loggers=[_named(name) for name in stat_loggers] or None,
-            disable_log_stats=not stat_loggers,
-        )
-
-
-def _named(name: str) -> Any:
-    """Give the class with a dotted name."""
-    module, _, attribute = name.partition(":")
-    return getattr(import_module(module), attribute)
-
-
-def _set(environment: dict[str, str]) -> None:
-    """Set the device's variables: the environment is the one way to tell vLLM these things."""
-    os.environ.update(environment)  # noqa: TID251 - it is written, not read
-
-
-def _let_ray_actors_fork() -> None:
-    """Let the device's start method hold inside a Ray actor too.
-
-    vLLM asks this function, and nothing else, whether Ray forbids a fork; it then spawns, and
-    EngineCore imports everything a second time. The fear is of a child that talks to Ray. Ours
-    does not: its executor is in-process, and it leaves without Ray's exit handlers.
-    """
-    from vllm.utils import system_utils
-
-    system_utils.is_in_ray_actor = lambda: False

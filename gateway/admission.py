@@ -15,7 +15,7 @@ from engine import (
     GenerateRequest,
     TokenDelta,
 )
-from gateway.estimate import all_tokens, answer_tokens, prompt_tokens
+from gateway.estimate import answer_tokens, prompt_tokens
 from gateway.fair_queue import FairQueue
 from gateway.pace import Job, Pace
 from gateway.policy import Policy
@@ -40,8 +40,8 @@ class Ticket:
 
     def __init__(self, request: GenerateRequest) -> None:
         self.request = request
-        self.tokens = prompt_tokens(request.prompt) + len(request.emitted)
-        self.cost = all_tokens(request)
+        self.tokens = prompt_tokens(request) + len(request.emitted)
+        self.cost = self.tokens + answer_tokens(request)
         self.place: asyncio.Future[None] | None = None
         self.begun = self.first = 0.0
         self.made = 0
@@ -120,7 +120,9 @@ class Admission(Policy):
         ticket.place = asyncio.get_running_loop().create_future()
         self._queue.push(ticket)
         try:
-            await asyncio.wait_for(ticket.place, longest)
+            # Not wait_for: in Python 3.11 it loses a cancellation that comes with the result.
+            async with asyncio.timeout(longest):
+                await ticket.place
         except TimeoutError:
             raise DeadlineExceeded("The request waited too long for a place.") from None
 

@@ -65,7 +65,8 @@ async def answer(
     _require_places(len(streams), body, config.most_at_once(model))
     limits = config.limits
     tally = Tally(body.n or 1)
-    deltas = _told(request, head, body, _charged(request, wanted, tally.choices, merged(streams)))
+    charged = _charged(request, wanted, tally.choices, merged(streams))
+    deltas = _told(request, head, len(streams), tally.choices, charged)
     if not body.stream:
         work = _whole(deltas, head, len(streams), tally, form)
         return JSONResponse(await unless_disconnected(request, work))
@@ -76,11 +77,14 @@ async def answer(
     )
 
 
-def _told(request: Request, head: Head, body: SamplingFields, deltas: ChoiceDeltas) -> ChoiceDeltas:
+def _told(
+    request: Request, head: Head, streams: int, choices: int, deltas: ChoiceDeltas
+) -> ChoiceDeltas:
     """Tell metrics, log and traces what became of the request."""
     gateway = gateway_of(request)
     engine = gateway.models.engine(head.model)
-    story = Story(model=engine.model, key=caller_of(request).name, choices=body.n or 1)
+    key = caller_of(request).name
+    story = Story(model=engine.model, key=key, choices=choices, streams=streams)
 
     def tell(story: Story) -> None:
         measure(story, gateway.meter)
@@ -98,7 +102,7 @@ def _charged(
     caller = caller_of(request)
     if not caller.limited:
         return deltas
-    prompt = sum(prompt_tokens(one.prompt) for one in wanted[::choices])
+    prompt = sum(prompt_tokens(one) for one in wanted[::choices])
     estimate = Estimate(prompt, sum(answer_tokens(one) for one in wanted), choices)
     return gateway_of(request).quota.charged(caller, estimate, deltas)
 

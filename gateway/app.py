@@ -17,7 +17,8 @@ from engine import EngineDead, EngineError, Leaf
 from gateway import chat, completions, health, models, prometheus, responses, tokenize
 from gateway.access import Access
 from gateway.auth import Auth
-from gateway.config import AppConfig, Cors, Limits, ModelConfig, otlp_endpoint
+from gateway.config import AppConfig, Cors, Limits, ModelConfig
+from gateway.environment import otlp_endpoint
 from gateway.errors import ApiError, api_error
 from gateway.gauges import look_on
 from gateway.keys import Keys

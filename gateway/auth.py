@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from starlette._utils import get_route_path
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -29,21 +30,23 @@ class Auth:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 401."""
-        if scope["type"] != "http" or self._keys is None or scope["path"] in OPEN:
+        if scope["type"] != "http" or self._keys is None:
             await self._app(scope, receive, send)
             return
-        caller = self._caller(Headers(scope=scope).get("authorization", ""), self._keys)
+        caller = await self._caller(Headers(scope=scope).get("authorization", ""), self._keys)
         if isinstance(caller, ApiError):
-            await caller.response()(scope, receive, send)
+            is_open = get_route_path(scope) in OPEN
+            scope["is_stranger"] = True
+            await (self._app if is_open else caller.response())(scope, receive, send)
             return
         scope["caller"] = caller
         await self._app(scope, receive, self._telling(caller, send) if caller.limited else send)
 
-    def _caller(self, header: str, keys: Keys) -> Caller | ApiError:
+    async def _caller(self, header: str, keys: Keys) -> Caller | ApiError:
         scheme, _, text = header.partition(" ")
         if scheme.lower() != "bearer" or not text.strip():
             return _MISSING
-        key = keys.find(text.strip())
+        key = await keys.find(text.strip())
         return _WRONG if key is None else Caller.of(key)
 
     def _telling(self, caller: Caller, send: Send) -> Send:

@@ -11,6 +11,7 @@ from gateway.errors import ApiError, validation_error
 
 Body = TypeVar("Body", bound=BaseModel)
 
+LARGE_BODY: Final = 32 * 2**10  # bytes: reading it takes milliseconds
 BODY_SECONDS: Final = 60.0
 # Read and thrown away above the limit: closing a socket that has unread bytes resets the
 # connection, and the client would never see the 413.
@@ -20,7 +21,10 @@ DISCARDED: Final = 64 * 2**20
 async def read_body(request: Request, schema: type[Body], limit: int) -> Body:
     """Read a body of at most `limit` bytes into `schema`; raises ApiError 400, 413 or 415."""
     _require_json(request)
-    return parsed(await _read(request, limit), schema)
+    raw = await _read(request, limit)
+    if len(raw) <= LARGE_BODY:
+        return parsed(raw, schema)
+    return await asyncio.to_thread(parsed, raw, schema)  # streams go on meanwhile
 
 
 def parsed(raw: bytes, schema: type[Body]) -> Body:

@@ -2,11 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from starlette.requests import Request
 
 from engine import GenerateRequest
+from gateway.estimate import guess
 from gateway.keys import Key
+
+GRACE_SECONDS: Final = 1.0  # the SDK's own timeout comes first: it raises what its users expect
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,7 @@ class Caller:
     concurrency: int | None = None
     models: tuple[str, ...] | None = None
     weight: float = 1.0
+    sees_metrics: bool = True
 
     @classmethod
     def of(cls, key: Key) -> "Caller":
@@ -30,6 +35,7 @@ class Caller:
             key.concurrency,
             key.models,
             key.priority,
+            key.metrics,
         )
 
     @property
@@ -58,10 +64,21 @@ def for_caller(
     """Give the completions with whose they are, and how long the caller waits for them."""
     caller = caller_of(request)
     patience = None if stream else _patience(request)
-    return [
-        replace(one, caller=caller.name, weight=caller.weight, max_seconds=patience)
-        for one in wanted
-    ]
+    guesses: dict[int, int] = {}  # the choices of a prompt share it
+    completions = []
+    for one in wanted:
+        if id(one.prompt) not in guesses:
+            guesses[id(one.prompt)] = guess(one.prompt)
+        completions.append(
+            replace(
+                one,
+                caller=caller.name,
+                weight=caller.weight,
+                max_seconds=patience,
+                prompt_tokens_guess=guesses[id(one.prompt)],
+            )
+        )
+    return completions
 
 
 def _patience(request: Request) -> float | None:
@@ -73,4 +90,4 @@ def _patience(request: Request) -> float | None:
         seconds = float(request.headers.get("x-stainless-read-timeout", ""))
     except ValueError:
         return None
-    return seconds if 0 < seconds < float("inf") else None
+    return seconds + GRACE_SECONDS if 0 < seconds < float("inf") else None

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from engine import DEFAULT_MODEL, Cpu, EngineConfig, Simulated, kv_bytes_per_token, model_limit
-from gateway.config import AppConfig, ConfigError, cache_folder, haproxy_ports, otlp_endpoint
+from gateway.config import AppConfig, ConfigError
+from gateway.environment import cache_folder, haproxy_ports, otlp_endpoint
 from gateway.keys import read_keys
 
 # What a kind of device needs, and the extra that brings it.

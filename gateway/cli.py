@@ -17,15 +17,11 @@ from rich.console import Console
 
 from gateway.check import check as check_config
 from gateway.check import check_address, check_exposure, check_serve
-from gateway.config import (
-    AppConfig,
-    ConfigError,
-    load_config,
-    set_serve_environment,
-    with_local_models,
-)
+from gateway.config import AppConfig, ConfigError, load_config
 from gateway.doctor import findings, neuron_model, table
+from gateway.environment import set_serve_environment
 from gateway.key_commands import commands as key_commands
+from gateway.local_models import with_local_models
 from gateway.plan import plan, read_lengths
 
 app = typer.Typer(

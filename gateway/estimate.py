@@ -8,7 +8,13 @@ CHARACTERS_PER_TOKEN: Final = 4  # of English text, by the common tokenizers
 UNBOUNDED_TOKENS: Final = 512  # of an answer that has no limit of its own
 
 
-def prompt_tokens(prompt: Prompt) -> int:
+def prompt_tokens(request: GenerateRequest) -> int:
+    """Give what was guessed of a request's prompt, or guess now."""
+    guessed = request.prompt_tokens_guess
+    return guess(request.prompt) if guessed is None else guessed
+
+
+def guess(prompt: Prompt) -> int:
     """Guess a prompt's tokens; of a prompt that is ids, count them."""
     if isinstance(prompt, tuple):
         return len(prompt)
@@ -29,8 +35,3 @@ def _length(content: Any) -> int:
 def answer_tokens(request: GenerateRequest) -> int:
     """Guess what a completion may answer at most."""
     return request.sampling.max_tokens or UNBOUNDED_TOKENS
-
-
-def all_tokens(request: GenerateRequest) -> int:
-    """Guess what a completion takes at most: its prompt, and all that it may answer."""
-    return prompt_tokens(request.prompt) + answer_tokens(request)

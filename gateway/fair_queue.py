@@ -48,8 +48,11 @@ class FairQueue(Generic[Item]):
         return item
 
     def remove(self, item: Item) -> None:
-        """Take out an item that gave up; its caller's later ones keep their turn."""
-        self._entries = [entry for entry in self._entries if entry[2] is not item]
+        """Take out an item that gave up: its caller does not pay for what was not served."""
+        left = [entry for entry in self._entries if entry[2] is not item]
+        if len(left) < len(self._entries):
+            self._clocks[item.caller] -= item.cost / item.weight
+        self._entries = left
         self._forget()
 
     def ahead_of(self, item: Item) -> list[Item]:

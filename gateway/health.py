@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from engine import EngineDead, Leaf, Load, Phase
+from engine import EngineError, Leaf, Load, Phase
 from gateway.state import gateway_of
 
 routes = APIRouter()
@@ -20,12 +20,16 @@ async def healthz() -> dict[str, str]:
 
 @routes.get("/readyz")
 async def readyz(request: Request) -> Response:
-    """Say whether requests can be served: 200, or 503 with the phase of each engine and why."""
+    """Say whether requests can be served: 200, or 503 with the phase of each engine and why.
+
+    Where there are keys, those who have none hear nothing but the status.
+    """
     gateway = gateway_of(request)
     leaves, served = gateway.leaves, gateway.models
     models = {name: await _describe(leaf, served.load(name)) for name, leaf in leaves.items()}
     status = _status([leaf.phase for leaf in leaves.values()])
-    return JSONResponse({"status": status, "models": models}, 200 if status == "ready" else 503)
+    shown = {} if request.scope.get("is_stranger") else {"models": models}
+    return JSONResponse({"status": status} | shown, 200 if status == "ready" else 503)
 
 
 async def _describe(leaf: Leaf, load: Load) -> dict[str, Any]:
@@ -39,7 +43,7 @@ async def _death(leaf: Leaf) -> str | None:
         return None
     try:
         await leaf.check_health()
-    except EngineDead as error:
+    except EngineError as error:
         return str(error)
     return None
 

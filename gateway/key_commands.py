@@ -25,6 +25,7 @@ def new(
     concurrency: int | None = None,
     model: Annotated[list[str] | None, typer.Option(help="A model it is for; may repeat.")] = None,
     priority: float | None = None,
+    metrics: Annotated[bool, typer.Option("--metrics", help="It may read /metrics.")] = False,
 ) -> None:
     """Print a new key, once, and add its hash to the file; running gateways see it in a second."""
     with _refusing():
@@ -36,6 +37,7 @@ def new(
             concurrency=concurrency,
             models=tuple(model) if model else None,
             priority=priority,
+            metrics=metrics or None,
         )
     typer.echo(f"{file}: {name} added. This is the only time that the key is shown:", err=True)
     typer.echo(text)

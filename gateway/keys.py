@@ -1,5 +1,6 @@
 """API keys: a mounted file of hashes, read again when it changes."""
 
+import asyncio
 import hashlib
 import hmac
 import logging
@@ -7,6 +8,7 @@ import os
 import secrets
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +27,7 @@ class Key(BaseModel):
 
     A key has 256 random bits, so that a plain hash cannot be reversed. `priority` is its share
     where requests wait: one of 4 gets four times the tokens of one of 1. Concurrency is counted
-    in each replica.
+    in each replica. `metrics` lets it read `/metrics`, where the names of all keys are.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,6 +39,7 @@ class Key(BaseModel):
     concurrency: int | None = Field(default=None, ge=1)
     models: tuple[str, ...] | None = None
     priority: float = Field(default=1.0, ge=0.01, le=100)
+    metrics: bool = False
 
 
 class KeyFile(BaseModel):
@@ -44,31 +47,31 @@ class KeyFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    keys: tuple[Key, ...] = ()
+    keys: tuple[Key, ...]
 
     @field_validator("keys")
     @classmethod
     def _names_differ(cls, keys: tuple[Key, ...]) -> tuple[Key, ...]:
-        names = [key.name for key in keys]
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise ValueError(f"{twice} is there twice. Give every key a name of its own")
+        name, count = Counter(key.name for key in keys).most_common(1)[0] if keys else ("", 0)
+        if count > 1:
+            raise ValueError(f"{name} is there twice. Give every key a name of its own")
         return keys
 
 
 def read_keys(path: Path) -> tuple[Key, ...]:
     """Read a file of keys; raises ConfigError with the key of the file and the fix."""
     try:
-        return KeyFile.model_validate(yaml.safe_load(path.read_text("utf-8")) or {}).keys
+        return KeyFile.model_validate(yaml.safe_load(path.read_text("utf-8"))).keys
     except OSError as error:
         fix = "`neuron-gateway keys new NAME` makes one."
         raise ConfigError(f"{path}: cannot be read ({error.strerror}). {fix}") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise ConfigError(f"{path}: is not valid YAML. Mend the syntax.") from None
-    except ValidationError as error:
+    except ValidationError as error:  # which is a ValueError too
         first = error.errors(include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "keys"
         message = first["msg"].removeprefix("Value error, ")
         raise ConfigError(f"{path}: {where}: {message}.") from None
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise ConfigError(f"{path}: is not valid YAML. Mend the syntax.") from None
 
 
 class Keys:
@@ -80,9 +83,12 @@ class Keys:
         self._seen = _version(path)
         self._looked = time.monotonic()
 
-    def find(self, text: str) -> Key | None:
+    async def find(self, text: str) -> Key | None:
         """Find the key with this text; takes as long for a wrong one as for a right one."""
-        self._look()
+        now = time.monotonic()
+        if now - self._looked >= RELOAD_SECONDS:
+            self._looked = now
+            await asyncio.to_thread(self._look)
         digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
         found = None
         for key in self._keys:
@@ -91,10 +97,7 @@ class Keys:
         return found
 
     def _look(self) -> None:
-        now = time.monotonic()
-        if now - self._looked < RELOAD_SECONDS:
-            return
-        self._looked, version = now, _version(self._path)
+        version = _version(self._path)
         if version == self._seen:
             return
         self._seen = version

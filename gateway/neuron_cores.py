@@ -5,7 +5,8 @@ from typing import Final
 
 from engine import Neuron
 from engine.neuron.cores import contiguous
-from gateway.config import AppConfig, ModelConfig, visible_cores
+from gateway.config import AppConfig, ModelConfig
+from gateway.environment import visible_cores
 
 NEURON_CORES: Final = "neuron_cores"  # Ray's name of the resource
 

@@ -8,6 +8,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
+from gateway.caller import caller_of
+from gateway.errors import ApiError
 from gateway.metrics import METRICS, PREFIX, Metric
 from gateway.state import gateway_of
 
@@ -45,6 +47,8 @@ def _made(metric: Metric, registry: CollectorRegistry) -> Any:
 @routes.get("/metrics")
 async def metrics(request: Request) -> Response:
     """Show the metrics of this process in Prometheus' format."""
+    if not caller_of(request).sees_metrics:
+        raise ApiError(403, "This key may not read metrics.", code="permission_denied")
     meter = gateway_of(request).meter
     assert isinstance(meter, PrometheusMeter)  # the route is there for this one alone
     return Response(generate_latest(meter.registry), media_type=CONTENT_TYPE_LATEST)

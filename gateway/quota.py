@@ -3,21 +3,18 @@
 A request is charged with what it may take at most, and is given back what it did not take.
 """
 
+import asyncio
 import math
-import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final
-
-from limits import RateLimitItem, RateLimitItemPerMinute
-from limits.util import WindowStats
+from typing import Any, Final
 
 from engine import QuotaExceeded, TokenDelta
 from gateway.caller import Caller
 from gateway.choices import ChoiceDeltas
-from gateway.counters import Counters
+from gateway.counters import Counters, seconds_left, this_minute
 
 BUSY_SECONDS: Final = 1.0  # to come back in, for who has too many requests open
 
@@ -43,9 +40,11 @@ class Quota:
     def __init__(self, url: str = "memory") -> None:
         self._counters = Counters(url)
         self._open: Counter[str] = Counter()
+        self._work: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Finish what is under way, and close the connections."""
+        await asyncio.gather(*self._work, return_exceptions=True)
         await self._counters.close()
 
     async def charged(
@@ -55,11 +54,12 @@ class Quota:
 
         At its end the charge is what it took; prompts count by their usage, if it came so far.
         """
-        charge = _Charge(self, caller, estimate.prompt + estimate.answers)
+        charge = _Charge(self._counters, caller)
         made = prompt = 0
-        await charge.take()
+        self._enter(caller)
         try:
             async with aclosing(deltas):
+                await self._surely(charge.take(estimate.prompt + estimate.answers))
                 async for item in deltas:
                     index, delta = item
                     made += len(delta.token_ids)
@@ -67,22 +67,23 @@ class Quota:
                         prompt += delta.usage.prompt_tokens
                     yield item
         finally:
-            await charge.settle((prompt or estimate.prompt) + made)
+            self._leave(caller)
+            await self._surely(charge.settle((prompt or estimate.prompt) + made))
 
     async def standing(self, caller: Caller) -> dict[str, str]:
         """Give the headers that say how much is left, as OpenAI names them."""
         headers: dict[str, str] = {}
-        for kind, item in _items(caller).items():
-            stats = await self._counters.stats(item, kind, caller.name)
-            if stats is None:
+        minute = this_minute()
+        for kind, most in _limits(caller).items():
+            used = await self._counters.used(kind, caller.name, minute)
+            if used is None:
                 return {}
-            headers[f"x-ratelimit-limit-{kind}"] = str(item.amount)
-            headers[f"x-ratelimit-remaining-{kind}"] = str(stats.remaining)
-            headers[f"x-ratelimit-reset-{kind}"] = duration(_seconds(stats, item))
+            headers[f"x-ratelimit-limit-{kind}"] = str(most)
+            headers[f"x-ratelimit-remaining-{kind}"] = str(min(most, max(0, most - used)))
+            headers[f"x-ratelimit-reset-{kind}"] = duration(seconds_left(minute) if used else 0)
         return headers
 
-    def enter(self, caller: Caller) -> None:
-        """Count an open request; raises QuotaExceeded for one too many."""
+    def _enter(self, caller: Caller) -> None:
         if caller.concurrency is not None and self._open[caller.name] >= caller.concurrency:
             raise QuotaExceeded(
                 f"This key has {caller.concurrency} requests open, which is its limit.",
@@ -91,79 +92,69 @@ class Quota:
             )
         self._open[caller.name] += 1
 
-    def leave(self, caller: Caller) -> None:
-        """Count it down."""
+    def _leave(self, caller: Caller) -> None:
         self._open[caller.name] -= 1
         if not self._open[caller.name]:
             del self._open[caller.name]
 
-    async def take(self, caller: Caller, kind: str, cost: int) -> float:
-        """Charge a caller, and give the Unix time at which the minute ends; raises QuotaExceeded.
-
-        What is refused is not charged.
-        """
-        item = _items(caller)[kind]
-        if cost > item.amount:
-            raise QuotaExceeded(_too_large(kind, cost, item.amount), math.inf, kind)
-        used = await self._counters.add(item, kind, caller.name, cost)
-        stats = await self._counters.stats(item, kind, caller.name)
-        if used is None or stats is None:
-            return 0.0
-        if used > item.amount:
-            await self._counters.add(item, kind, caller.name, -cost)
-            seconds = _seconds(stats, item)
-            raise QuotaExceeded(_used_up(kind, item.amount, seconds), seconds, kind)
-        return float(stats.reset_time)
-
-    async def give_back(self, caller: Caller, kind: str, tokens: int, until: float) -> None:
-        """Correct a charge, if the minute that it was made in is not over."""
-        if tokens and time.time() < until:
-            await self._counters.add(_items(caller)[kind], kind, caller.name, -tokens)
+    async def _surely(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do it to its end, even if the client leaves meanwhile: a charge must not be half made."""
+        task = asyncio.create_task(work)
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+        await asyncio.shield(task)
 
 
 class _Charge:
-    """What one request was charged with."""
+    """What one request was charged with, in the minute in which it came."""
 
-    def __init__(self, quota: Quota, caller: Caller, tokens: int) -> None:
-        self._quota = quota
+    def __init__(self, counters: Counters, caller: Caller) -> None:
+        self._counters = counters
         self._caller = caller
-        self._tokens = tokens
-        self._until: float | None = None
+        self._minute = this_minute()
+        self._taken: dict[str, int] = {}
+        self._ready = asyncio.Event()
 
-    async def take(self) -> None:
-        """Charge a request, its tokens, and its place; all or nothing."""
-        caller, quota = self._caller, self._quota
-        quota.enter(caller)
+    async def take(self, tokens: int) -> None:
+        """Charge the tokens and the request, or, raising QuotaExceeded, neither."""
+        costs = {"tokens": tokens, "requests": 1}
         try:
-            if caller.requests_per_minute is not None:
-                await quota.take(caller, "requests", 1)
-            if caller.tokens_per_minute is not None:
-                self._until = await quota.take(caller, "tokens", self._tokens)
-        except BaseException:
-            quota.leave(caller)
+            for kind, most in _limits(self._caller).items():
+                await self._take(kind, costs[kind], most)
+        except QuotaExceeded:
+            await self._give_back(dict(self._taken))
+            self._taken.clear()
             raise
+        finally:
+            self._ready.set()
 
     async def settle(self, tokens: int) -> None:
-        """Give back what was not taken."""
-        self._quota.leave(self._caller)
-        if self._until is not None:
-            rest = self._tokens - tokens
-            await self._quota.give_back(self._caller, "tokens", rest, self._until)
+        """Give back the tokens that were not taken."""
+        await self._ready.wait()
+        if "tokens" in self._taken:
+            await self._give_back({"tokens": self._taken["tokens"] - tokens})
+
+    async def _take(self, kind: str, cost: int, most: int) -> None:
+        if cost > most:
+            raise QuotaExceeded(_too_large(kind, cost, most), math.inf, kind)
+        used = await self._counters.add(kind, self._caller.name, self._minute, cost)
+        if used is None:
+            return
+        self._taken[kind] = cost
+        if used > most:
+            seconds = max(0.001, seconds_left(self._minute))
+            raise QuotaExceeded(_used_up(kind, most, seconds), seconds, kind)
+
+    async def _give_back(self, amounts: Mapping[str, int]) -> None:
+        for kind, amount in amounts.items():
+            if amount:
+                await self._counters.add(kind, self._caller.name, self._minute, -amount)
 
 
-def _items(caller: Caller) -> Mapping[str, RateLimitItem]:
-    limits = {"requests": caller.requests_per_minute, "tokens": caller.tokens_per_minute}
-    return {
-        kind: RateLimitItemPerMinute(amount)
-        for kind, amount in limits.items()
-        if amount is not None
-    }
-
-
-def _seconds(stats: WindowStats, item: RateLimitItem) -> float:
-    """Give the seconds to the end of a minute; nothing is used where it has not begun."""
-    untouched = stats.remaining == item.amount
-    return 0.0 if untouched else max(0.001, stats.reset_time - time.time())
+def _limits(caller: Caller) -> dict[str, int]:
+    """Give the limits of a minute; tokens first, which are what is refused most."""
+    limits = {"tokens": caller.tokens_per_minute, "requests": caller.requests_per_minute}
+    return {kind: most for kind, most in limits.items() if most is not None}
 
 
 def duration(seconds: float) -> str:

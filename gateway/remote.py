@@ -92,6 +92,8 @@ class RemoteEngine:
 
     async def check_health(self) -> None:
         """Raise EngineLoading while no replica has answered: Serve itself watches over them."""
+        if self._state.phase == "dead":
+            raise EngineDead("The engine of this model is dead.")
         if self._state.phase != "ready":
             raise EngineLoading(f"The model is not ready yet: {self.phase}.", LOADING_SECONDS)
 
@@ -111,21 +113,30 @@ class RemoteEngine:
         finished = False
         try:
             async for item in stream:
+                finished = isinstance(item, EngineError) or item.finish_reason is not None
                 if isinstance(item, EngineError):
-                    finished = True
                     raise item
-                finished = item.finish_reason is not None
                 yield item
-            if not finished:
-                raise EngineDead("The replica of this request is gone.")
-        except EngineError:
-            raise
-        except Exception as error:
-            raise self._replicas.translated(error) from error
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - all are translated
+            self._raise_unless_told(error, finished)
         finally:
             self._open -= 1
             if not finished:
                 stream.cancel()
+        if not finished:
+            raise EngineDead("The replica of this request is gone.")
+
+    def _raise_unless_told(self, error: BaseException, finished: bool) -> None:
+        """Raise what an error means; what breaks after the last delta means nothing."""
+        if isinstance(error, EngineError):
+            raise error
+        if isinstance(error, asyncio.CancelledError):
+            if _is_ours():
+                raise error
+            raise EngineDead("The replica of this request is gone.") from None
+        if not finished:
+            assert isinstance(error, Exception)
+            raise self._replicas.translated(error) from error
 
     async def _asked(self) -> State:
         """Ask a replica how it is; where there is none a question would start one."""
@@ -147,9 +158,16 @@ class RemoteEngine:
     async def _ask_on(self) -> None:
         while True:
             try:
-                self._state = await asyncio.wait_for(self._asked(), PATIENCE_SECONDS)
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    self._state = await self._asked()
             except (TimeoutError, EngineError):
                 self._state = replace(self._state, phase="loading")
             except Exception:  # noqa: BLE001 - whatever it was, it is asked again
                 _log.exception("The replicas of %s cannot be asked", self.model.id)
             await asyncio.sleep(PERIOD_SECONDS)
+
+
+def _is_ours() -> bool:
+    """Whether this task was cancelled: a replica's own cancellation comes as the same error."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0

@@ -1,6 +1,6 @@
 """`response_format`: its schema, and what it asks of the engine."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import jsonschema
 from pydantic import Field, ValidationInfo, field_validator
@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 from engine import Structured
 from gateway.wire import WireModel
 
+MOST_NODES: Final = 5000  # objects, lists and values; OpenAI takes 5,000 properties in all
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 
 
@@ -16,6 +17,7 @@ def valid_schema(schema: dict[str, Any] | None) -> dict[str, Any] | None:
     """Refuse what is no JSON schema, and say where; raises PydanticCustomError."""
     try:
         if schema is not None:
+            _require_small(schema)
             jsonschema.Draft202012Validator.check_schema(schema)
     except jsonschema.SchemaError as error:
         where = error.json_path.removeprefix("$").lstrip(".") or "its top"
@@ -25,6 +27,20 @@ def valid_schema(schema: dict[str, Any] | None) -> dict[str, Any] | None:
     except RecursionError:
         raise PydanticCustomError("invalid_schema", "is nested too deeply") from None
     return schema
+
+
+def _require_small(schema: Any) -> None:
+    """Refuse a schema that would take the checker, and then the engine's grammar, too long."""
+    waiting, seen = [schema], 0
+    while waiting:
+        node = waiting.pop()
+        seen += 1
+        if seen > MOST_NODES:
+            raise PydanticCustomError(
+                "schema_too_large", "has more than {most} parts", {"most": MOST_NODES}
+            )
+        if isinstance(node, dict | list):
+            waiting += node.values() if isinstance(node, dict) else node
 
 
 class JsonSchemaFormat(WireModel):

@@ -6,11 +6,31 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Final
 
-from engine import Engine, EngineDead, GenerateRequest, ModelInfo, SamplingParams, TokenDelta
+from engine import (
+    DeadlineExceeded,
+    Engine,
+    EngineDead,
+    EngineError,
+    EngineLoading,
+    EngineOverloaded,
+    GenerateRequest,
+    InvalidRequest,
+    ModelInfo,
+    SamplingParams,
+    TokenDelta,
+)
 from gateway.policy import Policy
 
 FIRST_PAUSE: Final = 0.1  # seconds; each further one is twice as long
 LONGEST_PAUSE: Final = 2.0
+# What a replica says that is dead, or that another one says to a stream that comes from there.
+_ELSEWHERE: Final = (
+    EngineDead,
+    EngineLoading,
+    EngineOverloaded,
+    DeadlineExceeded,
+    InvalidRequest,
+)
 
 
 class Resumed(Policy):
@@ -37,11 +57,16 @@ class Resumed(Policy):
                         pause, end = FIRST_PAUSE, None
                         progress.take(delta)
                         yield delta
-            except EngineDead:
+            except _ELSEWHERE as error:
+                if progress.finished:
+                    return
                 now = asyncio.get_running_loop().time()
                 end = end or now + self._patience
-                if not progress.may_go_on(self.model) or now + pause > end:
-                    raise
+                if not progress.may_go_on(self.model, error) or now + pause > end:
+                    if not progress.begun:
+                        raise
+                    # Its client knows of no other replica, which may have refused it.
+                    raise EngineDead("The engine of this stream died.") from error
             else:
                 return
             self._told("resumes_total" if progress.begun else "retries_total")
@@ -57,9 +82,11 @@ class _Progress:
         self._emitted = list(request.emitted)
         self._complete = True
         self.begun = False
+        self.finished = False
 
     def take(self, delta: TokenDelta) -> None:
         self.begun = True
+        self.finished = delta.finish_reason is not None
         self._emitted += delta.token_ids
         # A character that is not whole yet is held back, and its first tokens give no text.
         self._complete = bool(delta.text) or not delta.token_ids
@@ -67,8 +94,11 @@ class _Progress:
     def rest(self) -> GenerateRequest:
         return replace(self._request, emitted=tuple(self._emitted))
 
-    def may_go_on(self, model: ModelInfo) -> bool:
-        return not self.begun or (self._complete and _is_plain(self._request.sampling, model))
+    def may_go_on(self, model: ModelInfo, error: EngineError) -> bool:
+        if not self.begun:
+            return isinstance(error, EngineDead)
+        known = self._complete and _is_plain(self._request.sampling, model)
+        return known and not isinstance(error, InvalidRequest)
 
 
 def _is_plain(sampling: SamplingParams, model: ModelInfo) -> bool:

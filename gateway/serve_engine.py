@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any, Final, TypeVar
 
+import grpc
 import ray
 from ray import serve
 from ray.exceptions import RayError, RayTaskError
@@ -28,8 +29,9 @@ from engine import (
 )
 from gateway.admission import Admission
 from gateway.coalesced import Coalesced
-from gateway.config import AppConfig, Limits, ModelConfig, with_local_models
+from gateway.config import AppConfig, Limits, ModelConfig
 from gateway.gauges import look_on
+from gateway.local_models import with_local_models
 from gateway.neuron_cores import NEURON_CORES, with_cores
 from gateway.ray_meter import RayMeter
 from gateway.remote import State, Stream
@@ -161,7 +163,7 @@ class ServeReplicas:
         if isinstance(error, RayTaskError):
             log.error("A replica failed on a request: %s", error)
             return GenerationFailed("The engine failed on this request.")
-        if isinstance(error, RayError | DeploymentUnavailableError):
+        if isinstance(error, RayError | DeploymentUnavailableError | grpc.RpcError):
             log.warning("A replica is gone: %s", type(error).__name__)
             return EngineDead("The replica of this request is gone.")
         return error

@@ -63,6 +63,11 @@ class Started:
         first, self._first = self._first, None
         return await first
 
+    async def fail(self, error: Exception) -> None:
+        """Let what is below know that its reader failed, and not that its client left."""
+        with contextlib.suppress(Exception):
+            await self._deltas.athrow(error)
+
     async def aclose(self) -> None:
         """End the stream at whatever point it is; the engine frees its slot."""
         if self._first is not None and not self._first.done():
@@ -110,6 +115,7 @@ async def frames(stream: Started, writer: Writer) -> AsyncGenerator[bytes, None]
     except Exception as error:  # the client must hear of every failure
         if not isinstance(error, EngineError):
             log.exception("a stream broke")
+        await stream.fail(error)
         yield writer.fail(api_error(error))
     if last := writer.end():
         yield last

@@ -35,11 +35,15 @@ _OUTCOMES: tuple[tuple[type[BaseException], str], ...] = (
 
 @dataclass(slots=True, kw_only=True)
 class Story:
-    """Times are Unix seconds; `queued` is how long the first of its choices waited for a place."""
+    """Times are Unix seconds; `queued` is how long the first of its choices waited for a place.
+
+    `streams` are its completions: `choices` for each of its prompts.
+    """
 
     model: ModelInfo
     key: str
     choices: int
+    streams: int
     begun: float = field(default_factory=time.time)
     first: float | None = None
     ended: float = 0.0
@@ -51,8 +55,8 @@ class Story:
 
     @property
     def tpot(self) -> float | None:
-        """Give the seconds for each token after the first, of one choice; None without any."""
-        after = self.output_tokens / self.choices - 1
+        """Give the seconds for each token after the first, of one completion; None without any."""
+        after = self.output_tokens / self.streams - 1
         return (self.ended - self.first) / after if self.first and after > 0 else None
 
     def take(self, index: int, delta: TokenDelta) -> None:

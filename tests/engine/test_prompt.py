@@ -3,7 +3,14 @@ from typing import Any
 
 import pytest
 
-from engine import Chat, ContextLengthExceeded, GenerateRequest, InvalidRequest, SamplingParams
+from engine import (
+    Chat,
+    ContextLengthExceeded,
+    GenerateRequest,
+    GenerationFailed,
+    InvalidRequest,
+    SamplingParams,
+)
 from engine.prompt import Prepared, Prompts
 from engine.types import Prompt
 
@@ -194,3 +201,10 @@ async def test_tokens_go_there_and_back() -> None:
     with pytest.raises(InvalidRequest):
         await prompts.detokenize((10**6,))
     prompts.close()
+
+
+async def test_half_a_character_is_not_gone_on_from() -> None:
+    wave = tokenizer().encode("🌊", add_special_tokens=False)
+    assert (await prepare("hi", emitted=tuple(wave))).room == 58
+    with pytest.raises(GenerationFailed):
+        await prepare("hi", emitted=tuple(wave[:2]))

@@ -29,7 +29,7 @@ from engine import (
     create_engine,
 )
 from engine.model_store import resolve_model
-from gateway.config import cache_folder
+from gateway.environment import cache_folder
 from tests.engine.contract import EngineContract
 
 pytestmark = [

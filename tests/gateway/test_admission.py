@@ -307,3 +307,27 @@ def test_more_choices_than_can_ever_be_served_are_a_400(serve: Serve) -> None:
     url = serve(limits={"max_queued": 2})
     refused = httpx.post(f"{url}/v1/chat/completions", json=ASK | {"n": 9})
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, "n")
+
+
+async def test_two_who_leave_at_once_leave_no_ghost() -> None:
+    crowd = Crowd()
+    await crowd.send("a")
+    await crowd.send("b")
+    for name in "ab":  # the first gives its place to the second, which is cancelled too
+        crowd.tasks[name].cancel()
+    await settle()
+    assert (crowd.admission.running, crowd.admission.waiting) == (0, 0)
+    assert all(task.cancelled() for task in crowd.tasks.values())
+
+
+def test_what_was_not_served_is_not_paid_for() -> None:
+    queue: FairQueue[Item] = FairQueue()
+    gone = [Item("a", 4096) for _ in range(20)]
+    for item in gone:
+        queue.push(item)
+    queue.push(Item("b", 10))
+    for item in gone:
+        queue.remove(item)
+    queue.push(Item("a", 10))
+    queue.push(Item("b", 10))
+    assert [queue.pop().caller for _ in range(3)] == ["b", "a", "b"]

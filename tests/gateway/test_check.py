@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from gateway.check import check, check_address
-from gateway.config import AppConfig, ConfigError, load_config, parse_config, serve_environment
+from gateway.config import AppConfig, ConfigError, load_config, parse_config
+from gateway.environment import serve_environment
 from gateway.plan import plan
 
 SERVE_FILES = sorted((Path(__file__).parents[2] / "deploy" / "serve").glob("*.yaml"))

@@ -168,3 +168,30 @@ def test_other_machines_may_not_call_without_keys() -> None:
     assert (result.exit_code, result.stdout) == (2, "")
     assert "neuron-gateway keys new NAME" in result.stderr
     assert "--insecure" in result.stderr
+
+
+@pytest.mark.parametrize("text", ["", "2024-13-45", "!!int x", "keys:"])
+def test_a_file_that_is_none_for_a_moment_leaves_the_keys_as_they_were(
+    serve: Serve, file: Path, alice: str, text: str
+) -> None:
+    url = serve(keys_file=str(file))
+    file.write_text(text)
+    time.sleep(RELOAD_SECONDS + 0.1)
+    assert httpx.get(f"{url}/v1/models", headers=bearer(alice)).status_code == 200
+
+
+def test_a_stranger_hears_the_status_alone(serve: Serve, file: Path, alice: str) -> None:
+    url = serve(keys_file=str(file))
+    assert httpx.get(f"{url}/readyz").json() == {"status": "ready"}
+    assert "models" in httpx.get(f"{url}/readyz", headers=bearer(alice)).json()
+
+
+@pytest.mark.parametrize("path", ["//healthz", "/healthz/../v1/models", "/HEALTHZ", "/healthz/"])
+def test_no_spelling_of_a_path_is_a_way_around(
+    serve: Serve, file: Path, alice: str, path: str
+) -> None:
+    url = serve(keys_file=str(file))
+    with httpx.Client() as client:
+        request = client.build_request("GET", url)
+        request.url = request.url.copy_with(raw_path=path.encode())
+        assert client.send(request).status_code == 401

@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.keys import new_key
+from gateway.keys import RELOAD_SECONDS, new_key
 from gateway.metrics import METRICS, OUTCOMES, PREFIX, markdown
 from tests.conftest import Serve, wait_until
 
@@ -111,7 +112,10 @@ def test_the_holder_of_a_key_is_a_label_and_never_the_key(serve: Serve, tmp_path
     for _ in range(2):
         httpx.post(f"{url}/v1/chat/completions", json=CHAT, headers=headers)
     assert httpx.get(f"{url}/metrics").status_code == 401
-    text = httpx.get(f"{url}/metrics", headers=headers).text
+    assert httpx.get(f"{url}/metrics", headers=headers).status_code == 403
+    operator = {"authorization": f"Bearer {new_key(file, 'operator', metrics=True)}"}
+    time.sleep(RELOAD_SECONDS + 0.1)
+    text = httpx.get(f"{url}/metrics", headers=operator).text
     assert re.search(r'requests_total\{key="alice",model="sim",outcome="ok"\} 1\.0', text)
     assert re.search(r'requests_total\{key="alice",model="sim",outcome="quota"\} 1\.0', text)
     assert key not in text
@@ -153,3 +157,10 @@ def test_the_log_has_figures_and_no_prompt(serve: Serve, caplog: pytest.LogCaptu
     assert entry.keys() >= {"prompt_tokens", "queue_seconds", "ttft_seconds", "tpot_seconds"}
     assert "secret" not in caplog.text
     assert answer.json()["choices"][0]["message"]["content"] not in caplog.text
+
+
+def test_time_per_token_is_of_one_completion_however_many_prompts_there_are(serve: Serve) -> None:
+    url = serve(SLOW, engine={"max_num_seqs": 8})
+    body = {"model": "sim", "prompt": ["a"] * 8, "max_tokens": 10, "ignore_eos": True}
+    httpx.post(f"{url}/v1/completions", json=body, timeout=10)
+    assert figures(url)["tpot_seconds_sum", "sim"] > 0.015

@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import httpx
 import openai
 import pytest
 
+from gateway.counters import Counters
 from gateway.keys import new_key
 from gateway.quota import duration
 from tests.conftest import Serve, wait_until
@@ -206,3 +208,31 @@ def test_the_sdk_waits_as_long_as_it_is_told(users: Users) -> None:
 )
 def test_durations_are_written_as_openai_does(seconds: float, written: str) -> None:
     assert duration(seconds) == written
+
+
+def test_a_request_that_is_refused_for_its_tokens_costs_no_request(users: Users) -> None:
+    key = users.key(requests_per_minute=3, tokens_per_minute=100)
+    url = users.url()
+    assert [post(url, key, max_tokens=500).status_code for _ in range(3)] == [429] * 3
+    assert post(url, key).status_code == 200
+
+
+async def test_a_late_correction_does_not_reach_the_next_minute(redis_url: str) -> None:
+    counters = Counters(f"{redis_url}/14")
+    await counters.add("tokens", "late", 1000, 900)
+    await counters.add("tokens", "late", 1000, -900)
+    assert await counters.used("tokens", "late", 1001) == 0
+    await counters.close()
+
+
+def test_many_who_leave_together_are_all_given_back(users: Users) -> None:
+    key = users.key(tokens_per_minute=10_000)
+    url = users.url(SLOW)
+    body = CHAT | {"stream": True, "max_tokens": 2000, "ignore_eos": True}
+    with ExitStack() as stack:
+        for _ in range(4):
+            answer = stack.enter_context(
+                httpx.stream("POST", f"{url}/v1/chat/completions", json=body, headers=key)
+            )
+            stack.callback(lambda kept: None, answer.iter_lines())
+    wait_until(lambda: left(httpx.get(f"{url}/v1/models", headers=key), "tokens") > 9000)

@@ -9,7 +9,8 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletionChunk
 
-from gateway.config import parse_config, with_local_models
+from gateway.config import parse_config
+from gateway.local_models import with_local_models
 from tests.conftest import running, sdk
 
 pytestmark = [

@@ -114,3 +114,12 @@ def test_completions_show_logprobs_with_offsets(serve: Serve) -> None:
     tokens = choice.logprobs.tokens or []
     assert [choice.text[o : o + len(t)] for o, t in zip(offsets, tokens, strict=True)] == tokens
     assert [o for c in chunks if c.logprobs for o in c.logprobs.text_offset or []] == offsets
+
+
+def test_a_schema_of_many_thousand_parts_is_refused_at_once(url: str) -> None:
+    schema = {"type": "object", "properties": {f"p{n}": {} for n in range(6000)}}
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    body = {"model": "sim", "messages": [{"role": "user", "content": "hi"}]}
+    refused = httpx.post(f"{url}/v1/chat/completions", json=body | {"response_format": form})
+    assert refused.status_code == 400
+    assert "5000 parts" in refused.json()["error"]["message"]

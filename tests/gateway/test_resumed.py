@@ -11,6 +11,7 @@ from engine import (
     Engine,
     EngineConfig,
     EngineDead,
+    EngineOverloaded,
     GenerateRequest,
     GenerationFailed,
     Leaf,
@@ -181,3 +182,52 @@ def test_two_deltas_are_one_with_all_of_both() -> None:
     )
     assert (joined.text, joined.token_ids, joined.logprobs) == ("ab", (1, 2), (shown,))
     assert joined.finish_reason == "stop"
+
+
+class TellsOnEnd(MortalEngine):
+    """Dies after its last delta, as a replica does that is stopped just then."""
+
+    async def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenDelta, None]:
+        self.requests.append(request)
+        async for delta in self._engine.generate(request):
+            yield delta
+        raise EngineDead("It died.")
+
+
+async def test_a_stream_that_has_ended_does_not_go_on(leaf: Leaf) -> None:
+    engine = TellsOnEnd(leaf)
+    whole = await collect(Resumed(engine, 5, lambda _: None).generate(request()))
+    assert [delta.finish_reason for delta in whole][-1] == "length"
+    assert len(engine.requests) == 1
+
+
+class Full:
+    """Refuses so many requests that come from another replica, then serves them."""
+
+    def __init__(self, engine: Engine, refusals: int) -> None:
+        self._engine = MortalEngine(engine, 3)
+        self._refusals = refusals
+
+    @property
+    def model(self) -> ModelInfo:
+        return self._engine.model
+
+    async def check_health(self) -> None: ...
+
+    async def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenDelta, None]:
+        if request.emitted and self._refusals:
+            self._refusals -= 1
+            raise EngineOverloaded("It is full.", 0.1)
+        async for delta in self._engine.generate(request):
+            yield delta
+
+
+async def test_a_stream_waits_until_another_replica_has_a_place(leaf: Leaf) -> None:
+    whole = await collect(leaf.generate(request()))
+    resumed = Resumed(Full(leaf, 2), 5, lambda _: None)
+    assert text(await collect(resumed.generate(request()))) == text(whole)
+
+
+async def test_another_replicas_refusal_is_not_told_to_a_stream_that_has_begun(leaf: Leaf) -> None:
+    with pytest.raises(EngineDead):
+        await collect(Resumed(Full(leaf, 99), 0.5, lambda _: None).generate(request()))
