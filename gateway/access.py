@@ -56,7 +56,8 @@ class Access:
             entry |= {"method": scope["method"], "path": scope["path"][:200]}
             entry["seconds"] = round(time.perf_counter() - begun, 4)
             self._count(scope, entry["status"])
-            log.info(json.dumps(entry | scope["log"]))
+            said = entry | scope["log"]
+            log.info("%s", json.dumps(said), extra={"fields": said})
 
     def _count(self, scope: Scope, status: int) -> None:
         """Count an answer by its route: a path that is none would make a label of anything."""

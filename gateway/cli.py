@@ -22,6 +22,7 @@ from gateway.doctor import findings, neuron_model, table
 from gateway.environment import set_serve_environment
 from gateway.key_commands import commands as key_commands
 from gateway.local_models import with_local_models
+from gateway.log import configure as configure_logging
 from gateway.plan import plan, read_lengths
 
 app = typer.Typer(
@@ -201,6 +202,8 @@ def _serve_plain(config: AppConfig, host: str, port: int) -> None:
 
     from engine import EngineDead, create_engine
     from gateway.app import create_app
+
+    configure_logging()
 
     def stop(error: EngineDead) -> None:
         deaths.append(error)

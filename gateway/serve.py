@@ -19,6 +19,7 @@ from ray import serve
 from engine import create_engine
 from gateway.app import create_app
 from gateway.config import AppConfig, ConfigError
+from gateway.log import configure as configure_logging
 from gateway.models import guessed
 from gateway.neuron_cores import node_resources
 from gateway.ray_meter import RayMeter
@@ -44,6 +45,7 @@ class GatewayReplica:
     """One hop: a replica holds the engine and the app over it."""
 
     def __init__(self, config: AppConfig) -> None:
+        configure_logging()
         self._config = config = on_this_replica(config)
         self._engines = {model.id: create_engine(model.id, model.engine) for model in config.models}
 
@@ -61,6 +63,7 @@ class GatewayIngress:
     """Two hops: the app over engines in deployments of their own."""
 
     def __init__(self, config: AppConfig, handles: dict[str, Any]) -> None:
+        configure_logging()
         self._config = config
         self._engines = {
             model.id: RemoteEngine(

@@ -32,6 +32,7 @@ from gateway.coalesced import Coalesced
 from gateway.config import AppConfig, Limits, ModelConfig
 from gateway.gauges import look_on
 from gateway.local_models import with_local_models
+from gateway.log import configure as configure_logging
 from gateway.neuron_cores import NEURON_CORES, with_cores
 from gateway.ray_meter import RayMeter
 from gateway.remote import State, Stream
@@ -85,6 +86,7 @@ class EngineReplica:
     """One engine of a model, and beside it the policy that knows its places."""
 
     async def __init__(self, config: AppConfig) -> None:  # type: ignore[misc] # as Serve allows
+        configure_logging()
         (model,) = on_this_replica(config).models
         self._leaf = create_engine(model.id, model.engine)
         self._admission = Admission(self._leaf, places(model.engine.max_num_seqs, config.limits))

@@ -1,5 +1,6 @@
 """Figures on Ray's metrics port: the gateway's of every replica, and vLLM's own."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -67,3 +68,21 @@ def test_vllms_own_figures_are_beside_them(tmp_path: Path) -> None:
         httpx.request(**ask(gateway.url, max_tokens=5), timeout=60)
         url = metrics_url()
         until(lambda: any(name.startswith("vllm_") for name in shown(url)), 60)
+
+
+@pytest.mark.parametrize("topology", ["one-hop", "two-hops"])
+def test_a_request_is_a_line_in_its_workers_log(tmp_path: Path, topology: str) -> None:
+    logs = Path("/tmp/ray/session_latest/logs")
+
+    def lines() -> list[str]:
+        written = (file.read_text(errors="replace") for file in logs.glob("worker-*.out"))
+        return [line for text in written for line in text.splitlines() if "mine-7" in line]
+
+    with served(tmp_path, config(topology, SIMULATED)) as gateway:
+        request = ask(gateway.url, "a secret", max_tokens=20, ignore_eos=True)
+        httpx.request(**request, headers={"x-request-id": "mine-7"})
+        until(lambda: lines(), 20)
+        (line,) = lines()
+    said = json.loads(line)
+    assert said.items() >= {"model": "sim", "outcome": "ok", "output_tokens": 20}.items()
+    assert "secret" not in line
