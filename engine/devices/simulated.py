@@ -1,8 +1,10 @@
 """A virtual accelerator: latencies, faults and scripted replies. Pure arithmetic, no clock."""
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from engine.devices.profiles import PROFILES, ProfileName
 
 
 class Faults(BaseModel):
@@ -27,11 +29,11 @@ class Script(BaseModel):
 class Simulated(BaseModel):
     """A virtual device with static slots and bucketed prefill, like inf2's.
 
-    `time_scale` 1 is real time, 0 is as fast as possible in the same order of events. The default
-    latencies are those of Llama 3.1 8B at tensor parallel degree 8 on inf2.48xlarge as published
-    by Hugging Face in July 2025 (SDK 2.24): a step of 10.5 + 0.6 ms per slot, 0.07 ms per prefilled
-    token of the bucket. `ignores` are sampling parameters to refuse, `template_arguments` names
-    that its chat template reads.
+    `time_scale` 1 is real time, 0 is as fast as possible in the same order of events. A `profile`
+    gives the latencies that the file leaves out. The default ones are those of Llama 3.1 8B at
+    tensor parallel degree 8 on inf2.48xlarge as published by Hugging Face in July 2025 (SDK 2.24):
+    a step of 10.5 + 0.6 ms per slot, 0.07 ms per prefilled token of the bucket. `ignores` are
+    sampling parameters to refuse, `template_arguments` names that its chat template reads.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,6 +42,7 @@ class Simulated(BaseModel):
 
     kind: Literal["simulated"]
     time_scale: float = Field(default=1.0, ge=0)
+    profile: ProfileName | None = None
     prefill_buckets: tuple[int, ...] | None = None
     prefill_base_ms: float = Field(default=2.0, ge=0)
     prefill_ms_per_token: float = Field(default=0.07, ge=0)
@@ -50,6 +53,21 @@ class Simulated(BaseModel):
     scripts: tuple[Script, ...] = ()
     ignores: frozenset[str] = frozenset()
     template_arguments: frozenset[str] = frozenset()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_the_profile(cls, given: Any) -> Any:
+        """Fill in the profile's latencies where none are given."""
+        name = given.get("profile") if isinstance(given, dict) else None
+        if name not in PROFILES:
+            return given  # what is wrong with it others say
+        profile = PROFILES[name]
+        return {
+            "prefill_base_ms": profile.prefill.base,
+            "prefill_ms_per_token": profile.prefill.slope,
+            "decode_base_ms": profile.decode.base,
+            "decode_ms_per_slot": profile.decode.slope,
+        } | given
 
     @model_validator(mode="after")
     def _buckets_ascend(self) -> "Simulated":

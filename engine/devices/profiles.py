@@ -1,0 +1,167 @@
+"""Latencies of inf2 as others published them for Llama 3 8B, and the lines fitted to them.
+
+A decode step of the compiled batch is `base + slots * per_slot`, a prefill is `base + bucket *
+per_token`, both in milliseconds. A part of the points is fitted by least squares, the others judge
+the fit; `table()` shows both.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+ProfileName = Literal["inf2-tp8", "inf2-tp24", "inf2-tp2"]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One published figure: `size` is slots of a decode step, or tokens of a prefill's bucket.
+
+    Of a prefill it is the time of `prompts`, one after the other.
+    """
+
+    size: int
+    milliseconds: float
+    fitted: bool
+    prompts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`base + size * slope`, in milliseconds."""
+
+    base: float
+    slope: float
+
+    def at(self, size: float) -> float:
+        """Give the milliseconds for a size."""
+        return self.base + self.slope * size
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One compiled model on so many NeuronCores; `marks` says what was not published as such."""
+
+    name: ProfileName
+    cores: int
+    source: str
+    decode_points: tuple[Point, ...]
+    prefill_points: tuple[Point, ...]
+    marks: str = ""
+
+    @property
+    def decode(self) -> Line:
+        """The line of decode steps, by slots."""
+        return fit(point for point in self.decode_points if point.fitted)
+
+    @property
+    def prefill(self) -> Line:
+        """The line of prefills, by tokens of the bucket."""
+        return fit(point for point in self.prefill_points if point.fitted)
+
+
+def fit(points: Iterable[Point]) -> Line:
+    """Fit a line by least squares; through one point and the origin where there is only one."""
+    known = list(points)
+    if len(known) == 1:
+        return Line(0.0, known[0].milliseconds / known[0].size)
+    sizes, times = [p.size for p in known], [p.milliseconds for p in known]
+    middle, mean = sum(sizes) / len(known), sum(times) / len(known)
+    spread = sum((size - middle) ** 2 for size in sizes)
+    both = zip(sizes, times, strict=True)
+    slope = sum((size - middle) * (time - mean) for size, time in both) / spread
+    return Line(mean - slope * middle, slope)
+
+
+def _steps(fitted: dict[int, float], judged: dict[int, float]) -> tuple[Point, ...]:
+    """Give decode steps by their slots."""
+    return tuple(
+        Point(size, time, kind)
+        for kind, points in ((True, fitted), (False, judged))
+        for size, time in points.items()
+    )
+
+
+PROFILES: Final = {
+    profile.name: profile
+    for profile in (
+        Profile(
+            "inf2-tp8", 8,
+            "Hugging Face, July 2025: Llama 3.1 8B bf16, length 4096, SDK 2.24, inf2.48xlarge",
+            _steps({1: 10, 8: 14, 32: 25}, {4: 11, 16: 20, 48: 31}),
+            # Times to first token of whole batches, each prompt in the one graph of 4,096 tokens.
+            (
+                Point(4096, 300, fitted=True), Point(4096, 1200, False, prompts=4),
+                Point(4096, 4700, False, prompts=16), Point(4096, 14000, False, prompts=48),
+            ),
+        ),
+        Profile(
+            "inf2-tp24", 24,
+            "AWS, Transformers-NeuronX, SDK 2.18: Llama 3 8B, length 4096, int8 weights",
+            _steps({1: 6.42, 8: 10.45}, {}),
+            (
+                Point(128, 25.0, fitted=True), Point(2048, 101.8, fitted=True),
+                Point(4096, 209.4, False), Point(2048, 823.5, False, prompts=8),
+            ),
+            "published for 1 and 8 slots alone: nothing judges its decode",
+        ),
+        Profile(
+            "inf2-tp2", 2,
+            "ai-on-eks: Llama 3 8B, vLLM 0.5 and TNX, inf2.8xlarge, 10 slots; AWS's bandwidth",
+            _steps({1: 25.0, 10: 53.5}, {}),
+            (Point(4096, 4096 * 0.4, fitted=True),),
+            "only its step of 10 slots was measured; the rest lies in bands that follow from "
+            "bandwidth and peak: 18 to 55 ms a step, 0.2 to 0.6 ms a token of prefill",
+        ),
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A published figure beside the line's, in milliseconds; `error` is a share."""
+
+    profile: str
+    what: str
+    point: Point
+    simulated: float
+
+    @property
+    def error(self) -> float:
+        """How far the line is off, as a share of what was published."""
+        return self.simulated / self.point.milliseconds - 1
+
+
+def table(profiles: Iterable[Profile] = PROFILES.values()) -> list[Row]:
+    """Put every published figure beside the line's."""
+    return [
+        Row(profile.name, what, point, point.prompts * line.at(point.size))
+        for profile in profiles
+        for what, line, points in _lines(profile)
+        for point in points
+    ]
+
+
+def _lines(profile: Profile) -> Sequence[tuple[str, Line, tuple[Point, ...]]]:
+    return (
+        ("decode step", profile.decode, profile.decode_points),
+        ("prefill", profile.prefill, profile.prefill_points),
+    )
+
+
+def markdown() -> str:
+    """Write the table as the README shows it."""
+    names = ("profile", "what", "published, ms", "simulated, ms", "error", "")
+    head = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
+    return "\n".join(head + [_written(row) for row in table()])
+
+
+def _written(row: Row) -> str:
+    point = row.point
+    unit = "slots" if row.what == "decode step" else "tokens"
+    what = f"{row.what}, {point.size:,} {unit}"
+    what += f", {point.prompts} prompts" if point.prompts > 1 else ""
+    part = "fitted" if point.fitted else "judges"
+    return (
+        f"| `{row.profile}` | {what} | {point.milliseconds:g} | {row.simulated:.1f} "
+        f"| {row.error:+.0%} | {part} |"
+    )
