@@ -150,7 +150,7 @@ def _lines(profile: Profile) -> Sequence[tuple[str, Line, tuple[Point, ...]]]:
 
 def markdown() -> str:
     """Write the table as the README shows it."""
-    names = ("profile", "what", "published, ms", "simulated, ms", "error", "")
+    names = ("profile", "what", "published, ms", "simulated, ms", "error", "point")
     head = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
     return "\n".join(head + [_written(row) for row in table()])
 
