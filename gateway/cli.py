@@ -5,8 +5,6 @@ import json
 import math
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as package_version
 from pathlib import Path
@@ -17,13 +15,14 @@ from rich.console import Console
 
 from gateway.check import check as check_config
 from gateway.check import check_address, check_exposure, check_serve
-from gateway.config import AppConfig, ConfigError, load_config
+from gateway.config import AppConfig, load_config
 from gateway.doctor import findings, neuron_model, table
 from gateway.environment import set_serve_environment
 from gateway.key_commands import commands as key_commands
 from gateway.local_models import with_local_models
 from gateway.log import configure as configure_logging
 from gateway.plan import plan, read_lengths
+from gateway.refusing import refusing
 
 app = typer.Typer(
     help="An OpenAI-compatible gateway.",
@@ -76,7 +75,7 @@ def serve(
     ] = False,
 ) -> None:
     """Serve a model under Ray Serve until Ctrl-C."""
-    with _refusing():
+    with refusing():
         loaded = load_config(config)
         check_config(loaded)
         check_exposure(loaded, host, insecure=insecure)
@@ -97,7 +96,7 @@ def check(
     ] = "",
 ) -> None:
     """Say whether a config would be served here, and how; start nothing."""
-    with _refusing():
+    with refusing():
         loaded = load_config(config)
         check_config(loaded)
         parts = list(plan(loaded, read_lengths(lengths)))
@@ -113,7 +112,7 @@ def precompile(config: NeuronFile) -> None:
     from engine.neuron.precompile import precompile as compile_artifacts
 
     progress = Progress(Console(soft_wrap=True))
-    with _refusing():
+    with refusing():
         loaded = _with_models(load_config(config), progress)
         model = neuron_model(loaded)
         try:
@@ -129,7 +128,7 @@ def precompile(config: NeuronFile) -> None:
 @app.command()
 def doctor(config: NeuronFile) -> None:
     """Say what keeps this node from serving a config on its NeuronCores, and how to mend it."""
-    with _refusing():
+    with refusing():
         found = findings(load_config(config))
     Console().print(table(found))
     if any(one.state == "bad" for one in found):
@@ -148,17 +147,6 @@ def version() -> None:
 def main() -> None:
     """Run the command line."""
     app()
-
-
-@contextmanager
-def _refusing() -> Iterator[None]:
-    try:
-        yield
-    except ConfigError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
 
 
 def _serve_ray(config: AppConfig, host: str, port: int) -> None:

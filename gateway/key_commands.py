@@ -1,14 +1,12 @@
 """`neuron-gateway keys`: make and withdraw API keys."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gateway.config import ConfigError
 from gateway.keys import new_key, read_keys, remove_key
+from gateway.refusing import refusing
 
 commands = typer.Typer(help="Make and withdraw API keys.", no_args_is_help=True)
 File = Annotated[Path, typer.Option("--file", help="The file of hashes: the config's keys_file.")]
@@ -28,7 +26,7 @@ def new(
     metrics: Annotated[bool, typer.Option("--metrics", help="It may read /metrics.")] = False,
 ) -> None:
     """Print a new key, once, and add its hash to the file; running gateways see it in a second."""
-    with _refusing():
+    with refusing():
         text = new_key(
             file,
             name,
@@ -46,7 +44,7 @@ def new(
 @commands.command()
 def remove(name: Name, file: File = DEFAULT_FILE) -> None:
     """Withdraw a key; running gateways refuse it within a second."""
-    with _refusing():
+    with refusing():
         remove_key(file, name)
     typer.echo(f"{file}: {name} removed.", err=True)
 
@@ -54,17 +52,8 @@ def remove(name: Name, file: File = DEFAULT_FILE) -> None:
 @commands.command("list")
 def list_(file: File = DEFAULT_FILE) -> None:
     """List the keys by name with their limits."""
-    with _refusing():
+    with refusing():
         keys = read_keys(file)
     for key in keys:
         limits = key.model_dump(exclude={"name", "sha256"}, exclude_defaults=True)
         typer.echo(" ".join((key.name, *(f"{name}={value}" for name, value in limits.items()))))
-
-
-@contextmanager
-def _refusing() -> Iterator[None]:
-    try:
-        yield
-    except ConfigError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None

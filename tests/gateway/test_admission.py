@@ -14,33 +14,19 @@ from hypothesis import strategies as st
 from engine import (
     DeadlineExceeded,
     Engine,
-    EngineConfig,
     EngineOverloaded,
     GenerateRequest,
     GenerationFailed,
     Leaf,
     ModelInfo,
     SamplingParams,
-    Simulated,
     TokenDelta,
     Usage,
-    create_engine,
 )
 from gateway.admission import Admission, Places
 from gateway.fair_queue import FairQueue
 from tests.conftest import Serve, sdk
 from tests.engine.contract import EngineContract
-
-Started = AsyncGenerator[Leaf, None]
-
-
-@pytest.fixture
-async def leaf() -> Started:
-    device = Simulated(kind="simulated", time_scale=0)
-    engine = create_engine("sim", EngineConfig(max_num_seqs=4, device=device))
-    await engine.start()
-    yield engine
-    await engine.close()
 
 
 class TestAdmission(EngineContract):

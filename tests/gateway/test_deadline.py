@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 import httpx
@@ -15,15 +14,6 @@ from tests.engine.contract import EngineContract, collect, request
 
 CHAT = {"model": "sim", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 500}
 SLOW = {"time_scale": 1, "prefill_base_ms": 0, "decode_base_ms": 20, "decode_ms_per_slot": 0}
-
-
-@pytest.fixture
-async def leaf() -> AsyncGenerator[Leaf, None]:
-    device = Simulated(kind="simulated", time_scale=0)
-    engine = create_engine("sim", EngineConfig(max_num_seqs=4, device=device))
-    await engine.start()
-    yield engine
-    await engine.close()
 
 
 class TestDeadline(EngineContract):

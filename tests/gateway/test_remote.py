@@ -8,16 +8,13 @@ import pytest
 
 from engine import (
     Engine,
-    EngineConfig,
     EngineDead,
     EngineError,
     EngineOverloaded,
     GenerateRequest,
     Leaf,
     ModelInfo,
-    Simulated,
     TokenDelta,
-    create_engine,
 )
 from gateway.remote import RemoteEngine, State
 from tests.engine.contract import EngineContract, collect, request
@@ -82,15 +79,6 @@ class LocalReplicas:
 
     def translated(self, error: Exception) -> Exception:
         return EngineDead("It is gone.")
-
-
-@pytest.fixture
-async def leaf() -> AsyncGenerator[Leaf, None]:
-    device = Simulated(kind="simulated", time_scale=0)
-    engine = create_engine("sim", EngineConfig(max_num_seqs=4, device=device))
-    await engine.start()
-    yield engine
-    await engine.close()
 
 
 def remote(replicas: LocalReplicas, *, may_sleep: bool = False) -> RemoteEngine:

@@ -9,31 +9,19 @@ import pytest
 
 from engine import (
     Engine,
-    EngineConfig,
     EngineDead,
     EngineOverloaded,
     GenerateRequest,
     GenerationFailed,
     Leaf,
     ModelInfo,
-    Simulated,
     Structured,
     TokenDelta,
     TokenLogprob,
-    create_engine,
 )
 from gateway.coalesced import Coalesced
 from gateway.resumed import Resumed
 from tests.engine.contract import EngineContract, collect, request
-
-
-@pytest.fixture
-async def leaf() -> AsyncGenerator[Leaf, None]:
-    device = Simulated(kind="simulated", time_scale=0)
-    engine = create_engine("sim", EngineConfig(max_num_seqs=4, device=device))
-    await engine.start()
-    yield engine
-    await engine.close()
 
 
 class MortalEngine:
