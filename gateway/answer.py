@@ -1,6 +1,6 @@
 """How an endpoint answers: the merged deltas streamed as frames, or collected into one JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from starlette.requests import Request
@@ -15,7 +15,7 @@ from gateway.quota import Estimate
 from gateway.sampling import SamplingFields
 from gateway.sse import EventStream, Writer, frames, started
 from gateway.state import gateway_of
-from gateway.story import Story, measure, observed
+from gateway.story import Story, measure, observed, telling
 from gateway.wire import Head, unless_disconnected
 
 
@@ -65,22 +65,28 @@ async def answer(
     _require_places(len(streams), body, config.most_at_once(model))
     limits = config.limits
     tally = Tally(body.n or 1)
-    charged = _charged(request, wanted, tally.choices, merged(streams))
-    deltas = _told(request, head, len(streams), tally.choices, charged)
+    deltas = _charged(request, wanted, tally.choices, merged(streams))
+    story, tell = _story(request, head, len(streams), tally.choices)
     if not body.stream:
-        work = _whole(deltas, head, len(streams), tally, form)
-        return JSONResponse(await unless_disconnected(request, work))
-    stream = await unless_disconnected(request, started(deltas, limits.first_delta_seconds))
+
+        async def whole() -> dict[str, Any]:
+            with telling(story, tell):
+                completions = await collected(deltas, len(streams), story.take)
+                return form.whole(head, completions, tally)
+
+        return JSONResponse(await unless_disconnected(request, whole()))
+    begun = started(observed(story, deltas, tell), limits.first_delta_seconds)
+    stream = await unless_disconnected(request, begun)
     writer = form.writer(head, len(streams), tally, include_usage=body.include_usage)
     return EventStream(
         frames(stream, writer), stream, limits.ping_seconds, limits.send_timeout_seconds
     )
 
 
-def _told(
-    request: Request, head: Head, streams: int, choices: int, deltas: ChoiceDeltas
-) -> ChoiceDeltas:
-    """Tell metrics, log and traces what became of the request."""
+def _story(
+    request: Request, head: Head, streams: int, choices: int
+) -> tuple[Story, Callable[[Story], None]]:
+    """Begin a request's story, which metrics, log and traces are told."""
     gateway = gateway_of(request)
     engine = gateway.models.engine(head.model)
     key = caller_of(request).name
@@ -92,7 +98,7 @@ def _told(
         if gateway.tracer is not None:
             gateway.tracer.trace(story, request.headers, request.scope["request_id"])
 
-    return observed(story, deltas, tell)
+    return story, tell
 
 
 def _charged(
@@ -118,9 +124,3 @@ def _require_places(count: int, body: SamplingFields, most: int) -> None:
             code="invalid_value",
             param=param,
         )
-
-
-async def _whole(
-    deltas: ChoiceDeltas, head: Head, count: int, tally: Tally, form: Format
-) -> dict[str, Any]:
-    return form.whole(head, await collected(deltas, count), tally)

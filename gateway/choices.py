@@ -1,7 +1,7 @@
 """Several completions of one request: their deltas merged, collected, and counted."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -70,10 +70,13 @@ class Tally:
         } | ({"completion_tokens_details": details} if details else {})
 
 
-async def collected(deltas: ChoiceDeltas, count: int) -> list[TokenDelta]:
-    """Read whole completions, one delta each, in order of their index."""
+async def collected(
+    deltas: ChoiceDeltas, count: int, note: Callable[[int, TokenDelta], None]
+) -> list[TokenDelta]:
+    """Read whole completions, one delta each, in order of their index; `note` sees every part."""
     whole = [TokenDelta()] * count
     async with aclosing(deltas):
         async for index, delta in deltas:
+            note(index, delta)
             whole[index] += delta
     return whole

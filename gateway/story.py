@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,22 +99,29 @@ def _padding(prompt: int, buckets: tuple[int, ...]) -> int:
     return bucket - prompt
 
 
-async def observed(
-    story: Story, deltas: ChoiceDeltas, tell: Callable[[Story], None]
-) -> AsyncGenerator[tuple[int, TokenDelta], None]:
-    """Pass a request's deltas on, and tell its story at the end, whatever that is."""
+@contextmanager
+def telling(story: Story, tell: Callable[[Story], None]) -> Iterator[None]:
+    """Tell a story when the block ends, and by what error."""
     error: BaseException | None = None
     try:
-        async with aclosing(deltas):
-            async for item in deltas:
-                story.take(*item)
-                yield item
+        yield
     except BaseException as raised:
         error = raised
         raise
     finally:
         story.end(error)
         tell(story)
+
+
+async def observed(
+    story: Story, deltas: ChoiceDeltas, tell: Callable[[Story], None]
+) -> AsyncGenerator[tuple[int, TokenDelta], None]:
+    """Pass a request's deltas on, and tell its story at the end, whatever that is."""
+    with telling(story, tell):
+        async with aclosing(deltas):
+            async for item in deltas:
+                story.take(*item)
+                yield item
 
 
 def measure(story: Story, meter: Meter) -> None:

@@ -15,6 +15,14 @@ import httpx
 import yaml
 
 ROOT = Path(__file__).parents[1]
+# A simulated device with a token every 20 ms and no prefill to speak of.
+STEADY: dict[str, Any] = {
+    "kind": "simulated",
+    "prefill_base_ms": 0,
+    "prefill_ms_per_token": 0,
+    "decode_base_ms": 20,
+    "decode_ms_per_slot": 0,
+}
 
 
 class Gateway:

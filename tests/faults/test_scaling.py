@@ -13,7 +13,7 @@ import httpx
 import pytest
 import yaml
 
-from tests.serving import ROOT, Gateway, answers, ask, served, stream, until
+from tests.serving import ROOT, STEADY, Gateway, answers, ask, served, stream, until
 
 pytestmark = [
     pytest.mark.ray,
@@ -21,10 +21,6 @@ pytestmark = [
     pytest.mark.filterwarnings("default"),  # Ray's own
 ]
 
-DEVICE = {
-    "kind": "simulated", "prefill_base_ms": 0, "prefill_ms_per_token": 0, "decode_base_ms": 20,
-    "decode_ms_per_slot": 0,
-}  # fmt: skip
 LONG = {"max_tokens": 400, "ignore_eos": True, "temperature": 0, "stream": True}  # eight seconds
 # What `serve deploy` does, without the dashboard that it goes through.
 DEPLOY = """
@@ -39,7 +35,7 @@ serve.run(build_app(load_config(Path(sys.argv[1]))), name="gateway", route_prefi
 
 
 def args(**model: Any) -> dict[str, Any]:
-    engine = {"max_model_len": 4096, "max_num_seqs": 4, "device": DEVICE}
+    engine = {"max_model_len": 4096, "max_num_seqs": 4, "device": STEADY}
     return {"models": [{"id": "sim", "engine": engine} | model]}
 
 

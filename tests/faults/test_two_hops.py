@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.serving import Gateway, answers, ask, served, stream, until
+from tests.serving import STEADY, Gateway, answers, ask, served, stream, until
 
 pytestmark = [
     pytest.mark.ray,
@@ -21,14 +21,10 @@ pytestmark = [
     pytest.mark.filterwarnings("default"),  # Ray's own
 ]
 
-DEVICE = {
-    "kind": "simulated", "prefill_base_ms": 0, "prefill_ms_per_token": 0, "decode_base_ms": 20,
-    "decode_ms_per_slot": 0,
-}  # fmt: skip
-SLOW_PREFILL = DEVICE | {"prefill_base_ms": 3000}
+SLOW_PREFILL = STEADY | {"prefill_base_ms": 3000}
 
 
-def model(name: str, device: dict[str, Any] = DEVICE, **more: Any) -> dict[str, Any]:
+def model(name: str, device: dict[str, Any] = STEADY, **more: Any) -> dict[str, Any]:
     engine = {"max_model_len": 4096, "max_num_seqs": 8, "device": device}
     return {"id": name, "engine": engine} | more
 

@@ -11,8 +11,10 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from engine import ModelInfo
 from gateway.keys import RELOAD_SECONDS, new_key
 from gateway.metrics import METRICS, OUTCOMES, PREFIX, markdown
+from gateway.story import Story, telling
 from tests.conftest import Serve, wait_until
 
 CHAT = {"model": "sim", "messages": [{"role": "user", "content": "a secret"}], "max_tokens": 10}
@@ -164,3 +166,22 @@ def test_time_per_token_is_of_one_completion_however_many_prompts_there_are(serv
     body = {"model": "sim", "prompt": ["a"] * 8, "max_tokens": 10, "ignore_eos": True}
     httpx.post(f"{url}/v1/completions", json=body, timeout=10)
     assert figures(url)["tpot_seconds_sum", "sim"] > 0.015
+
+
+def test_a_client_that_leaves_a_whole_answer_is_an_abort_too(serve: Serve) -> None:
+    url = serve(SLOW)
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(
+            f"{url}/v1/chat/completions",
+            json=CHAT | {"max_tokens": 500, "ignore_eos": True},
+            timeout=0.5,
+        )
+    wait_until(lambda: figures(url).get(("requests_total", "", "sim", "left")) == 1)
+
+
+def test_an_answer_that_cannot_be_written_is_told_as_a_failure() -> None:
+    story = Story(model=ModelInfo(id="m", max_model_len=9), key="", choices=1, streams=1)
+    told: list[str] = []
+    with pytest.raises(KeyError), telling(story, lambda ended: told.append(ended.outcome)):
+        raise KeyError
+    assert told == ["failed"]
