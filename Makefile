@@ -1,5 +1,5 @@
 # The words of this project. `make serve` runs the gateway, `make test` passes the tests.
-.PHONY: install lock check fix test test-clients test-vllm test-ray test-neuron-lab test-neuron serve simulated bench clean
+.PHONY: install lock check fix test test-clients test-vllm test-ray test-neuron-lab test-neuron serve simulated bench bench-full lock-peers peers clean
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -38,6 +38,14 @@ lock: .venv/uv
 	$(BIN)/python -c 'import pathlib, re; p = pathlib.Path("constraints.tmp"); \
 	  t = re.sub(r"(?m)^(torch==\S+) \\\n(?:    --hash.*\n)+", r"\1\n", p.read_text()); \
 	  pathlib.Path("constraints.txt").write_text("# Made by make lock. torch has no hash: its CPU builds differ by Python and platform.\n" + t); p.unlink()'
+
+# The peers' pins, from the newest releases that their .in files admit.
+lock-peers: .venv/uv
+	for name in vllm ray-serve-llm litellm; do \
+	  $(UV) pip compile benchmarks/peers/$$name.in --python-version 3.11 --upgrade --quiet $(TORCH) \
+	  --override benchmarks/peers/overrides.txt --no-header --no-annotate --no-emit-index-url \
+	  --no-emit-find-links --output-file benchmarks/peers/$$name.txt || exit 1; done
+	sed -i 's/^\(torch==[0-9.]*\)+cpu$$/\1/' benchmarks/peers/*.txt
 
 ## check      ruff, mypy --strict, import-linter
 check: .venv/installed
@@ -91,5 +99,17 @@ serve: .venv/installed
 simulated: .venv/installed
 	$(BIN)/neuron-gateway serve deploy/serve/simulated.yaml
 
+## peers      the servers that `make bench` compares with, each in an environment of its own
+peers: .venv/installed
+	for name in vllm ray-serve-llm litellm; do benchmarks/peers/install $$name || exit 1; done
+
+## bench      this gateway beside its peers, in under 10 minutes; report in benchmarks/results
+bench: peers
+	$(BIN)/python -m benchmarks compare
+
+## bench-full the same with every workload and more runs
+bench-full: peers
+	$(BIN)/python -m benchmarks compare --full
+
 clean:
-	rm -rf .venv .lab $(NPM_CLIENT)/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .lab .peers $(NPM_CLIENT)/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,8 +1,10 @@
 """The least that can be done: uvicorn and Starlette that send bytes which are there already."""
 
 import asyncio
+import itertools
+import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import uvicorn
@@ -15,18 +17,25 @@ from starlette.routing import Route
 def app(frames: list[bytes], *, in_turns: bool) -> Starlette:
     """Make an app that answers every chat with these frames, all at once or one in each turn.
 
-    In turns is how an engine gives them: the loop goes round between two tokens of a stream.
+    In turns is how an engine gives them: the loop goes round between two tokens of a stream. The
+    frames are those of an answer; between the first and the last two they go round.
     """
 
-    async def replay() -> AsyncIterator[bytes]:
-        for frame in frames:
+    def cut(tokens: int) -> Iterator[bytes]:
+        yield frames[0]
+        yield from itertools.islice(itertools.cycle(frames[1:-2]), tokens)
+        yield from frames[-2:]
+
+    async def replay(tokens: int) -> AsyncIterator[bytes]:
+        for frame in cut(tokens):
             yield frame
             if in_turns:
                 await asyncio.sleep(0)
 
     async def answer(request: Request) -> StreamingResponse:
-        await request.body()
-        return StreamingResponse(replay(), media_type="text/event-stream")
+        wanted = json.loads(await request.body())
+        tokens = wanted.get("max_completion_tokens") or wanted.get("max_tokens") or 16
+        return StreamingResponse(replay(tokens), media_type="text/event-stream")
 
     return Starlette(routes=[Route("/v1/chat/completions", answer, methods=["POST"])])
 

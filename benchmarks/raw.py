@@ -68,13 +68,14 @@ class _Client(asyncio.Protocol):
             self._over.set_result(None)
 
 
-async def stream(url: str, body: dict[str, Any]) -> Stream:
+async def stream(url: str, body: dict[str, Any], key: str = "none") -> Stream:
     """Send a streamed chat to a base URL such as http://127.0.0.1:8000/v1, and count its frames."""
     where = urlsplit(url)
     data = json.dumps(body | {"stream": True}).encode()
     head = (
         f"POST {where.path}/chat/completions HTTP/1.1\r\nhost: {where.netloc}\r\n"
         f"content-type: application/json\r\ncontent-length: {len(data)}\r\n"
+        f"authorization: Bearer {key}\r\n"
         "connection: close\r\n\r\n"
     ).encode()
     loop = asyncio.get_running_loop()

@@ -1,0 +1,43 @@
+"""What is asked of a server: how long, how many, how many at once."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """Requests of one kind; as many are open as `concurrency` says, until all are answered."""
+
+    name: str
+    prompt_tokens: int
+    output_tokens: int
+    concurrency: int
+    requests: int
+    keys: bool = False
+
+    @property
+    def tokens(self) -> int:
+        """Count what is asked for in all: every answer has just its length."""
+        return self.requests * self.output_tokens
+
+
+def chat(prompt: int, output: int, requests: dict[int, int]) -> tuple[Workload, ...]:
+    """Make a chat for each concurrency, with so many requests."""
+    return tuple(
+        Workload(f"chat {prompt}/{output}, {streams} at once", prompt, output, streams, count)
+        for streams, count in requests.items()
+    )
+
+
+SHORT_CHAT: Final = chat(64, 64, {1: 2, 8: 8, 32: 32})
+FULL_CHAT: Final = chat(64, 64, {1: 4, 8: 16, 32: 64}) + chat(512, 128, {1: 2, 8: 8, 32: 32})
+LONG: Final = Workload("long streams, 64/768, 4 at once", 64, 768, 4, 4)
+BURST: Final = Workload("burst of 64, 64/16", 64, 16, 64, 64)
+
+# For a device that takes no time, or that of inf2.
+STREAMS: Final = Workload("32 streams of 256", 64, 256, 32, 96)
+LONG_STREAMS: Final = Workload("8 streams of 3,000", 64, 3000, 8, 8)
+BURST_OF_MANY: Final = Workload("burst of 256 streams of 16", 64, 16, 256, 256)
+KEYS: Final = Workload("4 keys, 32 streams of 256", 64, 256, 32, 96, keys=True)
+FLEET: Final = Workload("chat 64/64, 96 at once", 64, 64, 96, 576)
+LONG_FLEET: Final = Workload("chat 512/128, 96 at once", 512, 128, 96, 288)
