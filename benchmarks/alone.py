@@ -23,9 +23,7 @@ def engines_alone(profile: str, replicas: int, slots: int, workload: Workload) -
 
 
 async def _run(profile: str, replicas: int, slots: int, workload: Workload) -> Timings:
-    device = Simulated.model_validate(
-        {"kind": "simulated", "profile": profile, "prefill_buckets": (4096,)}
-    )
+    device = Simulated.model_validate({"kind": "simulated", "profile": profile})
     config = EngineConfig(max_model_len=4096, max_num_seqs=slots, device=device)
     engines = [create_engine("simulated-8b", config) for _ in range(replicas)]
     for engine in engines:

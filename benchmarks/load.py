@@ -30,8 +30,7 @@ async def _raw(url: str, model: str, workload: Workload) -> Timings:
     done: list[Stream] = []
 
     async def work(_: int) -> None:
-        for _ in waiting:
-            done.append(await stream(url, request, next(keys)))
+        done.extend([await stream(url, request, next(keys)) for _ in waiting])
 
     begun, cpu = time.monotonic(), cpu_seconds()
     await asyncio.gather(*map(work, range(workload.concurrency)))

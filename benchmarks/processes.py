@@ -145,6 +145,7 @@ def _started(command: Command, output: int) -> "subprocess.Popen[bytes]":
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
+            start_new_session=True,  # Ctrl-C is the benchmark's, which then ends them in order
             env=dict(os.environ) | command.environment,  # noqa: TID251 - the children's
         )
     except OSError as error:

@@ -21,11 +21,13 @@ from benchmarks.workloads import (
     BURST_OF_MANY,
     FLEET,
     FULL_CHAT,
+    JUST_FULL,
     KEYS,
     LONG,
     LONG_FLEET,
     LONG_STREAMS,
     SHORT_CHAT,
+    SHORT_FLEET,
     STREAMS,
     Workload,
 )
@@ -67,7 +69,7 @@ def scenarios(*, full: bool, without: Sequence[str]) -> list[Scenario]:
             "cpu",
             "The real engine: SmolLM2-135M on the CPU",
             "vLLM's own benchmark (`vllm.benchmarks.serve`), random prompts, 32 slots each",
-            lambda stack: _real(stack, left),
+            lambda stack: _real(stack, left, full=full),
             standard(str(model_folder())),
             (*FULL_CHAT, LONG, BURST) if full else SHORT_CHAT,
             5,
@@ -88,8 +90,8 @@ def scenarios(*, full: bool, without: Sequence[str]) -> list[Scenario]:
             "turn",
             _inf2,
             raw,
-            (FLEET, LONG_FLEET) if full else (FLEET,),
-            5 if full else 2,
+            (FLEET, JUST_FULL, LONG_FLEET) if full else (SHORT_FLEET,),
+            5 if full else 3,
         ),
         *([_keys()] if full else []),
     ]
@@ -113,13 +115,13 @@ def model_folder() -> Path:
     return Path(root) / "neuron-gateway" / "models" / MODEL
 
 
-def _real(stack: ExitStack, left: Callable[[str], bool]) -> Iterator[Side]:
+def _real(stack: ExitStack, left: Callable[[str], bool], *, full: bool) -> Iterator[Side]:
     yield stack.enter_context(server(gateway("cpu.yaml", model=MODEL)))
     behind = stack.enter_context(server(_vllm()))
     yield behind
     if not left(LITELLM):
         yield stack.enter_context(_litellm(behind))
-    if not left(RAY_SERVE_LLM):
+    if full and not left(RAY_SERVE_LLM):  # which takes a minute and a half to start
         yield stack.enter_context(server(_ray_serve_llm(mock=False)))
 
 

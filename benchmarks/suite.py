@@ -21,9 +21,9 @@ class Comparison:
     runs: tuple[Run, ...]
 
     def figure(self, side: str, workload: str, name: str) -> list[float]:
-        """Give a figure of every run of a side with a workload."""
+        """Give a figure of every run of a side with a workload; 0 where it was not counted."""
         return [
-            run.figures()[name]
+            run.figures().get(name, 0.0)
             for run in self.runs
             if run.server == side and run.workload == workload
         ]
@@ -43,19 +43,17 @@ def compare(scenario: Scenario, report: Report) -> Comparison:
 
 
 def _runs(scenario: Scenario, sides: list[Side], report: Report) -> Iterator[Run]:
+    report(f"{scenario.key}: warm-up")
+    list(_round(scenario, sides, scenario.workloads[0], 0))
     for workload in scenario.workloads:
-        for number in range(-1, scenario.runs):
-            what = f"run {number + 1} of {scenario.runs}" if number >= 0 else "warm-up"
-            report(f"{scenario.key}: {workload.name}, {what}")
+        for number in range(scenario.runs):
+            report(f"{scenario.key}: {workload.name}, run {number + 1} of {scenario.runs}")
             yield from _round(scenario, sides, workload, number)
 
 
-def _round(
-    scenario: Scenario, sides: list[Side], workload: Workload, number: int
-) -> Iterator[Run]:
+def _round(scenario: Scenario, sides: list[Side], workload: Workload, number: int) -> Iterator[Run]:
     """Run every side once; who is first changes from round to round."""
     first = number % len(sides)
     for side in (*sides[first:], *sides[:first]):
         timings, usage = side.run(scenario.load, workload)
-        if number >= 0:  # the round before warms all of them up
-            yield Run(side.name, workload.name, number, timings, usage)
+        yield Run(side.name, workload.name, number, timings, usage)

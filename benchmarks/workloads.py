@@ -29,9 +29,9 @@ def chat(prompt: int, output: int, requests: dict[int, int]) -> tuple[Workload, 
     )
 
 
-SHORT_CHAT: Final = chat(64, 64, {1: 2, 8: 8, 32: 32})
-FULL_CHAT: Final = chat(64, 64, {1: 4, 8: 16, 32: 64}) + chat(512, 128, {1: 2, 8: 8, 32: 32})
-LONG: Final = Workload("long streams, 64/768, 4 at once", 64, 768, 4, 4)
+SHORT_CHAT: Final = chat(64, 32, {1: 1, 8: 8, 32: 32})
+FULL_CHAT: Final = chat(64, 64, {1: 2, 8: 8, 32: 32}) + chat(512, 128, {1: 1, 8: 8, 32: 32})
+LONG: Final = Workload("long streams, 64/256, 4 at once", 64, 256, 4, 4)
 BURST: Final = Workload("burst of 64, 64/16", 64, 16, 64, 64)
 
 # For a device that takes no time, or that of inf2.
@@ -39,5 +39,7 @@ STREAMS: Final = Workload("32 streams of 256", 64, 256, 32, 96)
 LONG_STREAMS: Final = Workload("8 streams of 3,000", 64, 3000, 8, 8)
 BURST_OF_MANY: Final = Workload("burst of 256 streams of 16", 64, 16, 256, 256)
 KEYS: Final = Workload("4 keys, 32 streams of 256", 64, 256, 32, 96, keys=True)
-FLEET: Final = Workload("chat 64/64, 96 at once", 64, 64, 96, 576)
-LONG_FLEET: Final = Workload("chat 512/128, 96 at once", 512, 128, 96, 288)
+SHORT_FLEET: Final = Workload("chat 64/64, 128 at once", 64, 64, 128, 256)
+FLEET: Final = Workload("chat 64/64, 128 at once", 64, 64, 128, 640)
+JUST_FULL: Final = Workload("chat 64/64, 96 at once", 64, 64, 96, 576)
+LONG_FLEET: Final = Workload("chat 512/128, 128 at once", 512, 128, 128, 384)

@@ -33,6 +33,7 @@ class MockEngine(LLMEngine):
 
     async def chat(self, request: Any, raw_request_info: Any = None) -> AsyncIterator[str]:
         """Stream the chunks of one answer as finished frames."""
+        del raw_request_info
         count = request.max_completion_tokens or request.max_tokens or 16
         for number in range(count):
             last = number == count - 1
