@@ -3,16 +3,18 @@
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 from rich.console import Console
 
+from benchmarks.commands import LITELLM, RAY_SERVE_LLM, ROOT
 from benchmarks.plots import draw
 from benchmarks.processes import ServerFailed
 from benchmarks.report import Report
-from benchmarks.scenarios import LITELLM, RAY_SERVE_LLM, ROOT, Scenario, scenarios
+from benchmarks.scenarios import Setup, scenarios
 from benchmarks.suite import Comparison
 from benchmarks.suite import compare as run
 
@@ -29,13 +31,18 @@ def compare(
     without: Annotated[
         list[str] | None, typer.Option(help="Leave a peer out: litellm, ray-serve-llm.")
     ] = None,
+    peers: Annotated[Path, typer.Option(help="Where they are installed.")] = ROOT / ".peers",
     results: Annotated[Path, typer.Option(help="The folder of the report.")] = RESULTS,
 ) -> None:
     """Compare this gateway with vLLM's server, LiteLLM, Ray Serve LLM and bare uvicorn."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are ended
     begun = time.monotonic()
-    wanted = _wanted(full, only or [], without or [])
+    left = _known(without or [], PEERS, "peer")
+    setup = Setup(full=full, without=tuple(PEERS[name] for name in left), peers=peers)
+    every = {scenario.key: scenario for scenario in scenarios(setup)}
+    wanted = [every[key] for key in _known(only or list(every), every, "scenario")]
     try:
+        setup.check()
         found = [run(scenario, Progress(begun)) for scenario in wanted]
     except ServerFailed as error:
         _say(f"{error}\nNothing was written: a part of a comparison would look like all of it.")
@@ -43,26 +50,21 @@ def compare(
     report = Report(
         tuple(found),
         f"make bench{'-full' if full else ''}" if not (only or without) else _command(),
-        _left_out(full, without or []),
+        _left_out(setup, [scenario.key for scenario in wanted]),
         time.monotonic() - begun,
     )
     _write(report, found, results, "full" if full else "short")
 
 
-def _wanted(full: bool, only: list[str], without: list[str]) -> list[Scenario]:
-    unknown = [name for name in without if name not in PEERS]
-    if unknown:
-        raise typer.BadParameter(f"{unknown[0]} is no peer: {', '.join(PEERS)}.")
-    every = scenarios(full=full, without=[PEERS[name] for name in without])
-    keys = [scenario.key for scenario in every]
-    if unknown := [name for name in only if name not in keys]:
-        raise typer.BadParameter(f"{unknown[0]} is no scenario here: {', '.join(keys)}.")
-    return [scenario for scenario in every if not only or scenario.key in only]
+def _known(names: list[str], every: Mapping[str, object], what: str) -> list[str]:
+    if unknown := [name for name in names if name not in every]:
+        raise typer.BadParameter(f"{unknown[0]} is no {what}: {', '.join(every)}.")
+    return names
 
 
-def _left_out(full: bool, without: list[str]) -> dict[str, str]:
-    found = {PEERS[name]: "left out with --without" for name in without}
-    if not full and RAY_SERVE_LLM not in found:
+def _left_out(setup: Setup, keys: list[str]) -> dict[str, str]:
+    found = dict.fromkeys(setup.without, "left out with --without")
+    if not setup.full and setup.has(RAY_SERVE_LLM) and "cpu" in keys:
         real = f"{RAY_SERVE_LLM} with its real engine"
         found[real] = "only `make bench-full` runs it, since it takes a minute and a half to start"
     return found

@@ -51,6 +51,11 @@ class Process:
         return self.command.name
 
     @property
+    def pid(self) -> int:
+        """The process that was started; others are below it."""
+        return self._popen.pid
+
+    @property
     def url(self) -> str:
         """Where it answers, such as http://127.0.0.1:8000/v1."""
         return self.command.url

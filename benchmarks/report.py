@@ -12,8 +12,8 @@ from typing import Final
 
 import psutil
 
+from benchmarks.commands import ROOT
 from benchmarks.figures import Spread, as_json, ratio
-from benchmarks.scenarios import ROOT
 from benchmarks.suite import Comparison
 from benchmarks.targets import Target, targets
 

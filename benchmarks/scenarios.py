@@ -1,11 +1,7 @@
-"""What is measured against what: the sides of each comparison, and how they are started."""
+"""What is measured against what: the sides of each comparison."""
 
-import json
-import os
-import socket
-import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +9,22 @@ from typing import Final
 
 import httpx
 
+from benchmarks.commands import (
+    GATEWAY,
+    LITELLM,
+    MODEL,
+    RAY_SERVE_LLM,
+    ROOT,
+    VLLM,
+    bare,
+    gateway,
+    litellm,
+    model_folder,
+    ray_serve_llm,
+    vllm,
+)
 from benchmarks.load import Load, body, raw, standard
-from benchmarks.processes import Command
+from benchmarks.processes import ServerFailed
 from benchmarks.sides import Alone, Server, Side, server
 from benchmarks.workloads import (
     BURST,
@@ -32,15 +42,7 @@ from benchmarks.workloads import (
     Workload,
 )
 
-ROOT: Final = Path(__file__).parents[1]
-PEERS: Final = ROOT / ".peers"
-SERVERS: Final = ROOT / "benchmarks" / "servers"
-MODEL: Final = "smollm2-135m-instruct"
-SIMULATED: Final = "simulated-8b"
-GATEWAY: Final = "neuron-gateway"
-VLLM: Final = "vLLM's server"
-LITELLM: Final = "LiteLLM before vLLM"
-RAY_SERVE_LLM: Final = "Ray Serve LLM"
+FOLDERS: Final = {VLLM: "vllm", LITELLM: "litellm", RAY_SERVE_LLM: "ray-serve-llm"}
 
 Sides = Callable[[ExitStack], Iterator[Side]]
 
@@ -58,18 +60,37 @@ class Scenario:
     runs: int
 
 
-def scenarios(*, full: bool, without: Sequence[str]) -> list[Scenario]:
-    """Give the comparisons of a short or a full report, some peers left out."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """A short or a full report, which peers it leaves out, and where they are installed."""
 
-    def left(name: str) -> bool:
-        return name in without
+    full: bool = False
+    without: tuple[str, ...] = ()
+    peers: Path = ROOT / ".peers"
 
+    def has(self, peer: str) -> bool:
+        """Whether a peer takes part."""
+        return peer not in self.without
+
+    def check(self) -> None:
+        """Raise ServerFailed, before anything is started, where a peer is not installed."""
+        for peer, folder in FOLDERS.items():
+            if self.has(peer) and not (self.peers / folder / "installed").exists():
+                raise ServerFailed(
+                    f"{peer} is not installed in {self.peers / folder}. Run `make peers`, or "
+                    "leave it out with --without."
+                )
+
+
+def scenarios(setup: Setup) -> list[Scenario]:
+    """Give the comparisons of a report."""
+    full = setup.full
     return [
         Scenario(
             "cpu",
             "The real engine: SmolLM2-135M on the CPU",
             "vLLM's own benchmark (`vllm.benchmarks.serve`), random prompts, 32 slots each",
-            lambda stack: _real(stack, left, full=full),
+            lambda stack: _real(stack, setup),
             standard(str(model_folder())),
             (*FULL_CHAT, LONG, BURST) if full else SHORT_CHAT,
             5,
@@ -78,7 +99,7 @@ def scenarios(*, full: bool, without: Sequence[str]) -> list[Scenario]:
             "ceiling",
             "A device that takes no time: what the servers themselves cost",
             "a client that counts frames; the bare app sends the gateway's bytes",
-            lambda stack: _ceiling(stack, left, full=full),
+            lambda stack: _ceiling(stack, setup),
             raw,
             (STREAMS, LONG_STREAMS, BURST_OF_MANY) if full else (STREAMS,),
             7 if full else 5,
@@ -109,33 +130,27 @@ def _keys() -> Scenario:
     )
 
 
-def model_folder() -> Path:
-    """Give the default model's folder, where the gateway converts it to."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"  # noqa: TID251 - no gateway
-    return Path(root) / "neuron-gateway" / "models" / MODEL
-
-
-def _real(stack: ExitStack, left: Callable[[str], bool], *, full: bool) -> Iterator[Side]:
+def _real(stack: ExitStack, setup: Setup) -> Iterator[Side]:
     yield stack.enter_context(server(gateway("cpu.yaml", model=MODEL)))
-    behind = stack.enter_context(server(_vllm()))
+    behind = stack.enter_context(server(vllm(setup.peers)))
     yield behind
-    if not left(LITELLM):
-        yield stack.enter_context(_litellm(behind))
-    if full and not left(RAY_SERVE_LLM):  # which takes a minute and a half to start
-        yield stack.enter_context(server(_ray_serve_llm(mock=False)))
+    if setup.has(LITELLM):
+        yield stack.enter_context(litellm(setup.peers, behind.process))
+    if setup.full and setup.has(RAY_SERVE_LLM):  # which takes a minute and a half to start
+        yield stack.enter_context(server(ray_serve_llm(setup.peers, mock=False)))
 
 
-def _ceiling(stack: ExitStack, left: Callable[[str], bool], *, full: bool) -> Iterator[Side]:
+def _ceiling(stack: ExitStack, setup: Setup) -> Iterator[Side]:
     ours = stack.enter_context(server(gateway("ceiling.yaml")))
     yield ours
-    if full:
+    if setup.full:
         two_hops = gateway("ceiling-two-hops.yaml", f"{GATEWAY}, two hops")
         yield stack.enter_context(server(two_hops))
     frames = stack.enter_context(_recorded(ours))
     for name, more in (("bare uvicorn, a turn a frame", ("in-turns",)), ("bare uvicorn", ())):
-        yield stack.enter_context(server(_bare(name, frames, more)))
-    if not left(RAY_SERVE_LLM):
-        yield stack.enter_context(server(_ray_serve_llm(mock=True)))
+        yield stack.enter_context(server(bare(name, frames, more)))
+    if setup.has(RAY_SERVE_LLM):
+        yield stack.enter_context(server(ray_serve_llm(setup.peers, mock=True)))
 
 
 def _inf2(stack: ExitStack) -> Iterator[Side]:
@@ -149,87 +164,6 @@ def _with_and_without_keys(stack: ExitStack) -> Iterator[Side]:
     yield stack.enter_context(server(gateway("ceiling.yaml", f"{GATEWAY}, no keys")))
 
 
-def gateway(file: str, name: str = GATEWAY, model: str = SIMULATED) -> Command:
-    """Start this gateway by its command line with a Ray cluster of its own."""
-    port = free_port()
-    return Command(
-        name,
-        (sys.executable, "-m", "gateway", "serve", str(SERVERS / file), "--port", str(port)),
-        f"http://127.0.0.1:{port}/v1",
-        model,
-        {
-            "RAY_ADDRESS": "local",
-            "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
-            "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
-        },
-    )
-
-
-def _vllm() -> Command:
-    port = free_port()
-    options = (
-        "--model", str(model_folder()), "--served-model-name", MODEL, "--enforce-eager",
-        "--dtype", "bfloat16", "--max-num-seqs", "32", "--max-model-len", "2048",
-        "--kv-cache-memory-bytes", str(2**30), "--host", "127.0.0.1", "--port", str(port),
-        "--disable-uvicorn-access-log",
-    )  # fmt: skip
-    python = str(PEERS / "vllm" / "bin" / "python")
-    return Command(
-        VLLM,
-        (python, "-m", "vllm.entrypoints.openai.api_server", *options),
-        f"http://127.0.0.1:{port}/v1",
-        MODEL,
-        {"VLLM_NO_USAGE_STATS": "1"},
-    )
-
-
-@contextmanager
-def _litellm(behind: Server) -> Iterator[Server]:
-    port = free_port()
-    parameters = {
-        "model": f"hosted_vllm/{MODEL}",
-        "api_base": behind.process.url,
-        "api_key": "none",
-    }
-    config = {
-        "model_list": [{"model_name": MODEL, "litellm_params": parameters}],
-        # It listens on loopback alone.
-        "general_settings": {"dangerously_permit_weak_or_unset_master_key": True},
-    }
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-        json.dump(config, file)  # JSON is YAML
-        file.flush()
-        options = ("--config", file.name, "--host", "127.0.0.1", "--port", str(port))
-        command = Command(
-            LITELLM,
-            (str(PEERS / "litellm" / "bin" / "litellm"), *options),
-            f"http://127.0.0.1:{port}/v1",
-            MODEL,
-            {"LITELLM_LOG": "ERROR", "LITELLM_LOCAL_MODEL_COST_MAP": "True"},
-            behind=behind.process,
-        )
-        with server(command) as found:
-            yield found
-
-
-def _ray_serve_llm(*, mock: bool) -> Command:
-    port = free_port()
-    folder = ROOT / "benchmarks" / "peers"
-    mocked = {"RAYLLM_VLLM_ENGINE_CLS": "mock_engine:MockEngine", "PYTHONPATH": str(folder)}
-    return Command(
-        f"{RAY_SERVE_LLM}, mock engine" if mock else RAY_SERVE_LLM,
-        (
-            str(PEERS / "ray-serve-llm" / "bin" / "python"),
-            str(folder / "ray_serve_llm.py"),
-            str(model_folder()),
-            str(port),
-        ),
-        f"http://127.0.0.1:{port}/v1",
-        MODEL,
-        {"RAY_USAGE_STATS_ENABLED": "0", "VLLM_CPU_KVCACHE_SPACE": "1"} | (mocked if mock else {}),
-    )
-
-
 @contextmanager
 def _recorded(ours: Server) -> Iterator[Path]:
     """Keep the frames of one answer in a file, for the bare app."""
@@ -239,25 +173,3 @@ def _recorded(ours: Server) -> Iterator[Path]:
         file = Path(folder) / "frames"
         file.write_bytes(answer.content)
         yield file
-
-
-def _bare(name: str, frames: Path, more: tuple[str, ...]) -> Command:
-    port = free_port()
-    return Command(
-        name,
-        (sys.executable, "-m", "benchmarks.bare", str(frames), str(port), *more),
-        f"http://127.0.0.1:{port}/v1",
-        SIMULATED,
-    )
-
-
-def free_port() -> int:
-    """Find a port that nothing listens on, below those that systems give to clients."""
-    for port in _ports:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port
-    raise RuntimeError("no port is free")
-
-
-_ports: Final = iter(range(18000, 30000))

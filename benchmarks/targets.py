@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from benchmarks.commands import RAY_SERVE_LLM, VLLM
 from benchmarks.figures import Spread, ratio
-from benchmarks.scenarios import RAY_SERVE_LLM, VLLM
 from benchmarks.suite import Comparison
 
 

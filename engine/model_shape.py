@@ -10,7 +10,7 @@ BF16_BYTES: Final = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelShape:
-    """Sizes of a Llama-like model, by the names of its `config.json` but for the last two."""
+    """Sizes of a Llama-like model, by the names of its `config.json` but for the last three."""
 
     architecture: str
     hidden_size: int
@@ -23,10 +23,13 @@ class ModelShape:
     max_position_embeddings: int
     tied_embeddings: bool = False
     rope_type: str = "default"
+    counted: int | None = None
 
     @property
     def parameters(self) -> int:
-        """Count the weights: embeddings, attention, gated MLP, norms."""
+        """Count the weights: embeddings, attention, gated MLP, norms; or as they were `counted`."""
+        if self.counted is not None:
+            return self.counted
         embeddings = self.vocab_size * self.hidden_size * (1 if self.tied_embeddings else 2)
         queries = 2 * self.hidden_size * self.heads * self.head_dim  # with the output projection
         keys = 2 * self.hidden_size * self.kv_heads * self.head_dim  # with the values

@@ -15,13 +15,14 @@ from rich.console import Console
 
 from gateway.check import check as check_config
 from gateway.check import check_address, check_exposure, check_serve
+from gateway.check_report import read_lengths, report
 from gateway.config import AppConfig, load_config
 from gateway.doctor import findings, neuron_model, table
 from gateway.environment import set_serve_environment
 from gateway.key_commands import commands as key_commands
 from gateway.local_models import with_local_models
 from gateway.log import configure as configure_logging
-from gateway.plan import plan, read_lengths
+from gateway.plan_command import plan
 from gateway.refusing import refusing
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(key_commands, name="keys")
+app.command()(plan)
 ConfigFile = Annotated[
     Path | None, typer.Argument(help="A Ray Serve config file; without one, a CPU default.")
 ]
@@ -99,7 +101,7 @@ def check(
     with refusing():
         loaded = load_config(config)
         check_config(loaded)
-        parts = list(plan(loaded, read_lengths(lengths)))
+        parts = list(report(loaded, read_lengths(lengths)))
     console = Console(soft_wrap=True)
     for part in parts:
         console.print(part, markup=False, highlight=False)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-ProfileName = Literal["inf2-tp8", "inf2-tp24", "inf2-tp2"]
+ProfileName = Literal["inf2-tp8", "inf2-tp24", "inf2-tp2", "inf2-tp4", "inf2-tp1"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One compiled model on so many NeuronCores; `marks` says what was not published as such."""
+    """One compiled model on so many NeuronCores; `marks` says what was not published as such.
+
+    Of an `interpolated` one nothing was: its points are worked out from those of other degrees.
+    """
 
     name: ProfileName
     cores: int
@@ -47,6 +50,7 @@ class Profile:
     decode_points: tuple[Point, ...]
     prefill_points: tuple[Point, ...]
     marks: str = ""
+    interpolated: bool = False
 
     @property
     def decode(self) -> Line:
@@ -106,11 +110,28 @@ PROFILES: Final = {
         ),
         Profile(
             "inf2-tp2", 2,
-            "ai-on-eks: Llama 3 8B, vLLM 0.5 and TNX, inf2.8xlarge, 10 slots; AWS's bandwidth",
-            _steps({1: 25.0, 10: 53.5}, {}),
-            (Point(4096, 4096 * 0.4, fitted=True),),
-            "only its step of 10 slots was measured; the rest lies in bands that follow from "
-            "bandwidth and peak: 18 to 55 ms a step, 0.2 to 0.6 ms a token of prefill",
+            "Hugging Face, August 2026: Llama 3.1 8B bf16, length 4096, vLLM 0.16, SDK 2.31, 4 "
+            "slots; ai-on-eks: Llama 3 8B, vLLM 0.5, inf2.8xlarge, 10 slots",
+            _steps({4: 50.67, 10: 53.5}, {}),
+            (Point(4096, 1057.7, fitted=True),),
+            "two counts of slots with software two years apart: nothing judges its line",
+        ),
+        Profile(
+            "inf2-tp4", 4,
+            "the geometric mean of degrees 2 and 8",
+            _steps({1: 22.5, 10: 27.9}, {}),
+            (Point(4096, 563, fitted=True),),
+            "interpolated: nothing was published for this degree",
+            interpolated=True,
+        ),
+        Profile(
+            "inf2-tp1", 1,
+            "twice the times of degree 2",
+            _steps({4: 101.3, 10: 107.0}, {}),
+            (Point(4096, 2115.4, fitted=True),),
+            "extrapolated: nothing was published for this degree, on whose one core no 8B model "
+            "in bfloat16 fits",
+            interpolated=True,
         ),
     )
 }  # fmt: skip
@@ -136,6 +157,7 @@ def table(profiles: Iterable[Profile] = PROFILES.values()) -> list[Row]:
     return [
         Row(profile.name, what, point, point.prompts * line.at(point.size))
         for profile in profiles
+        if not profile.interpolated
         for what, line, points in _lines(profile)
         for point in points
     ]

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from engine.devices.profiles import PROFILES, ProfileName
+from engine.neuron.buckets import bucket_of
 
 
 class Faults(BaseModel):
@@ -92,8 +93,8 @@ class Simulated(BaseModel):
         return (*(power for power in powers if power < max_model_len), max_model_len)
 
     def prefill_seconds(self, prompt_tokens: int, buckets: tuple[int, ...]) -> float:
-        """Time one prompt's prefill, padded to the first bucket that holds it."""
-        bucket = next((size for size in buckets if size >= prompt_tokens), buckets[-1])
+        """Time one prompt's prefill, padded to its bucket as the Neuron runtime chooses it."""
+        bucket = bucket_of(prompt_tokens, buckets)
         return (self.prefill_base_ms + self.prefill_ms_per_token * bucket) / 1000
 
     def decode_seconds(self, slots: int) -> float:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from gateway.check import check, check_address
+from gateway.check_report import report
 from gateway.config import AppConfig, ConfigError, load_config, parse_config
 from gateway.environment import serve_environment
-from gateway.plan import plan
 
 SERVE_FILES = sorted((Path(__file__).parents[2] / "deploy" / "serve").glob("*.yaml"))
 
@@ -106,7 +106,7 @@ def test_a_port_in_use_is_refused() -> None:
 @pytest.mark.parametrize("path", SERVE_FILES, ids=lambda path: path.stem)
 def test_the_files_we_ship_are_valid_and_can_be_described(path: Path) -> None:
     loaded = load_config(path)
-    assert re.match(rf"{loaded.models[0].id}: ", str(next(plan(loaded))))
+    assert re.match(rf"{loaded.models[0].id}: ", str(next(report(loaded))))
 
 
 def test_haproxy_outlives_the_longest_stream() -> None:

@@ -9,7 +9,7 @@ from engine import Cpu, Neuron, Simulated
 from gateway.config import AppConfig, ConfigError, ModelConfig
 
 
-def plan(config: AppConfig, lengths: Sequence[int] = ()) -> Iterator[RenderableType]:
+def report(config: AppConfig, lengths: Sequence[int] = ()) -> Iterator[RenderableType]:
     """Say what will be served; `lengths` are prompts whose padding is shown."""
     for model in config.models:
         yield _model_line(model)
@@ -44,7 +44,7 @@ def _replicas(model: ModelConfig) -> str:
 
 def _neuron(model: ModelConfig, lengths: Sequence[int]) -> Iterator[RenderableType]:
     from engine.neuron.plan import plan_of
-    from gateway.neuron_plan import neuron_plan
+    from gateway.check_neuron import neuron_report
 
     found = plan_of(model.id, model.engine)
     for length in lengths:
@@ -53,7 +53,7 @@ def _neuron(model: ModelConfig, lengths: Sequence[int]) -> Iterator[RenderableTy
                 f"--lengths: {length} is not between 1 and {found.prompt_limit}, the longest "
                 "prompt. Leave it out or raise max_prompt_length."
             )
-    yield from neuron_plan(found, lengths)
+    yield from neuron_report(found, lengths)
 
 
 def read_lengths(given: str) -> list[int]:

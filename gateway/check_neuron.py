@@ -10,7 +10,7 @@ from rich.table import Table
 from engine.neuron.plan import Plan
 
 
-def neuron_plan(plan: Plan, lengths: Sequence[int]) -> Iterator[RenderableType]:
+def neuron_report(plan: Plan, lengths: Sequence[int]) -> Iterator[RenderableType]:
     """Show cores, memory, buckets with the padding of these prompt lengths, and the settings."""
     yield from _place(plan)
     yield _memory(plan) or "memory: known once the model's config.json is there"

@@ -1,0 +1,33 @@
+"""Which instances a load needs: arithmetic of memory and steps, and runs faster than time."""
+
+from engine.capacity.fleet import Outcome
+from engine.capacity.packing import Packing, packings, trusted
+from engine.capacity.search import Choice, PlanError, Slo, cheapest, problems, simulate
+from engine.capacity.shape import find_shape, shape_by_hand
+from engine.capacity.workload import Lengths, Load, Workload, WorkloadError, read_workload
+from engine.model_shape import ModelShape as Shape
+from engine.neuron.catalogue import DEGREES, INSTANCES, PRICE_DATE
+
+__all__ = [
+    "DEGREES",
+    "INSTANCES",
+    "PRICE_DATE",
+    "Choice",
+    "Lengths",
+    "Load",
+    "Outcome",
+    "Packing",
+    "PlanError",
+    "Shape",
+    "Slo",
+    "Workload",
+    "WorkloadError",
+    "cheapest",
+    "find_shape",
+    "packings",
+    "problems",
+    "read_workload",
+    "shape_by_hand",
+    "simulate",
+    "trusted",
+]

@@ -1,0 +1,164 @@
+"""`Packing`: one way to use an instance, with what of it fits and what it costs."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Final
+
+from engine.capacity.fleet import Fleet
+from engine.capacity.latency import latencies, published, remarks
+from engine.capacity.workload import Load
+from engine.devices import Neuron, Simulated
+from engine.model_shape import ModelShape
+from engine.neuron.catalogue import ARCHITECTURES, DEGREES, GIB, INSTANCES, Instance
+from engine.neuron.memory import ADVISED_FREE, LEAST_FREE, Memory
+
+SLOTS: Final = (1, 2, 4, 8, 16, 24, 32, 48)  # 48 is the most that was published
+HOST_GIB: Final = 4  # beside the weights: the system, Ray, vLLM; an assumption
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packing:
+    """So many engines of a tensor parallel degree on an instance, with slots of a length.
+
+    `price` is in USD an hour for the instance.
+    """
+
+    shape: ModelShape
+    instance: Instance
+    degree: int
+    slots: int
+    length: int
+    price: float
+
+    @property
+    def replicas(self) -> int:
+        """Count the engines that the instance has cores for."""
+        return self.instance.cores // self.degree
+
+    @property
+    def memory(self) -> Memory:
+        """Give what one engine takes of its cores' memory."""
+        return Memory.of(self.shape, cores=self.degree, slots=self.slots, length=self.length)
+
+    @property
+    def most_slots(self) -> int:
+        """Count the slots that fit with as much memory kept free as AWS advises."""
+        return self.memory.most_tokens(ADVISED_FREE) // self.length
+
+    @cached_property
+    def device(self) -> Simulated:
+        """Give a simulated device with this one's latencies."""
+        return latencies(self.shape, self._neuron, self.length)
+
+    @property
+    def published(self) -> bool:
+        """Whether latencies were published for this degree at all."""
+        return published(self._neuron)
+
+    @property
+    def remarks(self) -> list[str]:
+        """Say what of its latencies was not published."""
+        return remarks(self.shape, self._neuron, self.slots, self.length)
+
+    @property
+    def _neuron(self) -> Neuron:
+        return Neuron.model_validate(
+            {
+                "kind": "neuron",
+                "instance": self.instance.name,
+                "tensor_parallel_size": self.degree,
+            }
+        )
+
+    def problem(self) -> str | None:
+        """Say why this cannot be; None where it can."""
+        shape, degree, memory = self.shape, self.degree, self.memory
+        if shape.architecture not in ARCHITECTURES and shape.architecture != "unknown":
+            return f"{shape.architecture} is not known to the Neuron library"
+        if degree > self.instance.cores:
+            return f"degree {degree} is more than its {self.instance.cores} NeuronCores"
+        if shape.heads % degree:
+            return f"degree {degree} does not divide the model's {shape.heads} attention heads"
+        if self.length > shape.max_position_embeddings:
+            return f"the model was made for {shape.max_position_embeddings} tokens"
+        if shape.weight_bytes / GIB + HOST_GIB > self.instance.host_gib:
+            return (
+                f"its {self.instance.host_gib} GiB of host memory cannot load "
+                f"{shape.weight_bytes / GIB:.1f} GiB of weights"
+            )
+        if memory.most_tokens(LEAST_FREE) < self.length:
+            return (
+                f"{memory.weights / 1e9:.1f} GB of weights leave no room for one slot in the "
+                f"{memory.device / 1e9:.1f} GB of {degree} NeuronCore{'s' * (degree > 1)}"
+            )
+        if not memory.fits:
+            most = memory.most_tokens(LEAST_FREE) // self.length
+            return f"{self.slots} slots do not fit, {most} do"
+        return None
+
+    def fleet(self, instances: int) -> Fleet:
+        """Make so many of these instances."""
+        return Fleet(
+            device=self.device,
+            replicas=instances * self.replicas,
+            slots=self.slots,
+            max_model_len=self.length,
+        )
+
+    def prefill(self, prompt: float) -> float:
+        """Give the seconds of a prompt's prefill."""
+        return self.device.prefill_seconds(round(prompt), self.device.buckets(self.length))
+
+    @property
+    def step(self) -> float:
+        """Give the seconds of a decode step."""
+        return self.device.decode_seconds(self.slots)
+
+    def capacity(self, load: Load) -> float:
+        """Give the requests per second of one instance whose slots are all busy.
+
+        A request takes its prefill, and its steps, which it shares with the other slots.
+        """
+        steps = (load.output_tokens.mean - 1) * self.step / self.slots
+        return self.replicas / (self.prefill(load.prompt_tokens.mean) + steps)
+
+
+def packings(
+    shape: ModelShape,
+    *,
+    length: int,
+    instances: Iterable[str] = INSTANCES,
+    degrees: Iterable[int] = DEGREES,
+    slots: int | None = None,
+    price: float | None = None,
+) -> Iterator[Packing]:
+    """Give every way to use these instances; without `slots`, with as many as are advised."""
+    for name in instances:
+        instance = INSTANCES[name]
+        for degree in degrees:
+            one = Packing(
+                shape=shape,
+                instance=instance,
+                degree=degree,
+                slots=slots or 1,
+                length=length,
+                price=instance.price if price is None else price,
+            )
+            yield one if slots else replaced(one, advised(one.most_slots))
+
+
+def trusted(ways: Iterable[Packing]) -> list[Packing]:
+    """Give those that fit; where there are some with published latencies, only these."""
+    fitting = [way for way in ways if way.problem() is None]
+    return [way for way in fitting if way.published] or fitting
+
+
+def advised(most: int) -> int:
+    """Give the largest usual count of slots that is no more than fits; 1 where none fits."""
+    return max((count for count in SLOTS if count <= most), default=1)
+
+
+def replaced(packing: Packing, slots: int) -> Packing:
+    """Give the same with other slots."""
+    return replace(packing, slots=slots)

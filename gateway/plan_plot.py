@@ -1,0 +1,48 @@
+"""Latency against load as a picture."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from engine.capacity import Choice, Outcome, PlanError
+
+SHARES: Final = (0.5, 0.95, 0.99)
+
+
+def draw(file: Path, best: Choice, seen: Sequence[Outcome]) -> None:
+    """Write a PNG of TTFT and TPOT against requests per second; raises PlanError."""
+    try:
+        import matplotlib as mpl
+    except ImportError:
+        raise PlanError("--plot: needs matplotlib. Install neuron-gateway[plots].") from None
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, 2, figsize=(10, 4))
+    rates = [one.requests_per_second for one in seen]
+    _lines(axes[0], rates, "TTFT, s", [[one.ttft.quantile(q) for one in seen] for q in SHARES])
+    tpot = [[1000 * one.tpot.quantile(q) for one in seen] for q in SHARES]
+    _lines(axes[1], rates, "TPOT, ms", tpot)
+    axes[0].set_yscale("log")
+    packing = best.packing
+    figure.suptitle(
+        f"{best.instances} x {packing.instance.name}, {packing.replicas} x degree "
+        f"{packing.degree}, {packing.slots} slots (simulated)"
+    )
+    figure.tight_layout()
+    try:
+        figure.savefig(file, format="png", dpi=110)
+    except OSError as error:
+        raise PlanError(f"--plot: {file} cannot be written ({error.strerror}).") from None
+    finally:
+        pyplot.close(figure)
+
+
+def _lines(axis: Any, rates: Sequence[float], name: str, lines: Sequence[Sequence[float]]) -> None:
+    for share, values in zip(SHARES, lines, strict=True):
+        axis.plot(rates, values, marker="o", label=f"p{100 * share:g}")
+    axis.set_xlabel("requests/s")
+    axis.set_ylabel(name)
+    axis.set_ylim(bottom=None if name.startswith("TTFT") else 0)
+    axis.grid(alpha=0.3)
+    axis.legend(frameon=False)

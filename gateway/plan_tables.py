@@ -1,0 +1,126 @@
+"""The tables of `neuron-gateway plan`."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from rich.console import RenderableType
+from rich.table import Table
+
+from engine.capacity import PRICE_DATE, Choice, Load, Outcome, Packing, Slo, simulate
+
+SHARES: Final = (0.1, 0.25, 0.5, 0.7, 0.8, 0.9)  # of the load at which all slots are busy
+BAR: Final = 16  # characters of the longest bar
+
+
+def candidates(ways: Sequence[Packing], load: Load) -> Iterator[RenderableType]:
+    """Show every way to use the instances with what it yields, and why others cannot be."""
+    table = _table(
+        "instance", "engines", "slots", "free", "step ms", "prompt ms", "req/s", "tokens/s", "$/M"
+    )
+    refused = []
+    for way in ways:
+        problem = way.problem()
+        if problem is None:
+            table.add_row(*_yield(way, load))
+        elif way.degree <= way.instance.cores:
+            refused.append(f"{way.instance.name}, degree {way.degree}: {problem}")
+    table.caption = (
+        f"prompts of {load.prompt_tokens.mean:.0f} tokens, answers of "
+        f"{load.output_tokens.mean:.0f}, all slots busy; on demand, us-east-1, {PRICE_DATE}, or "
+        "as --price says; ~ marks a degree for which no latencies were published"
+    )
+    yield table
+    yield "\n".join(("do not fit:", *refused)) if refused else ""
+
+
+def _yield(way: Packing, load: Load) -> tuple[str, ...]:
+    rate = way.capacity(load)
+    tokens = rate * load.output_tokens.mean
+    return (
+        way.instance.name,
+        f"{way.replicas} x TP{way.degree}{'' if way.published else ' ~'}",
+        str(way.slots),
+        f"{way.memory.free:.0%}",
+        f"{1000 * way.step:.1f}",
+        f"{1000 * way.prefill(load.prompt_tokens.mean):.0f}",
+        f"{rate:.2f}",
+        f"{tokens:,.0f}",
+        f"{way.price / 3600 / tokens * 1e6:.2f}",
+    )
+
+
+def details(packing: Packing) -> Iterator[RenderableType]:
+    """Show the memory of one way, and where its latencies come from."""
+    memory, cores = packing.memory, packing.degree
+    yield (
+        f"\n{packing.instance.name}, {packing.replicas} x degree {cores}, {packing.slots} slots of "
+        f"{packing.length} tokens: ${packing.price:g} an hour"
+    )
+    yield (
+        f"memory of a NeuronCore: {memory.weights / cores / 1e9:.2f} GB weights, "
+        f"{memory.kv / cores / 1e9:.2f} KV cache, "
+        f"{(memory.device - memory.total) / cores / 1e9:.2f} free of "
+        f"{memory.device / cores / 1e9:.2f}; {packing.most_slots} slots are the most with 20 % free"
+    )
+    yield from packing.remarks
+
+
+def choices(found: Sequence[Choice], slo: Slo) -> Table:
+    """Show the fleets that hold a service level, the cheapest first."""
+    place = f"p{100 * slo.share:g}"
+    table = _table(
+        "instances", "engines", "slots", "$/hour", f"TTFT {place}", f"TPOT {place}", "tokens/s",
+        "busy", "$/M",
+    )  # fmt: skip
+    for choice in found:
+        packing, seen = choice.packing, choice.outcome
+        table.add_row(
+            f"{choice.instances} x {packing.instance.name}",
+            f"{packing.replicas} x TP{packing.degree}",
+            str(packing.slots),
+            f"{choice.dollars:.2f}",
+            f"{seen.ttft.quantile(slo.share):.2f} s",
+            f"{1000 * seen.tpot.quantile(slo.share):.1f} ms",
+            f"{seen.tokens_per_second:,.0f}",
+            f"{seen.busy:.0%}",
+            f"{choice.dollars_per_million:.2f}",
+        )
+    table.caption = f"{slo}; the cheapest is first, those that must cost more are left out"
+    return table
+
+
+def at_loads(best: Choice, load: Load) -> list[Outcome]:
+    """Run a fleet at some shares of the load that fills it."""
+    full = best.instances * best.packing.capacity(load) / load.requests_per_second
+    return [simulate(best.packing, best.instances, load, share * full) for share in SHARES]
+
+
+def loads(best: Choice, seen: Sequence[Outcome]) -> Table:
+    """Show latency against load."""
+    table = _table("load", "req/s", "tokens/s", "TTFT p50", "p99", "TPOT p50", "p99", "$/M", "")
+    most = max(one.ttft.quantile(0.99) for one in seen)
+    for share, one in zip(SHARES, seen, strict=True):
+        first = one.ttft.quantile(0.99)
+        table.add_row(
+            f"{share:.0%}",
+            f"{one.requests_per_second:.2f}",
+            f"{one.tokens_per_second:,.0f}",
+            f"{one.ttft.quantile(0.5):.2f} s",
+            f"{first:.2f}",
+            f"{1000 * one.tpot.quantile(0.5):.0f} ms",
+            f"{1000 * one.tpot.quantile(0.99):.0f}",
+            f"{best.dollars / 3600 / one.tokens_per_second * 1e6:.2f}",
+            "█" * max(1, round(BAR * first / most)),
+        )
+    table.caption = (
+        f"{best.instances} x {best.packing.instance.name}, requests at random times; bars are "
+        "TTFT p99"
+    )
+    return table
+
+
+def _table(*names: str) -> Table:
+    table = Table(caption_justify="left")
+    for name in names:
+        table.add_column(name, justify="right" if name else "left", no_wrap=True)
+    return table
