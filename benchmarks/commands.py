@@ -54,7 +54,7 @@ def vllm(peers: Path) -> Command:
         (python, "-m", "vllm.entrypoints.openai.api_server", *options),
         f"http://127.0.0.1:{port}/v1",
         MODEL,
-        {"VLLM_NO_USAGE_STATS": "1"},
+        {"VLLM_NO_USAGE_STATS": "1"} | all_threads(),
     )
 
 
@@ -103,7 +103,13 @@ def ray_serve_llm(peers: Path, *, mock: bool) -> Command:
         ),
         f"http://127.0.0.1:{port}/v1",
         MODEL,
-        {"RAY_USAGE_STATS_ENABLED": "0", "VLLM_CPU_KVCACHE_SPACE": "1"} | (mocked if mock else {}),
+        {
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_worker_niceness": "0",  # as with ours
+            "VLLM_CPU_KVCACHE_SPACE": "1",
+        }
+        | all_threads()
+        | (mocked if mock else {}),
     )
 
 
@@ -116,6 +122,11 @@ def bare(name: str, frames: Path, more: tuple[str, ...]) -> Command:
         f"http://127.0.0.1:{port}/v1",
         SIMULATED,
     )
+
+
+def all_threads() -> dict[str, str]:
+    """Let vLLM compute on all cores, as the gateway does; by itself it leaves one of them out."""
+    return {"VLLM_CPU_OMP_THREADS_BIND": f"0-{(os.cpu_count() or 1) - 1}"}
 
 
 def free_port() -> int:

@@ -161,4 +161,4 @@ def _started(command: Command, output: int) -> "subprocess.Popen[bytes]":
 
 
 def _title(process: psutil.Process) -> str:
-    return " ".join(process.cmdline()) or process.name()
+    return " ".join((process.name(), *process.cmdline()))

@@ -6,14 +6,15 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 _POLL_SECONDS: Final = 0.5
 
 
 @contextlib.contextmanager
-def dying_with_me() -> Iterator[None]:
-    """Let processes that are forked inside follow this one into its death.
+def dying_with_me(name: str) -> Iterator[None]:
+    """Let processes that are forked inside follow this one into its death, and have this name.
 
     vLLM's EngineCore goes on for ever once its parent was killed, and keeps memory, sockets and
     cores. The kernel's parent-death signal is no help: it watches the thread that forked.
@@ -23,6 +24,7 @@ def dying_with_me() -> Iterator[None]:
     def follow() -> None:
         if armed:
             follow_into_death(parent)
+            _rename(name)
 
     os.register_at_fork(after_in_child=follow)  # for good: hence the switch
     try:
@@ -40,3 +42,9 @@ def _end_after(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(_POLL_SECONDS)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _rename(name: str) -> None:
+    """Set the name that `top` shows, of 15 characters; vLLM cannot, where Ray set it before."""
+    with contextlib.suppress(OSError):  # no Linux
+        Path("/proc/self/comm").write_text(name[:15], "ascii")

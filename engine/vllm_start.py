@@ -22,7 +22,7 @@ def make_async_llm(
     _set(environment)  # again: the platform's checks have overwritten some of it
     if environment["VLLM_WORKER_MULTIPROC_METHOD"] == "fork":
         _let_ray_actors_fork()
-    with dying_with_me():
+    with dying_with_me("VLLM::EngineCore"):
         return AsyncLLM.from_vllm_config(
             vllm_config,
             usage_context=usage,

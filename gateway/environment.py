@@ -29,6 +29,8 @@ def serve_environment(config: AppConfig) -> dict[str, str]:
         "RAY_SERVE_LOG_TO_STDERR": "0",
         "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1000",
         "RAY_USAGE_STATS_ENABLED": "0",
+        # Ray's 15 would let anything else on the machine go before an answer that is awaited.
+        "RAY_worker_niceness": "0",
         # Ray would give an actor without CPUs of its own one thread.
         "OMP_NUM_THREADS": str(os.cpu_count() or 1),
     }

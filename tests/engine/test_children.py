@@ -12,7 +12,7 @@ from engine.children import dying_with_me
 if __name__ == "__main__":
     fork = multiprocessing.get_context("fork")
     inside, outside = (fork.Process(target=time.sleep, args=(30,)) for _ in range(2))
-    with dying_with_me():
+    with dying_with_me("VLLM::EngineCore"):
         inside.start()
     outside.start()
     print(inside.pid, outside.pid, flush=True)
@@ -31,6 +31,7 @@ def test_a_child_follows_its_killed_parent_and_others_do_not() -> None:
         inside, outside = map(int, parent.stdout.readline().split())
         time.sleep(0.6)
         assert is_alive(inside)
+        assert Path(f"/proc/{inside}/comm").read_text() == "VLLM::EngineCor\n"
         parent.kill()
     deadline = time.monotonic() + 5
     while is_alive(inside) and time.monotonic() < deadline:
