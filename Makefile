@@ -1,5 +1,5 @@
 # The words of this project. `make serve` runs the gateway, `make test` passes the tests.
-.PHONY: install lock check fix test test-clients test-vllm test-ray test-neuron-lab test-neuron serve simulated bench bench-full lock-peers peers clean
+.PHONY: install lock check fix test test-clients test-vllm test-ray test-neuron-lab test-neuron serve chat examples simulated bench bench-full lock-peers peers clean
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -11,6 +11,7 @@ TORCH := $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS),--torch-backend c
 PINS := --constraint constraints.txt --override overrides.txt $(TORCH)
 CONFIG ?= deploy/serve/cpu.yaml
 NPM_CLIENT := tests/clients/npm
+EXAMPLES := clients/examples
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -39,12 +40,14 @@ lock: .venv/uv
 	  t = re.sub(r"(?m)^(torch==\S+) \\\n(?:    --hash.*\n)+", r"\1\n", p.read_text()); \
 	  pathlib.Path("constraints.txt").write_text("# Made by make lock. torch has no hash: its CPU builds differ by Python and platform.\n" + t); p.unlink()'
 
-# The peers' pins, from the newest releases that their .in files admit.
+# The pins of peers and examples, from the newest releases that their .in files admit.
 lock-peers: .venv/uv
 	for name in vllm ray-serve-llm litellm; do \
 	  $(UV) pip compile benchmarks/peers/$$name.in --python-version 3.11 --upgrade --quiet $(TORCH) \
 	  --override benchmarks/peers/overrides.txt --no-header --no-annotate --no-emit-index-url \
 	  --no-emit-find-links --output-file benchmarks/peers/$$name.txt || exit 1; done
+	$(UV) pip compile $(EXAMPLES)/requirements.in --python-version 3.11 --upgrade --quiet --no-header \
+	  --no-annotate --no-emit-index-url --generate-hashes --output-file $(EXAMPLES)/requirements.txt
 	sed -i 's/^\(torch==[0-9.]*\)+cpu$$/\1/' benchmarks/peers/*.txt
 
 ## check      ruff, mypy --strict, import-linter
@@ -64,12 +67,20 @@ test: .venv/installed
 	$(BIN)/python -m pytest
 
 ## test-clients  the tests with clients beside the SDK for Python: npm's SDK, LangChain
-test-clients: .venv/installed $(NPM_CLIENT)/node_modules/.package-lock.json
+test-clients: .venv/installed $(NPM_CLIENT)/node_modules/.package-lock.json examples
 	$(BIN)/python -m pytest -m clients
 
-$(NPM_CLIENT)/node_modules/.package-lock.json: $(NPM_CLIENT)/package.json $(NPM_CLIENT)/package-lock.json
-	@if command -v npm >/dev/null; then npm ci --prefix $(NPM_CLIENT) && touch $@; \
+%/node_modules/.package-lock.json: %/package.json %/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --prefix $* && touch $@; \
 	else echo 'npm is not installed: the tests that need it are skipped'; fi
+
+## examples   the libraries of clients/examples, in an environment of their own
+examples: .examples/installed $(EXAMPLES)/node_modules/.package-lock.json
+
+.examples/installed: .venv/uv $(EXAMPLES)/requirements.txt
+	$(BIN)/python -m venv --clear --without-pip .examples
+	VIRTUAL_ENV=.examples $(UV) pip install --require-hashes --requirement $(EXAMPLES)/requirements.txt
+	@touch $@
 
 ## test-ray   the tests under a real Ray Serve, with the simulated engine
 test-ray: .venv/installed
@@ -95,6 +106,10 @@ test-neuron:
 serve: .venv/installed
 	$(BIN)/neuron-gateway serve $(CONFIG)
 
+## chat       a chat in the browser with what `make serve` serves, on http://127.0.0.1:7860
+chat: .venv/installed
+	$(BIN)/python -m clients.gradio_chat
+
 ## simulated  the same on a simulated device
 simulated: .venv/installed
 	$(BIN)/neuron-gateway serve deploy/serve/simulated.yaml
@@ -112,4 +127,4 @@ bench-full: peers
 	$(BIN)/python -m benchmarks compare --full
 
 clean:
-	rm -rf .venv .lab .peers $(NPM_CLIENT)/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .lab .peers .examples $(NPM_CLIENT)/node_modules $(EXAMPLES)/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

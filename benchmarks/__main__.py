@@ -10,11 +10,13 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.compare import compare
+from benchmarks.figures import quantile
 from benchmarks.frames import CASES, measured
 from benchmarks.hook import measured as guards
 from benchmarks.idle import idle as hold
 from benchmarks.load import body
 from benchmarks.overload import capacity, offer
+from benchmarks.page import sessions
 from benchmarks.streams import first_model, spread, stream, tokens_per_second
 from benchmarks.workloads import Workload
 
@@ -63,6 +65,21 @@ def overload(
 def idle(url: Url, pid: int, streams: int = 1000, tokens: int = 20) -> None:
     """Hold many streams of one token a second; PID is the server's, to see its memory."""
     asyncio.run(_idle(url, pid, streams, tokens))
+
+
+@app.command()
+def page(
+    url: Annotated[str, typer.Argument(help="the web chat, e.g. http://127.0.0.1:7860")],
+    model: str = "sim", visitors: int = 50,
+) -> None:  # fmt: skip
+    """Let visitors of the web chat ask at once; give when they see words, and how steadily."""
+    seen = asyncio.run(sessions(url, model, visitors))
+    table = Table("what", "median (range), ms", "p99, ms")
+    gaps = [gap for one in seen for gap in one.gaps]
+    for name, times in (("first word", [one.first for one in seen]), ("between updates", gaps)):
+        place = f"{1000 * quantile(times, 0.99):.0f}"
+        table.add_row(name, spread([1000 * time for time in times], 0), place)
+    console.print(table)
 
 
 async def _overload(

@@ -36,6 +36,7 @@ def gateway(file: str, name: str = GATEWAY, model: str = SIMULATED) -> Command:
             "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
             "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
         },
+        says="(ready after",  # the last replica too
     )
 
 

@@ -27,7 +27,10 @@ class ServerFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """How a server is started and asked; `behind` serves what this one passes on."""
+    """How a server is started and asked; `behind` serves what this one passes on.
+
+    One that `says` something when all of it is up is not asked before.
+    """
 
     name: str
     arguments: tuple[str, ...]
@@ -35,6 +38,7 @@ class Command:
     model: str
     environment: dict[str, str] = field(default_factory=dict)
     behind: "Process | None" = None
+    says: str = ""
 
 
 class Process:
@@ -98,6 +102,8 @@ class Process:
         )
 
     def _answers(self) -> bool:
+        if self.command.says not in self.log.read_text("utf-8", "replace"):
+            return False
         message = {"role": "user", "content": "Hello."}
         request = {"model": self.command.model, "messages": [message], "max_tokens": 2}
         url, headers = f"{self.url}/chat/completions", {"authorization": f"Bearer {KEYS[0]}"}

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from gateway.chat_command import chat
 from gateway.check import check as check_config
 from gateway.check import check_address, check_exposure, check_serve
 from gateway.check_report import read_lengths, report
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.add_typer(key_commands, name="keys")
 app.command()(plan)
+app.command()(chat)
 ConfigFile = Annotated[
     Path | None, typer.Argument(help="A Ray Serve config file; without one, a CPU default.")
 ]

@@ -29,11 +29,11 @@ def simulated(device: dict[str, Any] | None = None, **parts: Any) -> AppConfig:
 
 
 @contextlib.contextmanager
-def running(config: AppConfig) -> Iterator[str]:
+def running(config: AppConfig, port: int = 0) -> Iterator[str]:
     """Serve the app under uvicorn in a thread; gives its URL."""
     engines = {model.id: create_engine(model.id, model.engine) for model in config.models}
     app = create_app(config, engines)
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server(("127.0.0.1", port))
     server = uvicorn.Server(
         uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, lifespan="on")
     )

@@ -1,0 +1,1 @@
+"""Clients of the gateway; all they know of it is a URL."""
