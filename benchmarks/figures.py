@@ -73,6 +73,7 @@ class Run:
     number: int
     timings: Timings
     usage: Usage
+    idle: float = 0.0  # CPU seconds a second outside the engine while nobody asks
 
     def figures(self) -> dict[str, float]:
         """Give every figure by its name, as reports have it."""
@@ -82,6 +83,7 @@ class Run:
             "tokens/s": seen.tokens / seen.seconds,
             "server CPU s per 1,000 tokens": self.usage.cpu / thousand,
             "of it outside the engine": self.usage.outside / thousand,
+            "of it for the load": (self.usage.outside - self.idle * seen.seconds) / thousand,
             "memory, MiB": self.usage.memory,
             "client, of a core": seen.client,
         }

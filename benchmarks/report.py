@@ -26,10 +26,14 @@ COLUMNS: Final = {
     "TPOT p50, ms": 2,
     "E2E p50, ms": 0,
     "of it outside the engine": 3,
+    "of it for the load": 3,
     "memory, MiB": 0,
     "client, of a core": 2,
 }
-HEADS: Final = {"of it outside the engine": "CPU s per 1,000 tokens outside the engine"}
+HEADS: Final = {
+    "of it outside the engine": "CPU s per 1,000 tokens outside the engine",
+    "of it for the load": "of it above idle",
+}
 RATIOS: Final = ("tokens/s", "TTFT p50, ms", "of it outside the engine")
 
 

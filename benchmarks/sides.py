@@ -1,5 +1,6 @@
 """What is compared: a server under a load, or an engine without any server."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ class Side(Protocol):
 
     def run(self, load: Load, workload: Workload) -> tuple[Timings, Usage]:
         """Run a workload; raises ServerFailed."""
+
+    def idle(self, seconds: float) -> float:
+        """Measure the CPU seconds a second, outside the engine, while nobody asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,12 @@ class Server:
             raise ServerFailed(f"{self.name} failed during {workload.name}: {error}") from error
         return timings, self.process.usage().since(before)
 
+    def idle(self, seconds: float) -> float:
+        """Measure the CPU seconds a second, outside the engine, while nobody asks."""
+        before = self.process.usage()
+        time.sleep(seconds)
+        return self.process.usage().since(before).outside / seconds
+
 
 @dataclass(frozen=True, slots=True)
 class Alone:
@@ -64,6 +74,11 @@ class Alone:
         """Run a workload with as many engines as there would be replicas."""
         del load
         return engines_alone(self.profile, self.replicas, self.slots, workload), Usage(0, 0, 0)
+
+    def idle(self, seconds: float) -> float:
+        """Use nothing."""
+        del seconds
+        return 0.0
 
 
 @contextmanager

@@ -1,14 +1,18 @@
 """Runs comparisons: all sides up at once, their runs in alternation."""
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Final
 
 from benchmarks.figures import Run
 from benchmarks.scenarios import Scenario
 from benchmarks.sides import Side
 from benchmarks.workloads import Workload
 
+QUIET_SECONDS: Final = 1.5
+IDLE_SECONDS: Final = 3
 Report = Callable[[str], None]
 
 
@@ -44,16 +48,28 @@ def compare(scenario: Scenario, report: Report) -> Comparison:
 
 def _runs(scenario: Scenario, sides: list[Side], report: Report) -> Iterator[Run]:
     report(f"{scenario.key}: warm-up")
-    list(_round(scenario, sides, scenario.workloads[0], 0))
+    list(_round(scenario, sides, scenario.workloads[0], 0, {}))
+    time.sleep(QUIET_SECONDS)
+    idle = {side.name: side.idle(IDLE_SECONDS) for side in sides}
     for workload in scenario.workloads:
         for number in range(scenario.runs):
             report(f"{scenario.key}: {workload.name}, run {number + 1} of {scenario.runs}")
-            yield from _round(scenario, sides, workload, number)
+            yield from _round(scenario, sides, workload, number, idle)
 
 
-def _round(scenario: Scenario, sides: list[Side], workload: Workload, number: int) -> Iterator[Run]:
-    """Run every side once; who is first changes from round to round."""
+def _round(
+    scenario: Scenario,
+    sides: list[Side],
+    workload: Workload,
+    number: int,
+    idle: Mapping[str, float],
+) -> Iterator[Run]:
+    """Run every side once; who is first changes from round to round.
+
+    Each waits until the one before is quiet: vLLM's workers spin for a second after the last token.
+    """
     first = number % len(sides)
     for side in (*sides[first:], *sides[:first]):
+        time.sleep(QUIET_SECONDS)
         timings, usage = side.run(scenario.load, workload)
-        yield Run(side.name, workload.name, number, timings, usage)
+        yield Run(side.name, workload.name, number, timings, usage, idle.get(side.name, 0.0))

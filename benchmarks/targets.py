@@ -58,6 +58,8 @@ def _of(comparison: Comparison, side: str, workload: str) -> Iterator[Target]:
         yield Target(f"TTFT p50, {where}", 1.05, against("TTFT p50, ms"), at_most=True)
         outside = "of it outside the engine"
         yield Target(f"CPU outside the engine, {where}", 0.5, against(outside), at_most=True)
+        above = "of it for the load"
+        yield Target(f"the same above idle, {where}", 0.5, against(above), at_most=True)
     elif key == "ceiling" and side.startswith("bare uvicorn, a turn"):
         yield Target(f"chunks/s, {where}", 0.8, against("chunks/s"))
     elif key == "ceiling" and side.startswith(RAY_SERVE_LLM):

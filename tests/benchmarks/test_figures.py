@@ -40,12 +40,13 @@ def test_ratios_are_of_pairs_of_runs() -> None:
 def test_figures_follow_from_timings_and_usage() -> None:
     times = Quantiles(1, 2, 3)
     timings = Timings(4, 2000, 10, times, times, times, client=0.5, frames=3000)
-    figures = Run("ours", "chat", 0, timings, Usage(cpu=8, outside=3, memory=100)).figures()
+    figures = Run("ours", "chat", 0, timings, Usage(cpu=8, outside=3, memory=100), 0.1).figures()
     assert figures["requests/s"] == 0.4
     assert figures["tokens/s"] == 200
     assert figures["chunks/s"] == 300
     assert figures["server CPU s per 1,000 tokens"] == 4
     assert figures["of it outside the engine"] == 1.5
+    assert figures["of it for the load"] == 1.0  # 0.1 of a core for 10 s was idle
     assert (figures["TTFT p50, ms"], figures["E2E p99, ms"]) == (1, 3)
 
 
