@@ -20,13 +20,14 @@ TITLE: Final = "neuron-gateway chat"
 LONGEST: Final = 200_000  # characters of one message
 REDRAW_SECONDS: Final = 0.06  # between two looks at a growing answer; the first is at once
 ATTEMPTS: Final = 3  # of a question that the gateway is too busy for
-LATEX: Final = [
+LATEX: Final[list[dict[str, str | bool]]] = [
     {"left": "$$", "right": "$$", "display": True},
     {"left": "\\[", "right": "\\]", "display": True},
     {"left": "\\(", "right": "\\)", "display": False},
 ]
 CSS: Final = """
-.gradio-container { max-width: 900px !important; margin: auto !important; }
+.gradio-container { max-width: 900px !important; width: 100% !important;
+  margin: auto !important; }
 footer { display: none !important; }
 @media (max-width: 640px) { .gradio-container { padding: 4px !important; } }
 """
@@ -44,9 +45,8 @@ class Page:
 
     def blocks(self) -> gr.Blocks:
         """Lay the page out and wire it."""
-        with gr.Blocks(
-            title="neuron-gateway chat", analytics_enabled=False, fill_height=True
-        ) as page:
+        page: gr.Blocks = gr.Blocks(title=TITLE, analytics_enabled=False, fill_height=True)
+        with page:
             kept = gr.BrowserState([], storage_key="neuron-gateway-chat")
             with gr.Row(equal_height=True):
                 model = gr.Dropdown(label="Model", choices=[], elem_id="model", scale=3)
@@ -107,8 +107,10 @@ class Page:
         running = [event.success(**answer) for event in (asked, again, edited)]
         for event in running:
             event.then(**keep)
-        box.stop(lambda: FREE, None, box, cancels=running, **quiet).then(**keep)
-        new.click(lambda: ([], FREE), None, [chat, box], cancels=running, **quiet).then(**keep)
+        stopped = box.stop(None, cancels=running, **quiet)
+        stopped.then(lambda: FREE, None, box, **quiet).then(**keep)
+        left = new.click(None, cancels=running, **quiet)
+        left.then(lambda: ([], FREE), None, [chat, box], **quiet).then(**keep)
 
     async def look(self, chosen: str | None, key: str) -> tuple[Any, Any]:
         """Ask which models there are, and whether a key is wanted."""
@@ -218,14 +220,12 @@ def create_app(url: str, key: str) -> FastAPI:
     def healthz() -> dict[str, str]:
         return {"status": "ok"}
 
-    fonts = ["system-ui", "sans-serif"]
-    theme = gr.themes.Soft(
-        primary_hue="emerald", font=fonts, font_mono=["ui-monospace", "monospace"]
-    )
+    # The system's own fonts: nothing is fetched from elsewhere.
+    fonts, mono = ["system-ui", "sans-serif"], ["ui-monospace", "monospace"]
+    theme = gr.themes.Soft(primary_hue="emerald", font=fonts, font_mono=mono)
     blocks = Page(url, key).blocks().queue(default_concurrency_limit=None)
-    return gr.mount_gradio_app(
-        app, blocks, "", theme=theme, css=CSS, footer_links=[], show_error=True
-    )
+    gr.mount_gradio_app(app, blocks, "", theme=theme, css=CSS, footer_links=[], show_error=False)
+    return app
 
 
 def main(

@@ -42,11 +42,13 @@ def _answers(url: str) -> bool:
 class Chat:
     """The page as a person sees it."""
 
-    def __init__(self, page: Any, address: str) -> None:
+    def __init__(self, page: Any, address: str, *, knows_models: bool = True) -> None:
         self.page = page
         page.goto(address)
         self.box = page.locator("#message textarea")
         self.box.wait_for()
+        if knows_models:
+            until(lambda: page.locator("#model input").input_value(), 15)
 
     def type(self, text: str) -> None:
         self.box.fill(text)
