@@ -33,6 +33,8 @@ def chat(
             known = asyncio.run(models(client(base, client_key())))
         except Failed as error:
             raise ConfigError(str(error)) from None
+        if not known:
+            raise ConfigError(f"--url: {base} serves no model that this key may use.")
         if model and model not in known:
             raise ConfigError(f"--model: {model} is not served there. Give {', '.join(known)}.")
         settings = Settings(

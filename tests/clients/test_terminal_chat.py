@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gateway.keys import new_key
 from tests.conftest import running, simulated
 from tests.serving import until
 
@@ -65,6 +66,18 @@ def test_a_gateway_that_is_not_there_is_told_in_a_sentence() -> None:
     assert done.returncode == 2
     assert "cannot be reached. Is it running?" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_key_that_may_use_no_model_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "keys.yaml"
+    key = new_key(file, "alice", models=("another",))
+    with running(simulated(keys_file=str(file))) as url:
+        done = subprocess.run(
+            [*CHAT, "--url", f"{url}/v1", "Hello"], capture_output=True, text=True, timeout=20,
+            env=os.environ | {"OPENAI_API_KEY": key},
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert "serves no model that this key may use" in done.stderr
 
 
 class Terminal:
