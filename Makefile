@@ -1,5 +1,5 @@
 # The words of this project. `make serve` runs the gateway, `make test` passes the tests.
-.PHONY: install lock check fix test test-clients test-vllm test-ray test-neuron-lab test-neuron serve chat examples simulated bench bench-full lock-peers peers clean
+.PHONY: install lock check fix test test-clients test-vllm test-ray test-deploy test-images rendered test-neuron-lab test-neuron serve chat examples simulated bench bench-full lock-peers peers clean
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -84,11 +84,23 @@ examples: .examples/installed $(EXAMPLES)/node_modules/.package-lock.json
 
 ## test-ray   the tests under a real Ray Serve, with the simulated engine
 test-ray: .venv/installed
-	$(BIN)/python -m pytest -m 'ray and not vllm'
+	$(BIN)/python -m pytest -m 'ray and not vllm and not deploy'
 
 ## test-vllm  the tests with the real vLLM engine on the CPU
 test-vllm: .venv/installed
 	$(BIN)/python -m pytest -m vllm
+
+## test-deploy  deploy/: manifests, Terraform, scripts, rules, NGINX, `serve deploy`; no account
+test-deploy: .venv/installed
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m deploy tests/deploy
+
+## test-images  the images of gateway and web chat, built and run (root, buildah, debootstrap)
+test-images: .venv/installed
+	$(BIN)/python -m pytest -m images tests/deploy
+
+## rendered   the files of deploy/ that are made from others
+rendered: .venv/installed
+	$(BIN)/python -m tests.deploy.rendered
 
 ## test-neuron-lab PLUGIN=DIR  the tests with the real code of a Neuron plugin, without hardware
 test-neuron-lab: .venv/installed

@@ -10,6 +10,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.compare import compare
+from benchmarks.eye import Relay, delays, opened, web_chat
 from benchmarks.figures import quantile
 from benchmarks.frames import CASES, measured
 from benchmarks.hook import measured as guards
@@ -79,6 +80,21 @@ def page(
     for name, times in (("first word", [one.first for one in seen]), ("between updates", gaps)):
         place = f"{1000 * quantile(times, 0.99):.0f}"
         table.add_row(name, spread([1000 * time for time in times], 0), place)
+    console.print(table)
+
+
+@app.command()
+def eye(
+    url: Annotated[str, typer.Argument(help="the gateway, e.g. http://127.0.0.1:8000")],
+    runs: int = 20, chromium: str = "/usr/bin/chromium",
+) -> None:  # fmt: skip
+    """Give the time from the gateway's first token to its picture in a browser's web chat."""
+    relay = Relay(url)
+    with relay.running() as between, web_chat(between) as chat, opened(chat, chromium) as page:
+        seen = list(track(delays(relay, page, runs), "runs", total=runs, console=console))
+    table = Table("what", "median (range), ms", "p90, ms")
+    milliseconds = [1000 * one for one in seen]
+    table.add_row("first token", spread(milliseconds, 0), f"{quantile(milliseconds, 0.9):.0f}")
     console.print(table)
 
 

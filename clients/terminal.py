@@ -28,6 +28,7 @@ class Chat:
         self._settings = settings
         self._console = console
         self._history: list[Message] = []
+        self._said = Answer()  # kept as it grows, since it may break off
         self._runner = asyncio.Runner()  # one loop, for the client's connections belong to it
         self._commands: dict[str, Callable[[str], None]] = {
             "/model": self._model,
@@ -66,43 +67,41 @@ class Chat:
     def _answer(self, text: str) -> None:
         """Ask, show, and keep both; what failed before its first word is not kept."""
         self._history.append({"role": "user", "content": text})
-        answer = Answer()
+        self._said = Answer()
         try:
             show = self._shown if self._console.is_terminal else self._plain
-            answer = self._runner.run(show())
+            self._runner.run(show())
         finally:
-            if answer.text:
-                self._history.append({"role": "assistant", "content": answer.text})
+            if self._said.text:
+                self._history.append({"role": "assistant", "content": self._said.text})
             else:
                 self._history.pop()
 
-    async def _shown(self) -> Answer:
+    async def _shown(self) -> None:
         """Show Markdown as it grows; Ctrl-C ends it and keeps what is there."""
-        answer, end = Answer(), ""
+        end = ""
         with Live(
             console=self._console, refresh_per_second=12, vertical_overflow="visible"
         ) as live:
             try:
                 async with aclosing(ask(self._server, self._settings, self._history)) as growing:
-                    async for answer in growing:
-                        live.update(Markdown(answer.text))
+                    async for self._said in growing:
+                        live.update(Markdown(self._said.text))
             except asyncio.CancelledError:  # Ctrl-C
                 end = "stopped"
             except Failed as error:
                 end = str(error)
-        self._tell(end or answer.line())
-        return answer
+        self._tell(end or self._said.line())
 
-    async def _plain(self) -> Answer:
+    async def _plain(self) -> None:
         """Write the text as it comes and nothing else."""
-        answer, written = Answer(), 0
+        written = 0
         async with aclosing(ask(self._server, self._settings, self._history)) as growing:
-            async for answer in growing:
-                self._console.file.write(answer.text[written:])
+            async for self._said in growing:
+                self._console.file.write(self._said.text[written:])
                 self._console.file.flush()
-                written = len(answer.text)
+                written = len(self._said.text)
         self._console.file.write("\n")
-        return answer
 
     def _model(self, name: str) -> None:
         known = self._runner.run(models(self._server))

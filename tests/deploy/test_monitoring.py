@@ -9,10 +9,18 @@ from pathlib import Path
 import pytest
 import yaml
 
+from engine.neuron.catalogue import INSTANCES
 from gateway.metrics import METRICS, PREFIX
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "monitoring"
 ALERTS, DASHBOARD = FOLDER / "alerts.yaml", FOLDER / "dashboards" / "gateway.json"
+DASHBOARDS = sorted((FOLDER / "dashboards").glob("*.json"))
+# What AWS's neuron-monitor shows to Prometheus, by the documentation of its script.
+NEURON = {
+    "neuroncore_utilization_ratio", "neuroncore_memory_usage_constants", "execution_status_total",
+    "execution_errors_total", "execution_latency_seconds", "hardware_ecc_events_total",
+    "neuron_runtime_memory_used_bytes",
+}  # fmt: skip
 BY_NAME = {metric.name: metric for metric in METRICS}
 
 
@@ -22,9 +30,17 @@ def used(text: str) -> set[str]:
     return {re.sub(r"_(bucket|sum|count)$", "", name) for name in names}
 
 
-def expressions() -> list[str]:
-    panels = json.loads(DASHBOARD.read_text())["panels"]
+def expressions(file: Path = DASHBOARD) -> list[str]:
+    panels = json.loads(file.read_text())["panels"]
     return [target["expr"] for panel in panels for target in panel["targets"]]
+
+
+def promtool(*words: str) -> None:
+    program = shutil.which("promtool")
+    if program is None:
+        pytest.skip("promtool is not installed: Debian's package prometheus has it")
+    done = subprocess.run([program, *words], cwd=FOLDER, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_alerts_hold_to_metrics_that_there_are() -> None:
@@ -43,18 +59,48 @@ def test_every_panel_groups_by_labels_that_its_metric_has() -> None:
 
 
 def test_every_alert_says_what_to_do() -> None:
-    (group,) = yaml.safe_load(ALERTS.read_text())["groups"]
-    assert all(rule["annotations"].keys() == {"summary", "action"} for rule in group["rules"])
+    groups = yaml.safe_load(ALERTS.read_text())["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
+    assert all(rule["annotations"].keys() == {"summary", "action"} for rule in rules)
 
 
 @pytest.mark.parametrize("command", [["check", "rules", "alerts.yaml"],
                                      ["test", "rules", "alerts_test.yaml"]])  # fmt: skip
 def test_promtool_is_content(command: list[str]) -> None:
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        pytest.skip("promtool is not installed: Debian's package prometheus has it")
-    done = subprocess.run([promtool, *command], cwd=FOLDER, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    promtool(*command)
+
+
+@pytest.mark.parametrize("file", DASHBOARDS, ids=lambda file: file.stem)
+def test_prometheus_can_read_every_panel(tmp_path: Path, file: Path) -> None:
+    texts = [text.replace("$__rate_interval", "1m") for text in expressions(file)]
+    rules = [{"record": f"panel:{place}", "expr": text} for place, text in enumerate(texts)]
+    (tmp_path / "rules.yaml").write_text(
+        yaml.safe_dump({"groups": [{"name": "p", "rules": rules}]})
+    )
+    promtool("check", "rules", str(tmp_path / "rules.yaml"))
+
+
+@pytest.mark.parametrize("file", DASHBOARDS, ids=lambda file: file.stem)
+def test_every_panel_asks_the_data_source_that_is_chosen(file: Path) -> None:
+    board = json.loads(file.read_text())
+    assert {panel["datasource"]["uid"] for panel in board["panels"]} == {"${datasource}"}
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+    assert {"title", "uid", "schemaVersion", "templating"} <= board.keys()
+
+
+def test_the_neuron_dashboard_holds_to_what_neuron_monitor_shows() -> None:
+    text = "\n".join(expressions(FOLDER / "dashboards" / "neuron.json"))
+    names = set(re.findall(r"\b((?:neuron|neuroncore|execution|hardware)_\w+)", text))
+    names = {name for name in names if not name.startswith(PREFIX)}
+    assert {name.removesuffix("_") for name in names} <= NEURON | {"neuroncore_memory_usage"}
+
+
+def test_the_price_of_a_token_is_that_of_the_catalogue() -> None:
+    (text,) = [e for e in expressions(FOLDER / "dashboards" / "neuron.json") if "inf2.8xl" in e]
+    found = re.findall(r"([\d.]+) \* count\(.*?instance_type=\"(inf2\.\w+)\"", text)
+    assert {name: float(price) for price, name in found} == {
+        name: instance.price for name, instance in INSTANCES.items()
+    }
 
 
 def test_every_alert_has_a_test() -> None:

@@ -1,0 +1,13 @@
+# Read by login shells (/etc/profile.d) and by others (BASH_ENV): KubeRay starts Ray in either.
+case ":$PATH:" in
+  *:/opt/venv/bin:*) ;;
+  *) export PATH="/opt/venv/bin:$PATH" ;;
+esac
+# The device plugin says "0-3". Ray would read that as one core: it wants "0,1,2,3".
+case "${NEURON_RT_VISIBLE_CORES:-}" in
+  *-*)
+    NEURON_RT_VISIBLE_CORES="$(printf '%s\n' "$NEURON_RT_VISIBLE_CORES" | tr , '\n' \
+      | while IFS=- read -r first last; do seq "$first" "${last:-$first}"; done | paste -sd, -)"
+    export NEURON_RT_VISIBLE_CORES
+    ;;
+esac

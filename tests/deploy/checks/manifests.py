@@ -1,0 +1,126 @@
+"""Manifests: rendered by kustomize, read, and walked; quantities as Kubernetes reads them."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+
+Document = dict[str, Any]
+
+ROOT: Final = Path(__file__).parents[3]
+DEPLOY: Final = ROOT / "deploy"
+OVERLAYS: Final = ("inf2-8xlarge", "inf2-24xlarge", "inf2-48xlarge", "cpu")
+NEURON: Final = "aws.amazon.com/neuron"
+CORES_PER_DEVICE: Final = 2
+
+_QUANTITY: Final = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))(n|u|m|k|M|G|T|P|E|[KMGTPE]i)?")
+_UNIT: Final = {"n": 1e-9, "u": 1e-6, "m": 1e-3} | {
+    letter + suffix: float(base ** (power + 1))
+    for power, letters in enumerate(("kK", "M", "G", "T", "P", "E"))
+    for letter in letters
+    for suffix, base in (("", 1000), ("i", 1024))
+}
+
+
+@cache
+def rendered(folder: str) -> str:
+    """Render a kustomization under deploy/, as `kubectl kustomize` does."""
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        pytest.skip("kubectl is not installed: it renders the manifests")
+    done = subprocess.run(
+        [kubectl, "kustomize", str(DEPLOY / folder)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def documents(text: str) -> list[Document]:
+    """Read every document of a YAML stream."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return [found for found in yaml.load_all(text, Loader=loader) if found]
+
+
+def overlay(name: str) -> list[Document]:
+    """Give the documents of an overlay with the node pools that it is to run on."""
+    return documents(rendered(f"k8s/overlays/{name}")) + documents(rendered("karpenter"))
+
+
+def of_kind(found: Sequence[Document], kind: str) -> Iterator[Document]:
+    """Give the documents of one kind."""
+    return (document for document in found if document.get("kind") == kind)
+
+
+def name_of(document: Document) -> str:
+    """Name a document as kubectl does."""
+    return f"{document.get('kind')}/{document.get('metadata', {}).get('name')}"
+
+
+def quantity(text: object) -> float:
+    """Give the number that a quantity stands for: 500m is 0.5; raises ValueError if it is none."""
+    match = _QUANTITY.fullmatch(str(text))
+    if match is None:
+        raise ValueError(f"{text!r} is not a quantity")
+    return float(match[1]) * _UNIT.get(match[2] or "", 1.0)
+
+
+def amount(text: object) -> float:
+    """Give the same, and 0 for what is no quantity: that is a finding among core kinds."""
+    return quantity(text) if _QUANTITY.fullmatch(str(text)) else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A pod template, and where it stands."""
+
+    owner: str
+    metadata: Document
+    spec: Document
+
+    @property
+    def containers(self) -> list[Document]:
+        """Give its containers, those of the beginning too."""
+        return [*self.spec.get("initContainers", []), *self.spec["containers"]]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Give its labels."""
+        return dict(self.metadata.get("labels", {}))
+
+    def amount(self, resource: str, of: str = "requests") -> float:
+        """Give what the scheduler counts: the most of one beginning, or the sum of the others."""
+        begun = [_amount(each, of, resource) for each in self.spec.get("initContainers", [])]
+        return max([*begun, sum(_amount(each, of, resource) for each in self.spec["containers"])])
+
+
+def _amount(container: Document, of: str, resource: str) -> float:
+    return amount(container.get("resources", {}).get(of, {}).get(resource, 0))
+
+
+def pods(found: Sequence[Document]) -> Iterator[Pod]:
+    """Give every pod template, those inside a RayService too."""
+    for document in found:
+        for where, template in _templates(document):
+            owner = f"{name_of(document)}{where}"
+            yield Pod(owner, template.get("metadata", {}), template["spec"])
+
+
+def _templates(document: Document) -> Iterator[tuple[str, Document]]:
+    spec = document.get("spec", {})
+    match document.get("kind"):
+        case "Deployment" | "StatefulSet" | "DaemonSet" | "Job":
+            yield "", spec["template"]
+        case "CronJob":
+            yield "", spec["jobTemplate"]["spec"]["template"]
+        case "RayService":
+            cluster = spec["rayClusterConfig"]
+            yield " head", cluster["headGroupSpec"]["template"]
+            for group in cluster.get("workerGroupSpecs", []):
+                yield f" {group['groupName']}", group["template"]

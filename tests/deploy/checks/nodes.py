@@ -1,0 +1,121 @@
+"""Pods and the nodes that they are to run on: selectors, taints, sizes, Neuron devices."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from engine.neuron.catalogue import INSTANCES
+from tests.deploy.checks.manifests import (
+    CORES_PER_DEVICE,
+    NEURON,
+    Document,
+    Pod,
+    amount,
+    name_of,
+    of_kind,
+    pods,
+)
+
+POOL: Final = "karpenter.sh/nodepool"
+SIZE: Final = "karpenter.k8s.aws/instance-size"
+_OWN: Final = (POOL, SIZE)  # any other label is one that only somebody else's template sets
+_MiB, _GiB = 2**20, 2**30
+DAEMONS: Final = (1.5, 2 * _GiB)  # CPUs and bytes for the DaemonSets of a node
+LEAST_CPU_NODE: Final = (4, 15_000 * _MiB)  # of the pool cpu
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What a node can give to pods: CPUs, bytes, Neuron devices."""
+
+    cpus: float
+    memory: float
+    devices: int
+
+
+def allocatable(instance: str, max_pods: int) -> Node:
+    """Give what Karpenter counts on for an inf2 instance, by its own formula (1.14)."""
+    size = INSTANCES[instance]
+    kept = (11 * max_pods + 255 + 100) * _MiB
+    memory = size.host_gib * _GiB * 0.925 - kept
+    return Node(size.vcpus - 0.4, memory, size.cores // CORES_PER_DEVICE)
+
+
+def findings(documents: Sequence[Document]) -> Iterator[str]:
+    """Give pods that would stay Pending."""
+    pools = {pool["metadata"]["name"]: pool for pool in of_kind(documents, "NodePool")}
+    classes = {each["metadata"]["name"]: each for each in of_kind(documents, "EC2NodeClass")}
+    yield from _moved(pools.get("inf2"))
+    for pod in pods(documents):
+        selector = pod.spec.get("nodeSelector", {})
+        yield from (f"{pod.owner}: no node has {key}" for key in selector if key not in _OWN)
+        yield from _devices(pod)
+        if POOL in selector and selector[POOL] not in pools:
+            yield f"{pod.owner}: no NodePool is called {selector[POOL]}"
+        elif POOL in selector:
+            yield from _on_pool(pod, pools[selector[POOL]], classes)
+
+
+def _moved(pool: Document | None) -> Iterator[str]:
+    """Look for what takes a node away from under its streams, whatever its pods say."""
+    if pool is None:
+        return
+    template, disruption = pool["spec"]["template"]["spec"], pool["spec"]["disruption"]
+    if template.get("expireAfter") != "Never" or "terminationGracePeriod" in template:
+        yield "NodePool/inf2: an expiry or a grace period ends streams against do-not-disrupt"
+    if disruption["consolidationPolicy"] != "WhenEmpty" or not disruption.get("budgets"):
+        yield "NodePool/inf2: only empty nodes are to go, and one at a time"
+
+
+def _devices(pod: Pod) -> Iterator[str]:
+    for container in pod.containers:
+        limits = container.get("resources", {}).get("limits", {})
+        wrong = [name for name in limits if name.startswith("aws.amazon.com/") and name != NEURON]
+        yield from (
+            f"{pod.owner}: the device plugin's resource is {NEURON}, not {n}" for n in wrong
+        )
+        if limits.get(NEURON) != container.get("resources", {}).get("requests", {}).get(NEURON):
+            yield f"{pod.owner}: request and limit of {NEURON} differ"
+    if pod.amount(NEURON) and POOL not in pod.spec.get("nodeSelector", {}):
+        yield f"{pod.owner}: it wants Neuron devices and selects no pool"
+    if "schedulerName" in pod.spec:
+        yield f"{pod.owner}: {pod.spec['schedulerName']} is no scheduler of this cluster"
+
+
+def _on_pool(pod: Pod, pool: Document, classes: dict[str, Document]) -> Iterator[str]:
+    template = pool["spec"]["template"]["spec"]
+    for taint in template.get("taints", []):
+        if not any(_tolerates(each, taint) for each in pod.spec.get("tolerations", [])):
+            yield f"{pod.owner}: it does not tolerate {taint['key']} of {name_of(pool)}"
+    sizes = next((r["values"] for r in template["requirements"] if r["key"] == SIZE), [])
+    size = pod.spec["nodeSelector"].get(SIZE)
+    if size is not None and size not in sizes:
+        yield f"{pod.owner}: pool {pool['metadata']['name']} has no {size}"
+        return
+    max_pods = classes[template["nodeClassRef"]["name"]]["spec"].get("kubelet", {}).get("maxPods")
+    node = allocatable(f"inf2.{size}", max_pods or 737) if size else Node(*LEAST_CPU_NODE, 0)
+    yield from _fits(pod, node, whole=bool(size))
+
+
+def _tolerates(toleration: dict[str, Any], taint: dict[str, Any]) -> bool:
+    return (
+        toleration.get("key") in (None, taint["key"])
+        and toleration.get("effect") in (None, taint["effect"])
+        and (
+            toleration.get("operator") == "Exists" or toleration.get("value") == taint.get("value")
+        )
+    )
+
+
+def _fits(pod: Pod, node: Node, *, whole: bool) -> Iterator[str]:
+    cpus, memory = node.cpus - DAEMONS[0] * whole, node.memory - DAEMONS[1] * whole
+    if pod.amount("cpu") > cpus:
+        yield f"{pod.owner}: {pod.amount('cpu'):g} CPUs, and a node gives {cpus:.1f}"
+    if pod.amount("memory") > memory:
+        yield f"{pod.owner}: {pod.amount('memory') / _GiB:.0f} GiB of {memory / _GiB:.1f}"
+    if pod.amount(NEURON) and pod.amount(NEURON) != node.devices:
+        yield f"{pod.owner}: {pod.amount(NEURON):g} of a node's {node.devices} devices; take all"
+    shared = [v["emptyDir"] for v in pod.spec.get("volumes", []) if "emptyDir" in v]
+    in_memory = sum(amount(v.get("sizeLimit", 0)) for v in shared if v.get("medium") == "Memory")
+    if in_memory > pod.amount("memory", "limits") / 2:
+        yield f"{pod.owner}: volumes in memory may take half of what the pod may use"

@@ -1,0 +1,115 @@
+"""Pods by themselves: who they run as, what they may write, their images, probes and secrets."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from tests.deploy.checks.manifests import Document, Pod, amount, pods
+
+_PINNED: Final = re.compile(
+    r"[\w.\-/]+(:\d+)?/?[\w.\-/]*:(?!latest$)[\w][\w.\-]*|.+@sha256:[0-9a-f]{64}"
+)
+_SERVES: Final = ("Deployment", "StatefulSet")
+# It reads the node's device files, and is not in the namespace of the gateway.
+_PRIVILEGED: Final = ("DaemonSet/neuron-monitor",)
+
+
+def findings(documents: Sequence[Document]) -> Iterator[str]:
+    """Give what a pod may do and need not, and what it lacks."""
+    for pod in pods(documents):
+        if pod.owner not in _PRIVILEGED:
+            yield from (f"{pod.owner}: {text}" for text in _person(pod.spec))
+        for container in pod.containers:
+            where = f"{pod.owner} {container['name']}"
+            rules = [_image, _resources, _secrets]
+            rules += [] if pod.owner in _PRIVILEGED else [_sealed]
+            yield from (f"{where}: {text}" for rule in rules for text in rule(container))
+        yield from (
+            f"{pod.owner}: {text}" for rule in (_probes, _volumes, _end) for text in rule(pod)
+        )
+
+
+def _person(spec: Document) -> Iterator[str]:
+    context = spec.get("securityContext", {})
+    if context.get("runAsNonRoot") is not True or not context.get("runAsUser"):
+        yield "it may run as root"
+    if context.get("seccompProfile", {}).get("type") != "RuntimeDefault":
+        yield "it has no seccomp profile"
+    for field in ("hostNetwork", "hostPID", "hostIPC"):
+        if spec.get(field):
+            yield f"{field} is set"
+
+
+def _sealed(container: Document) -> Iterator[str]:
+    context = container.get("securityContext", {})
+    if context.get("allowPrivilegeEscalation") is not False or context.get("privileged"):
+        yield "it may gain privileges"
+    if context.get("capabilities", {}).get("drop") != ["ALL"]:
+        yield "it keeps capabilities"
+    if context.get("readOnlyRootFilesystem") is not True:
+        yield "its root file system can be written"
+
+
+def _image(container: Document) -> Iterator[str]:
+    image = container["image"]
+    if not _PINNED.fullmatch(image):
+        yield f"image {image} is not pinned"
+    if container.get("imagePullPolicy") != "IfNotPresent":
+        yield "imagePullPolicy is not IfNotPresent"
+
+
+def _resources(container: Document) -> Iterator[str]:
+    resources = container.get("resources", {})
+    for name in ("cpu", "memory"):
+        asked = resources.get("requests", {}).get(name)
+        most = resources.get("limits", {}).get(name)
+        if asked is None or most is None:
+            yield f"{name} has no request or no limit"
+        elif amount(asked) > amount(most):
+            yield f"its request of {name} is above its limit"
+
+
+def _secrets(container: Document) -> Iterator[str]:
+    for variable in container.get("env", []):
+        if "secretKeyRef" in variable.get("valueFrom", {}):
+            yield f"{variable['name']}: a secret in the environment; mount it as a file"
+        if re.search(r"TOKEN$|PASSWORD|SECRET|API_KEY", variable["name"]):
+            yield f"{variable['name']} is a secret by its name"
+
+
+def _probes(pod: Pod) -> Iterator[str]:
+    kind = pod.owner.partition("/")[0]
+    worker = kind == "RayService" and not pod.owner.endswith(" head")
+    for container in pod.spec["containers"]:
+        ready = container.get("readinessProbe", {})
+        if (kind in _SERVES or worker) and not ready:
+            yield f"{container['name']} has no readiness probe"
+        if worker and ready.get("httpGet", {}).get("path") != "/readyz":
+            yield "its readiness does not ask the engine (/readyz)"
+        if kind in _SERVES and not container.get("livenessProbe"):
+            yield f"{container['name']} has no liveness probe"
+
+
+def _volumes(pod: Pod) -> Iterator[str]:
+    known = {volume["name"] for volume in pod.spec.get("volumes", [])}
+    claims = {"data"} if pod.owner.startswith("StatefulSet/") else set()
+    for container in pod.containers:
+        mounts = [mount["name"] for mount in container.get("volumeMounts", [])]
+        yield from (f"no volume is called {name}" for name in mounts if name not in known | claims)
+    for volume in pod.spec.get("volumes", []):
+        if "emptyDir" in volume and "sizeLimit" not in volume["emptyDir"]:
+            yield f"volume {volume['name']} may fill the node"
+        if "hostPath" in volume:
+            yield f"volume {volume['name']} is the node's"
+
+
+def _end(pod: Pod) -> Iterator[str]:
+    """A worker's pod waits for the streams that Serve lets end."""
+    if pod.labels.get("neuron-gateway/role") != "worker":
+        return
+    if pod.spec.get("terminationGracePeriodSeconds", 30) < 630:
+        yield "terminationGracePeriodSeconds is shorter than Serve's own patience of 630 s"
+    hook: dict[str, Any] = pod.spec["containers"][0].get("lifecycle", {}).get("preStop", {})
+    command = " ".join(hook.get("exec", {}).get("command", []))
+    if command != "bash /opt/neuron-gateway/drain.sh 600":
+        yield "its preStop does not let streams end before it stops Ray"

@@ -1,0 +1,138 @@
+"""Names that one object has for another: each is there, under that name, in that namespace."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from tests.deploy.checks.manifests import Document, Pod, name_of, of_kind, pods
+
+NAMESPACE: Final = "neuron-gateway"
+# Made by install.sh, by the operator, or by hand as deploy/README.md says.
+_OTHERS: Final = {
+    "Secret": {"gateway-keys", "hf-token", "valkey", "gateway-tls"},
+    "ConfigMap": {"model-store"},
+}
+_ISTIO: Final = "gateway.networking.k8s.io"  # makes its pods itself
+_CLUSTER_WIDE: Final = ("Namespace", "NodePool", "EC2NodeClass")
+
+
+def findings(documents: Sequence[Document]) -> Iterator[str]:
+    """Give names that lead nowhere."""
+    names = {kind: set(others) for kind, others in _OTHERS.items()}
+    for document in documents:
+        names.setdefault(document["kind"], set()).add(document["metadata"]["name"])
+        names["Service"] = names.get("Service", set()) | _services(document)
+    found = list(pods(documents))
+    yield from _namespaces(documents)
+    for pod in found:
+        yield from (f"{pod.owner}: {text}" for text in _of_pod(pod, names))
+    for ingress in of_kind(documents, "Ingress"):
+        yield from (f"{name_of(ingress)}: {text}" for text in _ingress(ingress, names["Service"]))
+    for document in documents:
+        yield from (f"{name_of(document)}: {text}" for text in _selected(document, found))
+
+
+def _services(document: Document) -> set[str]:
+    """Name what the operator makes of a RayService."""
+    if document["kind"] != "RayService":
+        return set()
+    name, strategy = document["metadata"]["name"], document["spec"].get("upgradeStrategy", {})
+    # With incremental upgrades each cluster has a Service of its own, behind a Gateway.
+    incremental = strategy.get("type") == "NewClusterWithIncrementalUpgrade"
+    return {f"{name}-head-svc"} | (set() if incremental else {f"{name}-serve-svc"})
+
+
+def _namespaces(documents: Sequence[Document]) -> Iterator[str]:
+    for document in documents:
+        inside = document["metadata"].get("namespace")
+        if document["kind"] not in _CLUSTER_WIDE and inside not in (NAMESPACE, "monitoring"):
+            yield f"{name_of(document)}: its namespace is {inside}"
+
+
+def _of_pod(pod: Pod, names: dict[str, set[str]]) -> Iterator[str]:
+    for kind, name in _named(pod):
+        if name not in names.get(kind, set()):
+            yield f"no {kind} is called {name}"
+
+
+def _named(pod: Pod) -> Iterator[tuple[str, str]]:
+    if account := pod.spec.get("serviceAccountName"):
+        yield "ServiceAccount", account
+    yield from _named_in_environment(pod)
+    for volume in pod.spec.get("volumes", []):
+        if "secret" in volume:
+            yield "Secret", volume["secret"]["secretName"]
+        if "configMap" in volume:
+            yield "ConfigMap", volume["configMap"]["name"]
+
+
+def _named_in_environment(pod: Pod) -> Iterator[tuple[str, str]]:
+    for container in pod.containers:
+        for source in container.get("envFrom", []):
+            yield "ConfigMap", source["configMapRef"]["name"]
+        for variable in container.get("env", []):
+            if key := variable.get("valueFrom", {}).get("configMapKeyRef"):
+                yield "ConfigMap", key["name"]
+
+
+def _ingress(ingress: Document, services: set[str]) -> Iterator[str]:
+    if not ingress["spec"].get("tls") and "ssl-redirect" not in str(ingress["metadata"]):
+        yield "it has no TLS"
+    for rule in ingress["spec"]["rules"]:
+        for path in rule["http"]["paths"]:
+            backend = path["backend"]["service"]
+            if backend["name"] not in services:
+                yield f"no Service is called {backend['name']}"
+            if backend["port"].get("number") != 8000:
+                yield "only port 8000 is for the outside; 8265 runs anyone's code"
+    annotations = ingress["metadata"].get("annotations", {})
+    if "0.0.0.0/0" in annotations.get("alb.ingress.kubernetes.io/inbound-cidrs", ""):
+        yield "the whole world may call"
+
+
+def _selected(document: Document, found: list[Pod]) -> Iterator[str]:
+    spec = document.get("spec", {})
+    if document["kind"] == "NetworkPolicy":
+        yield from _policy(spec, found)
+    if document["kind"] == "PodDisruptionBudget":
+        if not _chosen(spec["selector"], found):
+            yield "its selector finds no pod"
+        if not isinstance(spec.get("minAvailable"), int):
+            yield "only a whole minAvailable works for pods that a RayCluster owns"
+    if document["kind"] == "Service" and not _chosen({"matchLabels": spec["selector"]}, found):
+        yield "its selector finds no pod"
+    if document["kind"] == "PodMonitor":
+        wanted = {endpoint["port"] for endpoint in spec["podMetricsEndpoints"]}
+        yield from (f"no container has a port {name}" for name in wanted - _port_names(found))
+
+
+def _chosen(selector: Document, found: list[Pod]) -> list[Pod]:
+    wanted, rules = selector.get("matchLabels", {}).items(), selector.get("matchExpressions", [])
+    return [
+        pod
+        for pod in found
+        if wanted <= pod.labels.items()
+        and all(pod.labels.get(r["key"]) in r.get("values", pod.labels.values()) for r in rules)
+    ]
+
+
+def _policy(spec: Document, found: list[Pod]) -> Iterator[str]:
+    chosen = _chosen(spec.get("podSelector", {}), found)
+    if any(_ISTIO in str(rule) for rule in spec["podSelector"].get("matchExpressions", [])):
+        return
+    if not chosen:
+        yield "its selector finds no pod"
+    if spec.get("podSelector") == {}:  # it names ports of the outside
+        return
+    offered = {port["containerPort"] for pod in chosen for port in _ports(pod)}
+    for rule in spec.get("ingress", []):
+        named = {port["port"] for port in rule.get("ports", [])}
+        yield from (f"no container has port {port}" for port in sorted(named - offered))
+
+
+def _ports(pod: Pod) -> Iterator[dict[str, Any]]:
+    for container in pod.containers:
+        yield from container.get("ports", [])
+
+
+def _port_names(found: list[Pod]) -> set[str]:
+    return {port["name"] for pod in found for port in _ports(pod)}

@@ -1,0 +1,82 @@
+"""The Serve config inside a RayService: strictly by Ray's schema, and by the gateway's own."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from engine import Neuron
+from gateway.config import AppConfig, ConfigError, parse_config
+from tests.deploy.checks.manifests import (
+    CORES_PER_DEVICE,
+    NEURON,
+    Document,
+    amount,
+    name_of,
+    of_kind,
+)
+
+_KNOWN: Final = ("GatewayReplica", "GatewayIngress")  # one hop, two hops
+
+
+def findings(documents: Sequence[Document]) -> Iterator[str]:
+    """Give what Ray would drop in silence, what the gateway refuses, and what cannot scale."""
+    for service in of_kind(documents, "RayService"):
+        config = yaml.safe_load(service["spec"]["serveConfigV2"])
+        for text in (*_strictly(config), *_gateway(config, service)):
+            yield f"{name_of(service)}: {text}"
+
+
+def _strictly(config: dict[str, Any]) -> Iterator[str]:
+    from ray.serve import schema  # a second, so only here
+
+    yield from _unknown(schema.ServeDeploySchema, config, "")
+    yield from _unknown(schema.HTTPOptionsSchema, config.get("http_options", {}), "http_options.")
+    for application in config.get("applications", []):
+        yield from _unknown(schema.ServeApplicationSchema, application, "applications.")
+        for deployment in application.get("deployments", []):
+            yield from _unknown(schema.DeploymentSchema, deployment, "deployments.")
+            if deployment.get("name") not in _KNOWN:
+                yield f"deployments: {deployment.get('name')} is none of {', '.join(_KNOWN)}"
+    try:
+        schema.ServeDeploySchema.model_validate(config)
+    except ValidationError as error:
+        yield str(error.errors()[0]["msg"])
+
+
+def _unknown(model: type[BaseModel], value: dict[str, Any], where: str) -> Iterator[str]:
+    fields = model.model_fields
+    known = {*fields, *(field.alias for field in fields.values())}
+    yield from (f"{where}{key} is unknown to Ray" for key in value if key not in known)
+
+
+def _gateway(config: dict[str, Any], service: Document) -> Iterator[str]:
+    (application,) = config["applications"]
+    try:
+        found = parse_config(application.get("args", {}), "args")
+    except ConfigError as error:
+        yield str(error)
+        return
+    if found.keys_file is None:
+        yield "keys_file is not set: anyone who reaches it may call"
+    if config.get("http_options", {}).get("host") != "0.0.0.0":
+        yield "http_options.host is not 0.0.0.0: nobody outside the pod reaches it"
+    yield from _replicas(found, service["spec"]["rayClusterConfig"]["workerGroupSpecs"][0])
+
+
+def _replicas(config: AppConfig, group: Document) -> Iterator[str]:
+    (model,) = config.models
+    if not isinstance(model.engine.device, Neuron):
+        return
+    device, limits = model.engine.device, group["template"]["spec"]["containers"][0]["resources"]
+    cores = amount(limits["limits"].get(NEURON, 0)) * CORES_PER_DEVICE
+    if cores != device.on.cores:
+        yield f"{device.instance} has {device.on.cores} NeuronCores, the pod gets {cores:g}"
+    most = model.replicas if isinstance(model.replicas, int) else model.replicas.max
+    least = model.replicas if isinstance(model.replicas, int) else model.replicas.min
+    on_a_node = cores // device.tensor_parallel_size
+    if most != group["maxReplicas"] * on_a_node:
+        yield f"up to {most} replicas, and nodes for {group['maxReplicas'] * on_a_node:g}"
+    if least > group["minReplicas"] * on_a_node:
+        yield f"at least {least} replicas, and nodes for {group['minReplicas'] * on_a_node:g}"

@@ -1,0 +1,25 @@
+"""Overlays with components, as a user would list them."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import yaml
+
+from tests.deploy.checks.manifests import DEPLOY
+
+
+def with_components(folder: Path, overlay: str, components: list[str]) -> str:
+    """Render an overlay to which components were added; works in a copy of deploy/k8s."""
+    copy = folder / "k8s"
+    shutil.copytree(DEPLOY / "k8s", copy)
+    file = copy / "overlays" / overlay / "kustomization.yaml"
+    kustomization = yaml.safe_load(file.read_text("utf-8"))
+    listed = kustomization.setdefault("components", [])
+    listed += [f"../../components/{name}" for name in components]
+    file.write_text(yaml.safe_dump(kustomization), "utf-8")
+    done = subprocess.run(
+        ["kubectl", "kustomize", str(file.parent)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout

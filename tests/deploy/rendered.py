@@ -1,0 +1,36 @@
+"""`make rendered`: the files of deploy/ that are made from others, for `kubectl apply -f`."""
+
+from typing import Final
+
+import yaml
+
+from tests.deploy.checks.manifests import DEPLOY, rendered
+
+NOTE: Final = "# Made by `make rendered` from {}.\n"
+RENDERED: Final = {
+    "ray-service.yaml": "k8s/overlays/inf2-8xlarge",
+    "gradio-ui.yaml": "k8s/webui",
+}
+
+
+def files() -> dict[str, str]:
+    """Give each file's path under deploy/ and its text."""
+    found = {file: NOTE.format(folder) + rendered(folder) for file, folder in RENDERED.items()}
+    return found | {"monitoring/prometheus-rule.yaml": _rule()}
+
+
+def _rule() -> str:
+    """Wrap the alerts as Prometheus' operator wants them."""
+    alerts = (DEPLOY / "monitoring" / "alerts.yaml").read_text("utf-8")
+    head = {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {"name": "neuron-gateway"},
+        "spec": yaml.safe_load(alerts),
+    }
+    return NOTE.format("alerts.yaml") + yaml.safe_dump(head, sort_keys=False, width=100)
+
+
+if __name__ == "__main__":
+    for name, text in files().items():
+        (DEPLOY / name).write_text(text, "utf-8")

@@ -1,0 +1,78 @@
+"""The Dockerfiles: linted, and what the shells inside them do."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.neuron.cores import expanded
+from gateway.config import AppConfig
+from gateway.environment import serve_environment
+from tests.deploy.checks.manifests import DEPLOY
+
+pytestmark = [pytest.mark.deploy, pytest.mark.timeout(60)]
+
+DOCKERFILES = sorted((DEPLOY / "docker").glob("*.Dockerfile"))
+ENVIRONMENT = DEPLOY / "docker" / "environment.sh"
+
+
+def in_bash(code: str, **environment: str) -> str:
+    """Run a line as KubeRay does, in a bash that reads BASH_ENV."""
+    given = {"PATH": "/usr/bin:/bin", "BASH_ENV": str(ENVIRONMENT)} | environment
+    done = subprocess.run(
+        ["bash", "-c", "--", code], env=given, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("file", DOCKERFILES, ids=lambda file: file.stem)
+def test_hadolint_is_content(file: Path) -> None:
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("hadolint")), str(file)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("file", DOCKERFILES, ids=lambda file: file.stem)
+def test_an_image_runs_as_nobody_special_and_can_be_asked_for_its_health(file: Path) -> None:
+    text = file.read_text("utf-8")
+    assert re.findall(r"^USER (\S+)", text, re.MULTILINE)[-1] == "10001"
+    assert "\nHEALTHCHECK " in text
+    assert all(f"org.opencontainers.image.{name}" in text for name in ("title", "version"))
+
+
+@pytest.mark.parametrize("visible", ["0-3", "4-7", "0-1,4-5", "2,4-5", "0,1", "7", "0-23"])
+def test_rays_nodes_see_each_core_of_a_range(visible: str) -> None:
+    seen = in_bash('echo "$NEURON_RT_VISIBLE_CORES"', NEURON_RT_VISIBLE_CORES=visible)
+    assert seen == ",".join(expanded(visible))
+
+
+def test_no_cores_are_invented() -> None:
+    assert in_bash('echo "${NEURON_RT_VISIBLE_CORES-none}"') == "none"
+
+
+def test_the_environment_is_on_the_path_in_any_shell() -> None:
+    assert in_bash("echo $PATH") == "/opt/venv/bin:/usr/bin:/bin"
+    assert in_bash("bash -c 'echo $PATH'") == "/opt/venv/bin:/usr/bin:/bin"
+
+
+def test_pods_have_the_environment_that_the_gateway_wants_of_ray() -> None:
+    lines = (DEPLOY / "k8s" / "base" / "ray.env").read_text("utf-8").splitlines()
+    given = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+    wanted = serve_environment(AppConfig())
+    del wanted["OMP_NUM_THREADS"]  # each overlay's, by the CPUs of its pods
+    assert given.pop("RAY_SERVE_HAPROXY_BINARY_PATH") == "/opt/neuron-gateway/haproxy"
+    assert given.pop("RAY_DEFAULT_PYTHON_VERSION_MATCH_LEVEL") == "minor"
+    assert given == wanted
+
+
+def test_everything_that_a_dockerfile_copies_is_in_its_context() -> None:
+    ignored = (DEPLOY.parent / ".dockerignore").read_text("utf-8")
+    admitted = set(re.findall(r"^!(\S+)$", ignored, re.MULTILINE))
+    for file in DOCKERFILES:
+        for line in re.findall(r"^COPY (?!--from)(.*)$", file.read_text("utf-8"), re.MULTILINE):
+            sources = line.split()[:-1]
+            assert set(sources) <= admitted
+            assert all((DEPLOY.parent / source).exists() for source in sources)
