@@ -22,7 +22,7 @@ from tests.deploy.rendered import files
 pytestmark = [
     pytest.mark.deploy,
     pytest.mark.timeout(120),
-    pytest.mark.filterwarnings("default"),  # Ray's own
+    pytest.mark.filterwarnings("ignore"),  # Ray's own
 ]
 
 COMPONENTS = sorted(path.name for path in (DEPLOY / "k8s" / "components").iterdir())

@@ -12,7 +12,7 @@ from tests.deploy.checks.manifests import NEURON, Document, of_kind, overlay
 pytestmark = [
     pytest.mark.deploy,
     pytest.mark.timeout(120),
-    pytest.mark.filterwarnings("default"),  # Ray's own
+    pytest.mark.filterwarnings("ignore"),  # Ray's own
 ]
 
 Mutation = Callable[["Manifests"], None]
