@@ -25,7 +25,7 @@ FIRST_TEXT: Final = re.compile(rb'"content":"[^"]')
 WATCH: Final = """() => {
   window.seen = null;
   const words = () => [...document.querySelectorAll('#chat .bot.message')].slice(-1)
-    .some(one => /[a-z]/i.test(one.innerText));
+    .some(one => /[a-z]/i.test(one.innerText.replace('Waiting for the first token', '')));
   const look = () => {
     if (window.seen === null && words())
       requestAnimationFrame(() => { window.seen ??= performance.timeOrigin + performance.now(); });

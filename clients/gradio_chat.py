@@ -19,6 +19,7 @@ from clients.shown import Shown, as_said, history, note, said_by_user, shown, un
 TITLE: Final = "neuron-gateway chat"
 LONGEST: Final = 200_000  # characters of one message
 REDRAW_SECONDS: Final = 0.06  # between two looks at a growing answer; the first is at once
+AT_ONCE: Final = 1000  # answers; by default the 41st would wait for one of the others to end
 ATTEMPTS: Final = 3  # of a question that the gateway is too busy for
 LATEX: Final[list[dict[str, str | bool]]] = [
     {"left": "$$", "right": "$$", "display": True},
@@ -160,8 +161,10 @@ class Page:
             model=model, system=system or "", temperature=temperature, top_p=top_p,
             max_tokens=int(limit) if limit else None,
         )  # fmt: skip
+        button: Any = BUSY  # said once: Gradio works long on a component that changes
         async for said in self._attempts(settings, messages, key):
-            yield [*messages, *said], BUSY
+            yield [*messages, *said], button
+            button = gr.skip()
         yield gr.skip(), FREE
 
     async def _attempts(
@@ -223,7 +226,9 @@ def create_app(url: str, key: str) -> FastAPI:
     # The system's own fonts: nothing is fetched from elsewhere.
     fonts, mono = ["system-ui", "sans-serif"], ["ui-monospace", "monospace"]
     theme = gr.themes.Soft(primary_hue="emerald", font=fonts, font_mono=mono)
-    blocks = Page(url, key).blocks().queue(default_concurrency_limit=None)
+    page = Page(url, key).blocks()
+    page.max_threads = AT_ONCE
+    blocks = page.queue(default_concurrency_limit=None)
     gr.mount_gradio_app(app, blocks, "", theme=theme, css=CSS, footer_links=[], show_error=False)
     return app
 

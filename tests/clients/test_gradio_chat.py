@@ -1,6 +1,8 @@
 """The web chat in a real browser."""
 
+import asyncio
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from benchmarks.page import sessions
 from gateway.keys import new_key
 from tests.clients.browser import NO_CHROMIUM, Chat, chromium, web_chat
 from tests.conftest import running, simulated
@@ -279,3 +282,12 @@ def test_a_busy_gateway_is_asked_again_after_the_time_it_said(open_chat: Open) -
         second.shot("busy")
         first.stop()
         second.sees("A short answer.", 30)
+
+
+def test_fifty_visitors_are_answered_at_the_same_time() -> None:
+    slots = {"max_num_seqs": 50}
+    with running(simulated(SLOW, engine=slots)) as url, web_chat(url) as address:
+        visitors = threading.Thread(target=lambda: asyncio.run(sessions(address, "sim", 50)))
+        visitors.start()
+        until(lambda: slots_in_use(url) == 50, 30)
+        visitors.join()

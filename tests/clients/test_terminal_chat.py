@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -53,6 +54,15 @@ def test_a_conversation_is_saved_with_both_sides(url: str, tmp_path: Path) -> No
     assert piped(url, f"a river?\n/save {file}\n").returncode == 0
     assert "**user**\n\na river?" in file.read_text()
     assert "**assistant**\n\nA river is water" in file.read_text()
+
+
+def test_an_answer_that_breaks_off_is_kept_as_far_as_it_came(tmp_path: Path) -> None:
+    file = tmp_path / "said.md"
+    with running(simulated({"faults": {"fail_at_token": 3}})) as url:
+        done = piped(url, f"a river?\n/save {file}\n")
+    assert "failed" in done.stderr
+    (said,) = re.findall(r"\*\*assistant\*\*\n\n(.+)", file.read_text())
+    assert done.stdout.startswith(said)
 
 
 def test_models_are_listed_and_an_unknown_one_is_refused(url: str) -> None:
