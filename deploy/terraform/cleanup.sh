@@ -1,0 +1,261 @@
+#!/usr/bin/env bash
+# Takes the cluster down in phases; each waits for its effect. A second run does what is left.
+set -euo pipefail
+
+CALLER=$PWD
+cd "$(dirname "${BASH_SOURCE[0]}")"
+# shellcheck source=lib.sh
+. ./lib.sh
+# shellcheck source=leftovers.sh
+. ./leftovers.sh
+DELETE_MODELS='' CLUSTER=''
+# Seconds between two questions; tests do not wait.
+PAUSE=${CLEANUP_PAUSE:-15}
+
+usage() {
+  cat <<'TEXT'
+Usage: ./cleanup.sh [--plan-only] [--yes] [--delete-models] [--var-file FILE]
+
+Takes down what install.sh made, and what the cluster made in turn: load balancers, nodes, volumes.
+It takes about 20 minutes, and works on half a cluster and on none at all. Run it again after a
+failure: it does what is left.
+
+  --plan-only      say what would be done; nothing is changed
+  --yes            do not ask (also --auto-approve); needed where there is no terminal
+  --delete-models  delete the bucket of weights and compiled artifacts and the images as well.
+                   Without it they stay, for $0.023 and $0.10 per GB and month, and the next
+                   ./install.sh finds them again
+  --var-file FILE  the variables that install.sh was given (default: blueprint.tfvars)
+
+Status: 0 done, 2 wrong argument, 10 tool missing or too old, 11 no credentials, 12 no region,
+16 cannot ask, 17 answered no, 18 terraform init failed, 20 a phase failed, 30 something that costs
+money is left, 130 interrupted.
+TEXT
+}
+
+parse() {
+  while [ $# -gt 0 ]; do
+    case $1 in
+    --plan-only) PLAN_ONLY=yes ;;
+    --yes | --auto-approve) YES=yes ;;
+    --delete-models) DELETE_MODELS=yes ;;
+    --var-file=*) take_var_file "${1#*=}" ;;
+    --var-file)
+      [ $# -ge 2 ] || die 2 "--var-file wants the name of a file."
+      take_var_file "$2"
+      shift
+      ;;
+    --help | -h)
+      usage
+      exit 0
+      ;;
+    *) die 2 "There is no argument $1. See: $SCRIPT --help" ;;
+    esac
+    shift
+  done
+}
+
+# change COMMAND...: every command that changes something goes through here.
+change() {
+  if [ -n "$PLAN_ONLY" ]; then
+    say "  would: $*" | sed -e 's/: k /: kubectl /' -e 's/: destroy_now/: terraform destroy/'
+  else
+    "$@"
+  fi
+}
+
+# wait_for_none WHAT TIMES COMMAND...: until the command prints nothing. A failed question is no answer.
+wait_for_none() {
+  local what=$1 times=$2 found
+  shift 2
+  [ -z "$PLAN_ONLY" ] || return 0
+  while [ "$times" -gt 0 ]; do
+    if found=$("$@") && [ -z "$found" ]; then return 0; fi
+    times=$((times - 1))
+    say "  waiting for $what"
+    sleep "$PAUSE"
+  done
+  warn "$what did not go away by themselves."
+  return 1
+}
+
+cluster_status() {
+  local answer
+  if answer=$(aws eks describe-cluster --name "$NAME" --query cluster.status --output text 2>&1); then
+    say "$answer"
+    return 0
+  fi
+  case $answer in
+  *ResourceNotFoundException*) say NONE ;;
+  *) die 11 "EKS does not say whether there is a cluster $NAME: $answer" ;;
+  esac
+}
+
+# Sets CLUSTER to none, silent or reachable.
+find_cluster() {
+  local status
+  status=$(cluster_status)
+  CLUSTER=none
+  [ "$status" != NONE ] || return 0
+  CLUSTER=silent
+  if connect; then CLUSTER=reachable; else warn "The cluster $NAME does not answer; its nodes are ended by way of EC2."; fi
+}
+
+# delete_all KIND [MORE]: no such kind and no such object are both fine.
+delete_all() {
+  local found
+  found=$(k get "$@" --output name 2>/dev/null) || return 0
+  [ -n "$found" ] || return 0
+  change k delete "$@" --all --timeout=10m || warn "Not all of $1 could be deleted; going on."
+}
+
+balanced_services() {
+  k get services --all-namespaces \
+    --output 'jsonpath={range .items[?(@.spec.type=="LoadBalancer")]}{.metadata.namespace}/{.metadata.name}{"\n"}{end}'
+}
+
+delete_workloads() {
+  local service
+  [ "$CLUSTER" = reachable ] || {
+    say "  There is no cluster to ask."
+    return 0
+  }
+  delete_all rayservices.ray.io --all-namespaces
+  delete_all rayjobs.ray.io --all-namespaces
+  delete_all rayclusters.ray.io --all-namespaces
+  delete_all ingresses.networking.k8s.io --all-namespaces
+  for service in $(balanced_services); do
+    change k delete service "${service#*/}" --namespace "${service%/*}" --timeout=10m || warn "$service could not be deleted; going on."
+  done
+  change k delete namespace "$NAMESPACE" --ignore-not-found --timeout=10m || warn "The namespace $NAMESPACE is still there; going on."
+  wait_for_none "load balancers" 40 load_balancers || each load_balancers delete_load_balancer
+}
+
+node_claims() { k get nodeclaims.karpenter.sh --output name; }
+
+# Karpenter cannot end them itself: let go of them here, and end the instances by their tag below.
+force_node_claims() {
+  local claim
+  for claim in $(node_claims); do
+    change k patch "$claim" --type merge --patch '{"metadata":{"finalizers":null}}' || warn "$claim could not be changed; going on."
+  done
+}
+
+remove_node_pools() {
+  k get customresourcedefinition nodeclaims.karpenter.sh >/dev/null 2>&1 || return 0
+  change k delete nodepools.karpenter.sh --all --wait=false || warn "The node pools could not be deleted; going on."
+  wait_for_none "nodes of Karpenter" 80 node_claims || force_node_claims
+  # While Karpenter still runs: it deletes the instance profile of each class.
+  delete_all ec2nodeclasses.karpenter.k8s.aws
+  change k scale deployment karpenter --namespace kube-system --replicas=0 || warn "Karpenter could not be stopped; going on."
+}
+
+delete_nodes() {
+  local left
+  if [ "$CLUSTER" = reachable ]; then remove_node_pools; fi
+  left=$(instances)
+  if [ -n "$left" ]; then
+    # shellcheck disable=SC2086 # one word per instance
+    change aws ec2 terminate-instances --instance-ids $left --output text
+    # shellcheck disable=SC2086
+    change aws ec2 wait instance-terminated --instance-ids $left
+  fi
+  each instance_profiles delete_instance_profile
+}
+
+destroy_now() { carry_out -destroy "$@"; }
+
+in_state() { printf '%s\n' "$STATE" | grep -q "^$1"; }
+
+# A chart cannot be taken out of a cluster that is gone or silent, and Terraform would try for ever.
+forget_charts() {
+  local chart
+  for chart in $(printf '%s\n' "$STATE" | grep helm_release || true); do
+    change terraform state rm "$chart"
+  done
+}
+
+# try_destroy ADDRESS...: three times, since AWS lets some things go only after a while.
+try_destroy() {
+  local address times=3 wanted=''
+  TARGETS=()
+  for address in "$@"; do
+    TARGETS+=("-target=$address")
+    if in_state "$address"; then wanted=yes; fi
+  done
+  [ -n "$wanted" ] || return 0
+  while ! change destroy_now "${TARGETS[@]}"; do
+    times=$((times - 1))
+    [ "$times" -gt 0 ] || return 1
+    warn "Not everything could be destroyed; trying again."
+    sleep "$PAUSE"
+    if [ "$1" = module.vpc ]; then sweep_network; fi
+  done
+}
+
+# Deleted here and not by Terraform, which refuses a bucket or a repository that is not empty.
+delete_models() {
+  local image
+  if aws s3api head-bucket --bucket "$BUCKET" >/dev/null 2>&1; then
+    change aws s3 rm "s3://$BUCKET" --recursive --only-show-errors
+  fi
+  for image in neuron gateway webui; do
+    if aws ecr describe-repositories --repository-names "$NAME/$image" >/dev/null 2>&1; then
+      change aws ecr delete-repository --force --repository-name "$NAME/$image" --output text
+    fi
+  done
+  change destroy_now
+}
+
+destroy() {
+  # Terraform wants values although they no longer matter; a variable file outranks these.
+  export TF_VAR_public_access_cidrs=${TF_VAR_public_access_cidrs:-'["192.0.2.1/32"]'}
+  export TF_VAR_valkey_password=${TF_VAR_valkey_password:-0000000000000000}
+  begin_terraform
+  STATE=$(terraform state list 2>/dev/null || true)
+  if [ "$CLUSTER" != reachable ]; then forget_charts; fi
+  try_destroy module.addons
+  try_destroy module.karpenter
+  try_destroy module.model_store.aws_eks_pod_identity_association.access \
+    module.model_store.aws_iam_role_policy.access module.model_store.aws_iam_role.access
+  try_destroy module.eks
+  sweep_network
+  try_destroy module.vpc
+  if [ -n "$DELETE_MODELS" ]; then delete_models; fi
+}
+
+sweep_and_report() {
+  sweep_rest
+  if [ -n "$PLAN_ONLY" ]; then
+    say "Nothing was changed."
+    return 0
+  fi
+  report_left
+  report_kept
+  [ -z "$LEFT" ] || die 30 "The above is left and costs money. Run $SCRIPT again, or remove it by hand."
+}
+
+say_what_stays() {
+  if [ -n "$DELETE_MODELS" ]; then
+    say "The bucket $BUCKET and the images of $NAME are deleted as well."
+  else
+    say "The bucket $BUCKET (\$0.023 per GB and month) and the images of $NAME (\$0.10) stay; --delete-models deletes them."
+  fi
+}
+
+main() {
+  parse "$@"
+  check_tools
+  settle
+  check_credentials
+  say_what_stays
+  [ -n "$PLAN_ONLY" ] || confirm "Delete the cluster $NAME in $REGION with all that runs in it?"
+  find_cluster
+  STAGES=4
+  stage workloads "services, ingresses and their load balancers, about 5 minutes" delete_workloads
+  stage nodes "the nodes of Karpenter, about 5 minutes" delete_nodes
+  stage destroy "what Terraform made, about 15 minutes" destroy
+  stage leftovers "what is left, and what it costs" sweep_and_report
+}
+
+main "$@"

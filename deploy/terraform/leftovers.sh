@@ -1,0 +1,180 @@
+#!/usr/bin/env bash
+# What Terraform did not make and what may outlive it, found by tag. Sourced by cleanup.sh.
+
+# Words of AWS's text output, with its word for nothing left out.
+words() { tr -s '[:space:]' '\n' | grep -v -x -e None -e '' || true; }
+
+tagged() {
+  aws resourcegroupstaggingapi get-resources --tag-filters "Key=$1,Values=$2" \
+    --resource-type-filters "$3" --query 'ResourceTagMappingList[].ResourceARN' --output text | words
+}
+
+# The load balancer controller's, and those that Kubernetes itself makes without it.
+load_balancers() {
+  tagged elbv2.k8s.aws/cluster "$NAME" elasticloadbalancing:loadbalancer
+  tagged "kubernetes.io/cluster/$NAME" owned elasticloadbalancing:loadbalancer
+}
+
+target_groups() { tagged elbv2.k8s.aws/cluster "$NAME" elasticloadbalancing:targetgroup; }
+
+instances() {
+  aws ec2 describe-instances --filters Name=tag-key,Values=karpenter.sh/nodepool \
+    "Name=tag:kubernetes.io/cluster/$NAME,Values=owned" \
+    Name=instance-state-name,Values=pending,running,stopping,stopped \
+    --query 'Reservations[].Instances[].InstanceId' --output text | words
+}
+
+launch_templates() {
+  aws ec2 describe-launch-templates --filters "Name=tag:kubernetes.io/cluster/$NAME,Values=owned" \
+    --query 'LaunchTemplates[].LaunchTemplateId' --output text | words
+}
+
+vpcs() {
+  aws ec2 describe-vpcs --filters "Name=tag:neuron-gateway/cluster,Values=$NAME" \
+    --query 'Vpcs[].VpcId' --output text | words
+}
+
+# Interfaces and groups within our own VPC: whatever is free there belongs to nobody else.
+interfaces() {
+  aws ec2 describe-network-interfaces --filters "Name=vpc-id,Values=$1" Name=status,Values=available \
+    --query 'NetworkInterfaces[].NetworkInterfaceId' --output text | words
+}
+
+security_groups() {
+  local tag
+  for tag in elbv2.k8s.aws/cluster "kubernetes.io/cluster/$NAME"; do
+    aws ec2 describe-security-groups --filters "Name=vpc-id,Values=$1" "Name=tag-key,Values=$tag" \
+      --query 'SecurityGroups[].GroupId' --output text | words
+  done
+}
+
+volumes() {
+  aws ec2 describe-volumes --filters "Name=tag:neuron-gateway/cluster,Values=$NAME" \
+    Name=status,Values=available --query 'Volumes[].VolumeId' --output text | words
+}
+
+log_groups() {
+  aws logs describe-log-groups --log-group-name-prefix "/aws/eks/$NAME/" \
+    --query 'logGroups[].logGroupName' --output text | words
+}
+
+# No role, no profile: that question fails and is no trouble.
+instance_profiles() {
+  {
+    aws iam list-instance-profiles-for-role --role-name "karpenterNode-$NAME" \
+      --query 'InstanceProfiles[].InstanceProfileName' --output text 2>/dev/null || true
+  } | words
+}
+
+nat_gateways() {
+  aws ec2 describe-nat-gateways --filter "Name=tag:neuron-gateway/cluster,Values=$NAME" \
+    Name=state,Values=pending,available --query 'NatGateways[].NatGatewayId' --output text | words
+}
+
+addresses() {
+  aws ec2 describe-addresses --filters "Name=tag:neuron-gateway/cluster,Values=$NAME" \
+    --query 'Addresses[].AllocationId' --output text | words
+}
+
+delete_load_balancer() {
+  case $1 in
+  *loadbalancer/app/* | *loadbalancer/net/*) change aws elbv2 delete-load-balancer --load-balancer-arn "$1" ;;
+  *) change aws elb delete-load-balancer --load-balancer-name "${1##*/}" ;;
+  esac
+}
+
+delete_instance_profile() {
+  change aws iam remove-role-from-instance-profile --instance-profile-name "$1" --role-name "karpenterNode-$NAME"
+  change aws iam delete-instance-profile --instance-profile-name "$1"
+}
+
+delete_target_group() { change aws elbv2 delete-target-group --target-group-arn "$1"; }
+delete_interface() { change aws ec2 delete-network-interface --network-interface-id "$1"; }
+delete_security_group() { change aws ec2 delete-security-group --group-id "$1"; }
+delete_volume() { change aws ec2 delete-volume --volume-id "$1"; }
+delete_log_group() { change aws logs delete-log-group --log-group-name "$1"; }
+delete_launch_template() { change aws ec2 delete-launch-template --launch-template-id "$1"; }
+
+# each LIST-COMMAND DELETE-COMMAND [ARGUMENT OF THE LIST]: goes on when one cannot be deleted.
+each() {
+  local list=$1 delete=$2 one
+  shift 2
+  for one in $("$list" "$@" || warn "Could not ask for ${list//_/ }."); do
+    "$delete" "$one" || warn "$one is still in use; a further run may remove it."
+  done
+}
+
+# What would keep the VPC from being deleted.
+sweep_network() {
+  local vpc
+  each load_balancers delete_load_balancer
+  each target_groups delete_target_group
+  for vpc in $(vpcs); do
+    each interfaces delete_interface "$vpc"
+    each security_groups delete_security_group "$vpc"
+  done
+}
+
+# What would stay and cost money, or stand in the way of a cluster of the same name.
+sweep_rest() {
+  each volumes delete_volume
+  each log_groups delete_log_group
+  each launch_templates delete_launch_template
+}
+
+# left WHAT PRICE LIST-COMMAND: one line of the report; LEFT becomes yes.
+left() {
+  local found
+  found=$("$3") || found="(could not ask)"
+  [ -n "$found" ] || return 0
+  LEFT=yes
+  say "  $1, $2 each: $(printf '%s' "$found" | tr '\n' ' ')"
+}
+
+cluster_if_any() { [ "$(cluster_status)" = NONE ] || say "$NAME"; }
+
+report_left() {
+  LEFT=''
+  left "EKS cluster" "\$73 a month" cluster_if_any
+  left "instances" "about \$2 an hour and more" instances
+  left "NAT gateways" "\$33 a month" nat_gateways
+  left "public addresses" "\$4 a month" addresses
+  left "load balancers" "\$17 a month" load_balancers
+  left "volumes" "\$0.08 per GB and month" volumes
+  left "log groups" "\$0.03 per GB and month" log_groups
+  [ -n "$LEFT" ] || say "  Nothing that costs money is left of the cluster."
+}
+
+# gigabytes BYTES PRICE: "213 GB, about $4.90 a month".
+gigabytes() {
+  awk -v bytes="${1:-0}" -v price="$2" 'BEGIN {
+    gb = bytes / 1e9
+    printf "%.0f GB, about $%.2f a month", gb, gb * price
+  }'
+}
+
+# One line for each page of AWS's answer, or None.
+total() { awk '{ sum += $1 } END { printf "%.0f", sum }'; }
+
+bucket_bytes() {
+  # shellcheck disable=SC2016 # the backticks are AWS's
+  { aws s3api list-objects-v2 --bucket "$BUCKET" --query 'sum(Contents[].Size || `[0]`)' --output text || true; } | total
+}
+
+image_bytes() {
+  local image
+  for image in neuron gateway webui; do
+    aws ecr describe-images --repository-name "$NAME/$image" \
+      --query 'sum(imageDetails[].imageSizeInBytes)' --output text 2>/dev/null || true
+  done | total
+}
+
+# The next ./install.sh finds both again, by Terraform's state or by their names.
+report_kept() {
+  if aws s3api head-bucket --bucket "$BUCKET" >/dev/null 2>&1; then
+    say "  Kept: s3://$BUCKET, $(gigabytes "$(bucket_bytes)" 0.023) (\$0.023 per GB)"
+  fi
+  if aws ecr describe-repositories --repository-names "$NAME/neuron" >/dev/null 2>&1; then
+    say "  Kept: the images of $NAME, $(gigabytes "$(image_bytes)" 0.10) (\$0.10 per GB)"
+  fi
+}

@@ -1,0 +1,83 @@
+# EKS picks each addon's default version for the Kubernetes version, so none is pinned here.
+
+locals {
+  before_nodes = {
+    # The network policies of deploy/k8s are enforced by the CNI, and only when told so.
+    "vpc-cni"                = jsonencode({ enableNetworkPolicy = "true" })
+    "kube-proxy"             = null
+    "eks-pod-identity-agent" = null
+  }
+  with_nodes = {
+    "coredns"                   = null
+    "eks-node-monitoring-agent" = null
+    "metrics-server"            = null
+  }
+}
+
+resource "aws_eks_addon" "before_nodes" {
+  for_each = local.before_nodes
+
+  cluster_name                = aws_eks_cluster.this.name
+  addon_name                  = each.key
+  configuration_values        = each.value
+  resolve_conflicts_on_create = "OVERWRITE"
+  resolve_conflicts_on_update = "OVERWRITE"
+}
+
+resource "aws_eks_addon" "with_nodes" {
+  for_each = local.with_nodes
+
+  cluster_name                = aws_eks_cluster.this.name
+  addon_name                  = each.key
+  configuration_values        = each.value
+  resolve_conflicts_on_create = "OVERWRITE"
+  resolve_conflicts_on_update = "OVERWRITE"
+
+  depends_on = [aws_eks_node_group.core]
+}
+
+resource "aws_iam_role" "ebs_csi" {
+  name = "${var.name}-ebs-csi"
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Service = "pods.eks.amazonaws.com" }
+      Action    = ["sts:AssumeRole", "sts:TagSession"]
+      Condition = {
+        StringEquals = {
+          "aws:RequestTag/eks-cluster-name"           = var.name
+          "aws:RequestTag/kubernetes-namespace"       = "kube-system"
+          "aws:RequestTag/kubernetes-service-account" = "ebs-csi-controller-sa"
+        }
+      }
+    }]
+  })
+}
+
+# The second version of the policy lets the driver touch only volumes that it made.
+resource "aws_iam_role_policy_attachment" "ebs_csi" {
+  role       = aws_iam_role.ebs_csi.name
+  policy_arn = "${local.policies}/AmazonEBSCSIDriverPolicyV2"
+}
+
+resource "aws_eks_addon" "ebs_csi" {
+  cluster_name                = aws_eks_cluster.this.name
+  addon_name                  = "aws-ebs-csi-driver"
+  resolve_conflicts_on_create = "OVERWRITE"
+  resolve_conflicts_on_update = "OVERWRITE"
+
+  configuration_values = jsonencode({
+    # The driver's own default class cannot encrypt; ours is in modules/addons/storage-class.
+    defaultStorageClass = { enabled = false }
+    # cleanup.sh finds forgotten volumes by these.
+    controller = { extraVolumeTags = var.tags }
+  })
+
+  pod_identity_association {
+    role_arn        = aws_iam_role.ebs_csi.arn
+    service_account = "ebs-csi-controller-sa"
+  }
+
+  depends_on = [aws_eks_node_group.core, aws_iam_role_policy_attachment.ebs_csi]
+}

@@ -1,0 +1,67 @@
+resource "aws_iam_role" "controller" {
+  name = "${var.name}-karpenter"
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Service = "pods.eks.amazonaws.com" }
+      Action    = ["sts:AssumeRole", "sts:TagSession"]
+      Condition = {
+        StringEquals = {
+          "aws:RequestTag/eks-cluster-name"           = var.name
+          "aws:RequestTag/kubernetes-namespace"       = "kube-system"
+          "aws:RequestTag/kubernetes-service-account" = "karpenter"
+        }
+      }
+    }]
+  })
+}
+
+resource "aws_iam_policy" "controller" {
+  for_each = local.policies
+
+  name   = "${var.name}-karpenter-${each.key}"
+  policy = jsonencode({ Version = "2012-10-17", Statement = each.value })
+}
+
+resource "aws_iam_role_policy_attachment" "controller" {
+  for_each = local.policies
+
+  role       = aws_iam_role.controller.name
+  policy_arn = aws_iam_policy.controller[each.key].arn
+}
+
+resource "aws_eks_pod_identity_association" "controller" {
+  cluster_name    = var.cluster_name
+  namespace       = "kube-system"
+  service_account = "karpenter"
+  role_arn        = aws_iam_role.controller.arn
+}
+
+resource "helm_release" "karpenter" {
+  name            = "karpenter"
+  repository      = "oci://public.ecr.aws/karpenter"
+  chart           = "karpenter"
+  version         = var.chart_version
+  namespace       = "kube-system"
+  timeout         = 600
+  atomic          = true
+  upgrade_install = true
+  values          = [var.values]
+
+  set = [
+    { name = "settings.clusterName", value = var.cluster_name },
+    { name = "settings.clusterEndpoint", value = var.endpoint },
+    { name = "settings.interruptionQueue", value = aws_sqs_queue.interruptions.name },
+  ]
+
+  # Taken away in the reverse order: Karpenter must be able to work until it is gone itself.
+  depends_on = [
+    aws_cloudwatch_event_target.interruption,
+    aws_eks_access_entry.node,
+    aws_eks_pod_identity_association.controller,
+    aws_iam_role_policy_attachment.controller,
+    aws_iam_role_policy_attachment.node,
+    aws_sqs_queue_policy.interruptions,
+  ]
+}

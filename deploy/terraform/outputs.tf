@@ -1,0 +1,39 @@
+output "cluster_name" {
+  description = "Name of the EKS cluster."
+  value       = var.name
+}
+
+output "region" {
+  description = "Its region."
+  value       = var.region
+}
+
+output "zones" {
+  description = "Its availability zones, to be written down as the variable zones."
+  value       = local.zones
+}
+
+output "configure_kubectl" {
+  description = "The command that lets kubectl reach the cluster."
+  value       = "aws eks update-kubeconfig --region ${var.region} --name ${var.name}"
+}
+
+output "model_store" {
+  description = "Name of the bucket of weights and compiled artifacts."
+  value       = module.model_store.bucket
+}
+
+output "registry" {
+  description = "Where the images go: <registry>/neuron, <registry>/gateway, <registry>/webui."
+  value       = "${data.aws_caller_identity.current.account_id}.dkr.ecr.${var.region}.${data.aws_partition.current.dns_suffix}/${var.name}"
+}
+
+output "valkey_address" {
+  description = "redisAddress for the component gcs-ft; null without enable_valkey."
+  value       = module.addons.valkey_address
+}
+
+output "grafana_port_forward" {
+  description = "The command that brings Grafana to http://127.0.0.1:3000; null without enable_monitoring."
+  value       = var.enable_monitoring ? "kubectl --namespace monitoring port-forward service/kube-prometheus-stack-grafana 3000:80" : null
+}

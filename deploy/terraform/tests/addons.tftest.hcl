@@ -1,0 +1,110 @@
+mock_provider "aws" { source = "./tests/mocks" }
+mock_provider "helm" {}
+
+variables {
+  name                                   = "gw"
+  cluster_name                           = "gw"
+  region                                 = "us-west-2"
+  partition                              = "aws"
+  vpc_id                                 = "vpc-1"
+  subnet_ids                             = ["subnet-a", "subnet-b"]
+  security_group_id                      = "sg-1"
+  values_folder                          = "./helm-values"
+  kuberay_version                        = "1.7.0"
+  neuron_chart_version                   = "1.3.0"
+  load_balancer_controller_chart_version = "1.14.0"
+  monitoring_chart_version               = "82.14.1"
+  enable_load_balancer_controller        = true
+  enable_monitoring                      = true
+  enable_valkey                          = false
+  valkey_node_type                       = "cache.t4g.small"
+  valkey_password                        = null
+}
+
+run "everything" {
+  command = plan
+  module { source = "./modules/addons" }
+
+  assert {
+    condition     = helm_release.kuberay.namespace == "kuberay-operator" && helm_release.kuberay.version == "1.7.0"
+    error_message = "network policies let another namespace in"
+  }
+  assert {
+    condition     = helm_release.monitoring[0].namespace == "monitoring" && helm_release.monitoring[0].name == "kube-prometheus-stack"
+    error_message = "Ray's head looks for Prometheus elsewhere"
+  }
+  assert {
+    condition     = !yamldecode(helm_release.neuron.values[0]).scheduler.enabled
+    error_message = "the scheduler extension is on"
+  }
+  assert {
+    condition = {
+      for setting in helm_release.load_balancer[0].set : setting.name => setting.value
+    } == { clusterName = "gw", region = "us-west-2", vpcId = "vpc-1" }
+    error_message = "the load balancer controller is told something else"
+  }
+  assert {
+    condition     = length(aws_elasticache_replication_group.valkey) == 0
+    error_message = "Valkey came unasked"
+  }
+}
+
+run "the_load_balancer_controller_keeps_to_its_cluster" {
+  command = plan
+  module { source = "./modules/addons" }
+
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(output.load_balancer_policies["change"]).Statement :
+      contains(keys(statement), "Condition") || statement.Resource != "*"
+    ])
+    error_message = "it may touch the balancers of others"
+  }
+  assert {
+    condition = alltrue([
+      for action in flatten([for s in jsondecode(output.load_balancer_policies["read"]).Statement : s.Action]) :
+      can(regex("^[a-z0-9]+:(Describe|Get|List)", action))
+    ])
+    error_message = "reading changes something"
+  }
+}
+
+run "without_options" {
+  command = plan
+  module { source = "./modules/addons" }
+  variables {
+    enable_load_balancer_controller = false
+    enable_monitoring               = false
+  }
+
+  assert {
+    condition     = length(helm_release.load_balancer) == 0 && length(aws_iam_role.load_balancer) == 0
+    error_message = "something is left of the load balancer controller"
+  }
+  assert {
+    condition     = length(helm_release.monitoring) == 0
+    error_message = "monitoring came unasked"
+  }
+}
+
+run "with_valkey" {
+  command = plan
+  module { source = "./modules/addons" }
+  variables {
+    enable_valkey   = true
+    valkey_password = "0123456789abcdef0123"
+  }
+
+  assert {
+    condition     = aws_elasticache_replication_group.valkey[0].engine == "valkey" && aws_elasticache_replication_group.valkey[0].automatic_failover_enabled
+    error_message = "the head's tables would be lost with one machine"
+  }
+  assert {
+    condition     = aws_elasticache_replication_group.valkey[0].transit_encryption_enabled && aws_elasticache_replication_group.valkey[0].at_rest_encryption_enabled
+    error_message = "Valkey is not encrypted"
+  }
+  assert {
+    condition     = aws_vpc_security_group_ingress_rule.valkey[0].referenced_security_group_id == "sg-1" && aws_vpc_security_group_ingress_rule.valkey[0].from_port == 6379
+    error_message = "others than the nodes reach Valkey"
+  }
+}

@@ -1,0 +1,294 @@
+# The cluster.
+
+variable "name" {
+  description = "Name of the cluster and the first word of everything that belongs to it."
+  type        = string
+  default     = "neuron-gateway"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,26}[a-z0-9]$", var.name))
+    error_message = "name must have 3 to 28 lower-case letters, digits or hyphens, and begin with a letter: it becomes part of bucket and role names."
+  }
+}
+
+variable "region" {
+  description = "AWS region; install.sh passes AWS_REGION."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "region must be the code of an AWS region, for example us-west-2."
+  }
+}
+
+variable "zones" {
+  description = "Availability zones. Empty: zones that offer inf2 first, then others. Write them down once the cluster stands, since a changed offer would move subnets."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = length(var.zones) == 0 || (length(var.zones) >= 2 && length(var.zones) <= 3)
+    error_message = "zones must be empty or name two or three availability zones: EKS needs two."
+  }
+  validation {
+    condition     = alltrue([for zone in var.zones : can(regex("^[a-z]{2}(-[a-z]+)+-[0-9][a-z]$", zone))])
+    error_message = "zones must hold the names of availability zones, for example us-west-2a."
+  }
+}
+
+variable "zone_count" {
+  description = "How many zones to take when zones is empty."
+  type        = number
+  default     = 3
+
+  validation {
+    condition     = contains([2, 3], var.zone_count)
+    error_message = "zone_count must be 2 or 3: EKS needs two zones, and a fourth adds nothing."
+  }
+}
+
+variable "eks_version" {
+  description = "Kubernetes version of EKS."
+  type        = string
+  default     = "1.35"
+
+  validation {
+    condition     = can(regex("^1\\.3[456]$", var.eks_version))
+    error_message = "eks_version must be 1.34, 1.35 or 1.36: the charts below are made for these."
+  }
+}
+
+variable "public_access_cidrs" {
+  description = "Networks that may reach the API server. Your own address: curl -s https://checkip.amazonaws.com, then write it with /32."
+  type        = list(string)
+
+  validation {
+    condition     = length(var.public_access_cidrs) > 0
+    error_message = "public_access_cidrs must name at least your own network, for example [\"203.0.113.7/32\"]: without one, Terraform cannot install the charts."
+  }
+  validation {
+    condition     = alltrue([for cidr in var.public_access_cidrs : can(cidrnetmask(cidr))])
+    error_message = "public_access_cidrs must hold IPv4 networks such as 203.0.113.7/32."
+  }
+  validation {
+    condition     = alltrue([for cidr in var.public_access_cidrs : try(tonumber(split("/", cidr)[1]), 0) >= 8])
+    error_message = "public_access_cidrs must not open the API server to the whole internet: use networks of /8 or smaller."
+  }
+}
+
+variable "admin_principal_arns" {
+  description = "Further IAM roles or users with full access to the cluster; whoever creates it has it already."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.admin_principal_arns : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/.+$", arn))])
+    error_message = "admin_principal_arns must hold ARNs of IAM roles or users, for example arn:aws:iam::123456789012:role/admin."
+  }
+}
+
+variable "log_retention_days" {
+  description = "How long CloudWatch keeps the logs of the control plane."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 180, 365], var.log_retention_days)
+    error_message = "log_retention_days must be one of CloudWatch's periods: 1, 3, 5, 7, 14, 30, 60, 90, 180 or 365."
+  }
+}
+
+variable "tags" {
+  description = "Tags for everything that Terraform makes."
+  type        = map(string)
+  default     = {}
+}
+
+# The network.
+
+variable "vpc_cidr" {
+  description = "Addresses of nodes and load balancers."
+  type        = string
+  default     = "10.0.0.0/16"
+
+  validation {
+    condition     = can(cidrnetmask(var.vpc_cidr)) && try(cidrsubnet(var.vpc_cidr, 0, 0) == var.vpc_cidr, false)
+    error_message = "vpc_cidr must be an IPv4 network without host bits, for example 10.0.0.0/16."
+  }
+  validation {
+    condition     = try(tonumber(split("/", var.vpc_cidr)[1]) >= 16 && tonumber(split("/", var.vpc_cidr)[1]) <= 20, false)
+    error_message = "vpc_cidr must be between /16, the largest that AWS allows, and /20, which still holds three zones."
+  }
+}
+
+variable "pod_cidr" {
+  description = "Addresses of pods, apart from those of nodes so that neither runs out."
+  type        = string
+  default     = "100.64.0.0/16"
+
+  validation {
+    condition     = can(cidrnetmask(var.pod_cidr)) && try(cidrsubnet(var.pod_cidr, 0, 0) == var.pod_cidr, false)
+    error_message = "pod_cidr must be an IPv4 network without host bits, for example 100.64.0.0/16."
+  }
+  validation {
+    condition     = try(tonumber(split("/", var.pod_cidr)[1]) >= 16 && tonumber(split("/", var.pod_cidr)[1]) <= 22, false)
+    error_message = "pod_cidr must be between /16, the largest that AWS allows, and /22."
+  }
+  validation {
+    condition     = can(regex("^100\\.(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])\\.", var.pod_cidr))
+    error_message = "pod_cidr must lie within 100.64.0.0/10, which no office network uses."
+  }
+}
+
+variable "service_cidr" {
+  description = "Addresses of Kubernetes Services; they exist inside the cluster only."
+  type        = string
+  default     = "172.20.0.0/16"
+
+  validation {
+    condition     = can(cidrnetmask(var.service_cidr)) && try(cidrsubnet(var.service_cidr, 0, 0) == var.service_cidr, false)
+    error_message = "service_cidr must be an IPv4 network without host bits, for example 172.20.0.0/16."
+  }
+  validation {
+    condition     = try(tonumber(split("/", var.service_cidr)[1]) >= 12 && tonumber(split("/", var.service_cidr)[1]) <= 24, false)
+    error_message = "service_cidr must be between /12 and /24."
+  }
+}
+
+variable "single_nat_gateway" {
+  description = "One NAT gateway instead of one per zone: cheaper, but a zone's failure cuts the others off."
+  type        = bool
+  default     = true
+}
+
+# The nodes that are always there.
+
+variable "core_instance_type" {
+  description = "Instance type of the nodes for Karpenter and the operators."
+  type        = string
+  default     = "m6i.large"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]*\\.[a-z0-9]+$", var.core_instance_type)) && !can(regex("^[a-z]+[0-9]+g", var.core_instance_type))
+    error_message = "core_instance_type must be an x86 instance type such as m6i.large: images and AMI are not built for Graviton."
+  }
+}
+
+variable "core_node_count" {
+  description = "How many of them."
+  type        = number
+  default     = 2
+
+  validation {
+    condition     = var.core_node_count >= 2 && var.core_node_count <= 5 && floor(var.core_node_count) == var.core_node_count
+    error_message = "core_node_count must be 2 to 5: two replicas of Karpenter want two nodes, and the rest is Karpenter's work."
+  }
+}
+
+# What runs in the cluster. The versions stand in ../versions.env as well.
+
+variable "karpenter_version" {
+  description = "Version of Karpenter and of its chart."
+  type        = string
+  default     = "1.14.1"
+
+  validation {
+    condition     = can(regex("^[0-9]+\\.[0-9]+\\.[0-9]+$", var.karpenter_version))
+    error_message = "karpenter_version must be an exact version such as 1.14.1."
+  }
+  validation {
+    condition = try(
+      tonumber(split(".", var.karpenter_version)[1]) >= { "1.34" = 6, "1.35" = 9, "1.36" = 13 }[var.eks_version], true
+    )
+    error_message = "karpenter_version is too old for eks_version: EKS 1.34 needs Karpenter 1.6, EKS 1.35 needs 1.9 and EKS 1.36 needs 1.13."
+  }
+}
+
+variable "kuberay_version" {
+  description = "Version of the KubeRay operator and of its chart."
+  type        = string
+  default     = "1.7.0"
+
+  validation {
+    condition     = can(regex("^[0-9]+\\.[0-9]+\\.[0-9]+$", var.kuberay_version))
+    error_message = "kuberay_version must be an exact version such as 1.7.0."
+  }
+  validation {
+    condition     = try(tonumber(split(".", var.kuberay_version)[1]) >= 5, true)
+    error_message = "kuberay_version must be 1.5.0 or newer: older ones do not tell Ray's autoscaler of NeuronCores."
+  }
+}
+
+variable "neuron_chart_version" {
+  description = "Version of the Neuron chart, which brings the device plugin."
+  type        = string
+  default     = "1.3.0"
+
+  validation {
+    condition     = can(regex("^[0-9]+\\.[0-9]+\\.[0-9]+$", var.neuron_chart_version))
+    error_message = "neuron_chart_version must be an exact version such as 1.3.0."
+  }
+}
+
+variable "load_balancer_controller_chart_version" {
+  description = "Version of the chart of the AWS Load Balancer Controller."
+  type        = string
+  default     = "1.14.0"
+
+  validation {
+    condition     = can(regex("^[0-9]+\\.[0-9]+\\.[0-9]+$", var.load_balancer_controller_chart_version))
+    error_message = "load_balancer_controller_chart_version must be an exact version such as 1.14.0."
+  }
+}
+
+variable "monitoring_chart_version" {
+  description = "Version of the chart kube-prometheus-stack."
+  type        = string
+  default     = "82.14.1"
+
+  validation {
+    condition     = can(regex("^[0-9]+\\.[0-9]+\\.[0-9]+$", var.monitoring_chart_version))
+    error_message = "monitoring_chart_version must be an exact version such as 82.14.1."
+  }
+}
+
+variable "enable_load_balancer_controller" {
+  description = "Install the controller that makes an ALB of an Ingress."
+  type        = bool
+  default     = true
+}
+
+variable "enable_monitoring" {
+  description = "Install Prometheus and Grafana."
+  type        = bool
+  default     = true
+}
+
+variable "enable_valkey" {
+  description = "Make a Valkey on ElastiCache, which lets Ray's head restart without losing its cluster."
+  type        = bool
+  default     = false
+}
+
+variable "valkey_node_type" {
+  description = "Node type of that Valkey."
+  type        = string
+  default     = "cache.t4g.small"
+
+  validation {
+    condition     = can(regex("^cache\\.[a-z0-9]+\\.[a-z0-9]+$", var.valkey_node_type))
+    error_message = "valkey_node_type must be a node type of ElastiCache such as cache.t4g.small."
+  }
+}
+
+variable "valkey_password" {
+  description = "Its password, the same as in the Secret valkey. Give it as TF_VAR_valkey_password rather than in a file; the state holds it."
+  type        = string
+  default     = null
+  sensitive   = true
+
+  validation {
+    condition     = !var.enable_valkey || can(regex("^[A-Za-z0-9]{16,128}$", var.valkey_password))
+    error_message = "valkey_password must have 16 to 128 letters and digits when enable_valkey is true, for example from: openssl rand -hex 16"
+  }
+}

@@ -1,0 +1,279 @@
+"""cleanup.sh: the order of its phases, what does not go by itself, and what it leaves."""
+
+import os
+import pty
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.shims.answers import (
+    A_CLUSTER,
+    BUCKET,
+    NOTHING_THERE,
+    TERRAFORM,
+    TOOLS,
+    Answer,
+)
+from tests.deploy.shims.rehearsal import Rehearsal, prepare
+
+pytestmark = pytest.mark.deploy
+
+ADDRESSES = [
+    "module.vpc.aws_vpc.this",
+    "module.eks.aws_eks_cluster.this",
+    "module.karpenter.helm_release.karpenter",
+    "module.addons.helm_release.kuberay",
+    "module.model_store.aws_s3_bucket.models",
+    'module.model_store.aws_iam_role.access["reader"]',
+]
+BALANCER = "arn:aws:elasticloadbalancing:us-west-2:123456789012:loadbalancer/app/k8s-x/1"
+
+
+def state(*addresses: str) -> Answer:
+    return Answer("terraform state list", "".join(f"{address}\\n" for address in addresses))
+
+
+@pytest.fixture
+def rehearsal(tmp_path: Path) -> Rehearsal:
+    """A cluster in use answers."""
+    rehearsal = prepare(tmp_path)
+    rehearsal.answers([state(*ADDRESSES)], A_CLUSTER, TOOLS, TERRAFORM, NOTHING_THERE)
+    return rehearsal
+
+
+def targets(rehearsal: Rehearsal) -> list[str]:
+    """List what was destroyed, one word for each call."""
+    calls = rehearsal.calls("terraform plan")
+    assert all(" -destroy" in call for call in calls)
+    return [call.partition("-target=")[2].partition(" ")[0] or "everything" for call in calls]
+
+
+def test_phases_come_in_the_order_in_which_things_depend(rehearsal: Rehearsal) -> None:
+    done = rehearsal.run("cleanup.sh", "--yes")
+    assert (done.status, done.errors) == (0, [])
+    order = [call.split(" --")[0] for call in rehearsal.changes()]
+    assert order[:7] == [
+        "kubectl delete rayservices.ray.io",
+        "kubectl delete ingresses.networking.k8s.io",
+        "kubectl delete service chat",
+        "kubectl delete namespace neuron-gateway",
+        "kubectl delete nodepools.karpenter.sh",
+        "kubectl delete ec2nodeclasses.karpenter.k8s.aws",
+        "kubectl scale deployment karpenter",
+    ]
+    assert targets(rehearsal) == [
+        "module.addons",
+        "module.karpenter",
+        "module.model_store.aws_eks_pod_identity_association.access",
+        "module.eks",
+        "module.vpc",
+    ]
+
+
+def test_karpenter_is_stopped_only_when_its_nodes_are_gone(rehearsal: Rehearsal) -> None:
+    rehearsal.run("cleanup.sh", "--yes")
+    calls = rehearsal.calls("kubectl get nodeclaims", "kubectl scale")
+    assert calls[:3] == ["kubectl get nodeclaims.karpenter.sh --output name"] * 3
+    assert calls[3] == "kubectl scale deployment karpenter --namespace kube-system --replicas=0"
+
+
+def test_nodes_that_do_not_go_are_ended_by_force(rehearsal: Rehearsal) -> None:
+    claim = "nodeclaim.karpenter.sh/inf2-x"
+    rehearsal.but(
+        Answer("kubectl get nodeclaims.karpenter.sh *", f"{claim}\\n"),
+        Answer("aws ec2 describe-instances *", "i-1\\ti-2\\n", often="1"),
+        Answer("aws ec2 terminate-instances *"),
+        Answer("aws ec2 wait *"),
+    )
+    done = rehearsal.run("cleanup.sh", "--yes")
+    assert done.status == 0, done.err
+    assert "did not go away by themselves" in done.err
+    patch = '{"metadata":{"finalizers":null}}'
+    assert rehearsal.calls("kubectl patch", "aws ec2 terminate", "aws ec2 wait") == [
+        f"kubectl patch {claim} --type merge --patch {patch}",
+        "aws ec2 terminate-instances --instance-ids i-1 i-2 --output text",
+        "aws ec2 wait instance-terminated --instance-ids i-1 i-2",
+    ]
+
+
+def test_load_balancers_are_waited_for_and_then_deleted(rehearsal: Rehearsal) -> None:
+    rehearsal.but(
+        Answer("aws resourcegroup*elbv2.k8s.aws*:loadbalancer*", f"{BALANCER}\\n", often="41"),
+        Answer("aws elbv2 delete-load-balancer *"),
+    )
+    done = rehearsal.run("cleanup.sh", "--yes")
+    assert done.status == 0, done.err
+    assert done.out.count("waiting for load balancers") == 40
+    deleted = f"aws elbv2 delete-load-balancer --load-balancer-arn {BALANCER}"
+    assert rehearsal.changes().index(deleted) < rehearsal.changes().index(
+        "kubectl delete nodepools.karpenter.sh --all --wait=false"
+    )
+
+
+def test_models_and_images_stay_and_their_cost_is_said(rehearsal: Rehearsal) -> None:
+    rehearsal.but(
+        Answer("aws s3api head-bucket *"),
+        Answer("aws ecr describe-repositories *"),
+        Answer("aws s3api list-objects-v2 *", "200000000000\\n13000000000\\n"),
+        Answer("aws ecr describe-images *", "10000000000\\n"),
+    )
+    done = rehearsal.run("cleanup.sh", "--yes")
+    assert f"Kept: s3://{BUCKET}, 213 GB, about $4.90 a month ($0.023 per GB)" in done.out
+    assert "Kept: the images of neuron-gateway, 30 GB, about $3.00 a month" in done.out
+    assert "--delete-models deletes them" in done.out
+    assert not rehearsal.calls("aws s3 rm", "aws ecr delete-repository")
+    assert "everything" not in targets(rehearsal)
+
+
+def test_models_and_images_go_when_asked(rehearsal: Rehearsal) -> None:
+    rehearsal.but(
+        Answer("aws s3api head-bucket *", often="1"),
+        Answer("aws ecr describe-repositories *", often="3"),
+        Answer("aws s3 rm *"),
+        Answer("aws ecr delete-repository *"),
+    )
+    done = rehearsal.run("cleanup.sh", "--yes", "--delete-models")
+    assert done.status == 0, done.err
+    assert rehearsal.calls("aws s3 rm") == [
+        f"aws s3 rm s3://{BUCKET} --recursive --only-show-errors"
+    ]
+    assert len(rehearsal.calls("aws ecr delete-repository")) == 3
+    assert targets(rehearsal)[-1] == "everything"
+
+
+def test_nothing_at_all_is_no_trouble(rehearsal: Rehearsal) -> None:
+    rehearsal.answers(TOOLS, TERRAFORM, NOTHING_THERE)
+    done = rehearsal.run("cleanup.sh", "--yes")
+    assert (done.status, done.err) == (0, "")
+    assert "Nothing that costs money is left" in done.out
+    assert rehearsal.changes() == []
+
+
+def test_half_a_cluster_is_taken_down(rehearsal: Rehearsal) -> None:
+    left = state("module.vpc.aws_vpc.this", "module.eks.aws_iam_role.cluster")
+    rehearsal.answers([left], TOOLS, TERRAFORM, NOTHING_THERE)
+    done = rehearsal.run("cleanup.sh", "--yes")
+    assert (done.status, done.errors) == (0, [])
+    assert targets(rehearsal) == ["module.eks", "module.vpc"]
+    assert not rehearsal.calls("kubectl delete")
+
+
+@pytest.mark.parametrize("silent", [True, False], ids=["does not answer", "is gone"])
+def test_charts_of_a_cluster_that_cannot_be_asked_are_forgotten(
+    rehearsal: Rehearsal, silent: bool
+) -> None:
+    gone = Answer("aws eks describe-cluster *", "x (ResourceNotFoundException)\\n", "254")
+    rehearsal.but(Answer("kubectl get --raw *", "timeout\\n", "1") if silent else gone)
+    done = rehearsal.run("cleanup.sh", "--yes")
+    assert done.status == 0, done.err
+    assert rehearsal.calls("terraform state rm") == [
+        "terraform state rm module.karpenter.helm_release.karpenter",
+        "terraform state rm module.addons.helm_release.kuberay",
+    ]
+    assert not rehearsal.calls("kubectl delete")
+    assert targets(rehearsal)[-1] == "module.vpc"
+
+
+def test_a_destroy_that_fails_is_tried_again_after_the_network_is_swept(
+    rehearsal: Rehearsal,
+) -> None:
+    rehearsal.but(
+        Answer("terraform apply *", often="4"),
+        Answer("terraform apply *", "DependencyViolation\\n", "1", "1"),
+        Answer("aws ec2 describe-vpcs *", "vpc-1\\n"),
+        Answer("aws ec2 describe-network-interfaces *", "eni-1\\n"),
+        Answer("aws ec2 delete-network-interface *"),
+    )
+    done = rehearsal.run("cleanup.sh", "--yes")
+    assert done.status == 0, done.err
+    last = rehearsal.calls("terraform apply", "aws ec2 delete-network-interface")[-4:]
+    assert [call.split()[0] for call in last] == ["aws", "terraform", "aws", "terraform"]
+    assert targets(rehearsal)[-2:] == ["module.vpc"] * 2
+
+
+def test_a_destroy_that_never_succeeds_is_named(rehearsal: Rehearsal) -> None:
+    rehearsal.but(Answer("terraform plan *=module.eks", "no\\n", "1"))
+    done = rehearsal.run("cleanup.sh", "--yes")
+    assert done.status == 20
+    assert done.errors[0].startswith("Error: Stage 3 of 4 (destroy) failed;")
+    assert targets(rehearsal)[-3:] == ["module.eks"] * 3
+    rehearsal.but()
+    assert rehearsal.run("cleanup.sh", "--yes").status == 0
+
+
+def test_instance_profiles_do_not_keep_the_role_of_the_nodes(rehearsal: Rehearsal) -> None:
+    rehearsal.but(
+        Answer("aws iam list-instance-profiles-for-role *", "neuron-gateway_1\\n"),
+        Answer("aws iam remove-role-from-instance-profile *"),
+        Answer("aws iam delete-instance-profile *"),
+    )
+    rehearsal.run("cleanup.sh", "--yes")
+    assert rehearsal.calls("aws iam remove", "aws iam delete") == [
+        "aws iam remove-role-from-instance-profile --instance-profile-name neuron-gateway_1 "
+        "--role-name karpenterNode-neuron-gateway",
+        "aws iam delete-instance-profile --instance-profile-name neuron-gateway_1",
+    ]
+
+
+def test_what_is_left_is_named_with_its_price(rehearsal: Rehearsal) -> None:
+    rehearsal.but(Answer("aws ec2 describe-nat-gateways *", "nat-1\\n"))
+    done = rehearsal.run("cleanup.sh", "--yes")
+    assert done.status == 30
+    assert "NAT gateways, $33 a month each: nat-1" in done.out
+    assert "Run ./cleanup.sh again" in done.errors[0]
+
+
+def test_forgotten_volumes_and_logs_go(rehearsal: Rehearsal) -> None:
+    rehearsal.but(
+        Answer("aws ec2 describe-volumes *", "vol-1\\n", often="1"),
+        Answer("aws ec2 delete-volume *"),
+        Answer("aws logs describe-log-groups *", "/aws/eks/neuron-gateway/cluster\\n", often="1"),
+        Answer("aws logs delete-log-group *"),
+    )
+    assert rehearsal.run("cleanup.sh", "--yes").status == 0
+    assert rehearsal.calls("aws ec2 delete-volume", "aws logs delete") == [
+        "aws ec2 delete-volume --volume-id vol-1",
+        "aws logs delete-log-group --log-group-name /aws/eks/neuron-gateway/cluster",
+    ]
+
+
+def test_a_plan_changes_nothing_and_says_what_would(rehearsal: Rehearsal) -> None:
+    done = rehearsal.run("cleanup.sh", "--plan-only")
+    assert done.status == 0, done.err
+    assert rehearsal.changes() == []
+    would = [line for line in done.out.splitlines() if line.startswith("  would: ")]
+    assert would[0].startswith("  would: kubectl delete rayservices.ray.io")
+    assert any("terraform destroy" in line and "module.vpc" in line for line in would)
+
+
+def test_without_a_terminal_it_does_not_ask(rehearsal: Rehearsal) -> None:
+    done = rehearsal.run("cleanup.sh")
+    assert (done.status, len(done.errors)) == (16, 1)
+    assert rehearsal.changes() == []
+
+
+def test_on_a_terminal_it_asks(rehearsal: Rehearsal) -> None:
+    ours, theirs = pty.openpty()
+    os.write(ours, b"n\n")
+    done = subprocess.run(**rehearsal.command("cleanup.sh"), stdin=theirs, capture_output=True)
+    os.close(ours)
+    os.close(theirs)
+    assert "Delete the cluster neuron-gateway in us-west-2" in done.stdout
+    assert done.returncode == 17
+    assert rehearsal.changes() == []
+
+
+def test_without_credentials_deletes_nothing(rehearsal: Rehearsal) -> None:
+    rehearsal.but(Answer("aws sts *", "Unable to locate credentials\\n", "253"))
+    done = rehearsal.run("cleanup.sh", "--yes")
+    assert (done.status, len(done.errors)) == (11, 1)
+    assert rehearsal.changes() == []
+
+
+def test_a_cluster_that_may_not_be_seen_is_not_taken_for_gone(rehearsal: Rehearsal) -> None:
+    rehearsal.but(Answer("aws eks describe-cluster *", "AccessDeniedException\\n", "254"))
+    done = rehearsal.run("cleanup.sh", "--yes")
+    assert (done.status, len(done.errors)) == (11, 1)
+    assert "AccessDenied" in done.errors[0]
+    assert rehearsal.changes() == []
