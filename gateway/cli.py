@@ -98,11 +98,15 @@ def check(
         str,
         typer.Option(help="Prompt lengths in tokens, `200,1500`, or a file with one in each line."),
     ] = "",
+    elsewhere: Annotated[
+        bool, typer.Option("--elsewhere", help="It is for other machines: look at nothing here.")
+    ] = False,
 ) -> None:
     """Say whether a config would be served here, and how; start nothing."""
     with refusing():
         loaded = load_config(config)
-        check_config(loaded)
+        if not elsewhere:
+            check_config(loaded)
         parts = list(report(loaded, read_lengths(lengths)))
     console = Console(soft_wrap=True)
     for part in parts:
@@ -117,7 +121,7 @@ def precompile(config: NeuronFile) -> None:
 
     progress = Progress(Console(soft_wrap=True))
     with refusing():
-        loaded = _with_models(load_config(config), progress)
+        loaded = _with_models(load_config(config), progress, keys=False)
         model = neuron_model(loaded)
         try:
             folder = asyncio.run(compile_artifacts(model.id, model.engine, progress))
@@ -171,13 +175,13 @@ def _serve_ray(config: AppConfig, host: str, port: int) -> None:
         progress.end()
 
 
-def _with_models(config: AppConfig, progress: Progress) -> AppConfig:
+def _with_models(config: AppConfig, progress: Progress, *, keys: bool = True) -> AppConfig:
     """Fetch what is missing, then check what only a model that is there can tell."""
     try:
         local = with_local_models(config, progress)
     finally:
         progress.end()
-    check_config(local)
+    check_config(local, keys=keys)
     return local
 
 

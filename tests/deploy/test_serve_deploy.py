@@ -10,7 +10,7 @@ import httpx
 import pytest
 import yaml
 
-from tests.deploy.checks.manifests import DEPLOY, of_kind, overlay
+from tests.deploy.checks.manifests import DEPLOY, OVERLAYS, of_kind, overlay
 from tests.deploy.ray_cluster import Cluster
 from tests.serving import ROOT, until
 
@@ -94,6 +94,15 @@ def test_streams_end_while_serve_moves_their_replica_to_another_node(tmp_path: P
         stream.join()
         assert ask(cluster.url, key).status_code == 200
     assert '"completion_tokens":3000' in answers[0].text
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_check_reads_a_clusters_config_on_a_laptop(name: str) -> None:
+    file = DEPLOY / "k8s" / "overlays" / name / "config" / "serve.yaml"
+    command = [sys.executable, "-m", "gateway", "check", "--elsewhere", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert "replicas:" in done.stdout
 
 
 def test_the_clusters_engine_is_that_of_the_file_for_a_single_machine() -> None:

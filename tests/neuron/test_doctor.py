@@ -122,3 +122,15 @@ def test_a_config_for_another_device_is_refused(command: str) -> None:
     result = CliRunner().invoke(app, [command, str(config)])
     assert (result.exit_code, result.stdout) == (2, "")
     assert "kind is not neuron" in result.stderr
+
+
+def test_compiling_asks_for_no_keys(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "config.json").write_text('{"max_position_embeddings": 4096}')
+    text = (ROOT / "deploy/k8s/overlays/inf2-8xlarge/config/serve.yaml").read_text()
+    config = tmp_path / "serve.yaml"
+    config.write_text(text.replace("/models/Meta-Llama-3-8B-Instruct", str(model)))
+    result = CliRunner().invoke(app, ["precompile", str(config)])
+    assert result.exit_code == 1  # there is no device here
+    assert "keys" not in result.output
