@@ -34,7 +34,7 @@ LABEL org.opencontainers.image.title="neuron-gateway" \
   org.opencontainers.image.licenses="Apache-2.0"
 # The operator's probes run bash, wget and grep in the container; vLLM's CPU build wants libnuma.
 # hadolint ignore=DL3008
-RUN apt-get update && apt-get install -y --no-install-recommends bash grep libnuma1 procps wget \
+RUN apt-get update && apt-get install -y --no-install-recommends bash ca-certificates grep libnuma1 procps wget \
   && rm -rf /var/lib/apt/lists/* \
   && useradd --uid 10001 --create-home --home-dir /home/gateway gateway
 COPY --from=build /opt/venv /opt/venv

@@ -15,7 +15,7 @@ LABEL org.opencontainers.image.title="neuron-gateway on Inferentia2" \
 # hadolint ignore=DL3002
 USER 0
 # hadolint ignore=DL3008
-RUN apt-get update && apt-get install -y --no-install-recommends bash grep procps wget \
+RUN apt-get update && apt-get install -y --no-install-recommends bash ca-certificates grep procps wget \
   && rm -rf /var/lib/apt/lists/* \
   && useradd --uid 10001 --create-home --home-dir /home/gateway gateway
 WORKDIR /src

@@ -54,6 +54,6 @@ def test_every_command_of_the_journey_is_a_program_that_step_0_names() -> None:
         line.split()[0] for block in blocks for line in block.splitlines() if line[:1].isalpha()
     }
     needed = {"aws", "kubectl", "docker", "helm", "curl", "kind"}
-    shell = {"cd", "cp", "export", "for", "do", "done", "sed", "run", "until"}
+    shell = {"cd", "cp", "read", "export", "for", "do", "done", "sed", "run", "until"}
     assert {word for word in words if "=" not in word and "(" not in word} <= needed | shell
     assert Path(DEPLOY / "terraform" / "install.sh").stat().st_mode & 0o111
