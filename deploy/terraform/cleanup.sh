@@ -8,13 +8,13 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 . ./lib.sh
 # shellcheck source=leftovers.sh
 . ./leftovers.sh
-DELETE_MODELS='' CLUSTER=''
+DELETE_MODELS='' FORCE='' CLUSTER='' FAILED=''
 # Seconds between two questions; tests do not wait.
 PAUSE=${CLEANUP_PAUSE:-15}
 
 usage() {
   cat <<'TEXT'
-Usage: ./cleanup.sh [--plan-only] [--yes] [--delete-models] [--var-file FILE]
+Usage: ./cleanup.sh [--plan-only] [--yes] [--delete-models] [--force] [--var-file FILE]
 
 Takes down what install.sh made, and what the cluster made in turn: load balancers, nodes, volumes.
 It takes about 20 minutes, and works on half a cluster and on none at all. Run it again after a
@@ -25,11 +25,13 @@ failure: it does what is left.
   --delete-models  delete the bucket of weights and compiled artifacts and the images as well.
                    Without it they stay, for $0.023 and $0.10 per GB and month, and the next
                    ./install.sh finds them again
+  --force          go on although the cluster stands and does not answer: its nodes are ended by
+                   way of EC2, and its load balancers by way of AWS
   --var-file FILE  the variables that install.sh was given (default: blueprint.tfvars)
 
 Status: 0 done, 2 wrong argument, 10 tool missing or too old, 11 no credentials, 12 no region,
-16 cannot ask, 17 answered no, 18 terraform init failed, 20 a phase failed, 30 something that costs
-money is left, 130 interrupted.
+16 cannot ask, 17 answered no, 18 terraform init failed, 19 the state is not this cluster's, 20 a
+phase failed, 21 the cluster does not answer, 30 something that costs money is left, 130 interrupted.
 TEXT
 }
 
@@ -39,6 +41,7 @@ parse() {
     --plan-only) PLAN_ONLY=yes ;;
     --yes | --auto-approve) YES=yes ;;
     --delete-models) DELETE_MODELS=yes ;;
+    --force) FORCE=yes ;;
     --var-file=*) take_var_file "${1#*=}" ;;
     --var-file)
       [ $# -ge 2 ] || die 2 "--var-file wants the name of a file."
@@ -97,8 +100,18 @@ find_cluster() {
   status=$(cluster_status)
   CLUSTER=none
   [ "$status" != NONE ] || return 0
+  in_state module.eks ||
+    die 19 "The cluster $NAME stands in $REGION, and the state in this folder does not know it: run $SCRIPT in the folder where install.sh ran, or bring that folder's terraform.tfstate here."
+  CLUSTER=reachable
+  connect || not_answering "$status"
+}
+
+# One that is being made or deleted cannot answer; a whole one could say what to take down.
+not_answering() {
   CLUSTER=silent
-  if connect; then CLUSTER=reachable; else warn "The cluster $NAME does not answer; its nodes are ended by way of EC2."; fi
+  [ "$1" != ACTIVE ] || [ -n "$FORCE" ] ||
+    die 21 "The cluster $NAME stands, and its API server does not answer you: is your address in public_access_cidrs (curl -s https://checkip.amazonaws.com shows it), and has your role an access entry of the cluster? Mend that, or go on without the API server by --force."
+  warn "The cluster $NAME does not answer; its nodes are ended by way of EC2."
 }
 
 # delete_all KIND [MORE]: no such kind and no such object are both fine.
@@ -115,11 +128,15 @@ balanced_services() {
 }
 
 delete_workloads() {
+  case $CLUSTER in
+  none) say "  There is no cluster to ask." ;;
+  silent) say "  The cluster does not answer: what runs in it ends with its nodes." ;;
+  reachable) delete_objects ;;
+  esac
+}
+
+delete_objects() {
   local service
-  [ "$CLUSTER" = reachable ] || {
-    say "  There is no cluster to ask."
-    return 0
-  }
   delete_all rayservices.ray.io --all-namespaces
   delete_all rayjobs.ray.io --all-namespaces
   delete_all rayclusters.ray.io --all-namespaces
@@ -127,7 +144,7 @@ delete_workloads() {
   for service in $(balanced_services); do
     change k delete service "${service#*/}" --namespace "${service%/*}" --timeout=10m || warn "$service could not be deleted; going on."
   done
-  change k delete namespace "$NAMESPACE" --ignore-not-found --timeout=10m || warn "The namespace $NAMESPACE is still there; going on."
+  change k delete namespace "$NAMESPACE" --ignore-not-found --timeout=12m || warn "The namespace $NAMESPACE is still there; going on."
   wait_for_none "load balancers" 40 load_balancers || each load_balancers delete_load_balancer
 }
 
@@ -150,22 +167,33 @@ remove_node_pools() {
   change k scale deployment karpenter --namespace kube-system --replicas=0 || warn "Karpenter could not be stopped; going on."
 }
 
-delete_nodes() {
+# A Karpenter that cannot be told to stop loses its rights instead; else it would make the nodes anew.
+disarm_karpenter() {
+  forget_charts
+  each instance_profiles delete_instance_profile
+  try_destroy module.karpenter || warn "Karpenter's rights could not all be taken away; going on."
+}
+
+end_instances() {
   local left
-  if [ "$CLUSTER" = reachable ]; then remove_node_pools; fi
-  left=$(instances)
-  if [ -n "$left" ]; then
-    # shellcheck disable=SC2086 # one word per instance
-    change aws ec2 terminate-instances --instance-ids $left --output text
-    # shellcheck disable=SC2086
-    change aws ec2 wait instance-terminated --instance-ids $left
-  fi
+  left=$(instances) || return 1
+  [ -n "$left" ] || return 0
+  # shellcheck disable=SC2086 # one word per instance
+  change aws ec2 terminate-instances --instance-ids $left --output text || return 1
+  # shellcheck disable=SC2086
+  change aws ec2 wait instance-terminated --instance-ids $left
+}
+
+delete_nodes() {
+  case $CLUSTER in
+  reachable) remove_node_pools ;;
+  silent) disarm_karpenter ;;
+  esac
+  end_instances
   each instance_profiles delete_instance_profile
 }
 
-destroy_now() { carry_out -destroy "$@"; }
-
-in_state() { printf '%s\n' "$STATE" | grep -q "^$1"; }
+destroy_now() { make_plan -destroy "$@" && do_plan; }
 
 # A chart cannot be taken out of a cluster that is gone or silent, and Terraform would try for ever.
 forget_charts() {
@@ -173,6 +201,7 @@ forget_charts() {
   for chart in $(printf '%s\n' "$STATE" | grep helm_release || true); do
     change terraform state rm "$chart"
   done
+  STATE=$(printf '%s\n' "$STATE" | grep -v helm_release || true)
 }
 
 # try_destroy ADDRESS...: three times, since AWS lets some things go only after a while.
@@ -193,35 +222,26 @@ try_destroy() {
   done
 }
 
-# Deleted here and not by Terraform, which refuses a bucket or a repository that is not empty.
-delete_models() {
-  local image
-  if aws s3api head-bucket --bucket "$BUCKET" >/dev/null 2>&1; then
-    change aws s3 rm "s3://$BUCKET" --recursive --only-show-errors
-  fi
-  for image in neuron gateway webui; do
-    if aws ecr describe-repositories --repository-names "$NAME/$image" >/dev/null 2>&1; then
-      change aws ecr delete-repository --force --repository-name "$NAME/$image" --output text
-    fi
-  done
-  change destroy_now
+destroy_stages() {
+  try_destroy module.addons &&
+    try_destroy module.karpenter &&
+    try_destroy module.model_store.aws_eks_pod_identity_association.access \
+      module.model_store.aws_iam_role_policy.access module.model_store.aws_iam_role.access &&
+    try_destroy module.eks || return 1
+  # A Karpenter that could not be stopped may have made some until now.
+  [ "$CLUSTER" != silent ] || end_instances || return 1
+  sweep_network
+  try_destroy module.vpc || return 1
+  [ -z "$DELETE_MODELS" ] || delete_models
 }
 
+# A failure ends the script only after the report of what is left.
 destroy() {
-  # Terraform wants values although they no longer matter; a variable file outranks these.
-  export TF_VAR_public_access_cidrs=${TF_VAR_public_access_cidrs:-'["192.0.2.1/32"]'}
-  export TF_VAR_valkey_password=${TF_VAR_valkey_password:-0000000000000000}
-  begin_terraform
-  STATE=$(terraform state list 2>/dev/null || true)
-  if [ "$CLUSTER" != reachable ]; then forget_charts; fi
-  try_destroy module.addons
-  try_destroy module.karpenter
-  try_destroy module.model_store.aws_eks_pod_identity_association.access \
-    module.model_store.aws_iam_role_policy.access module.model_store.aws_iam_role.access
-  try_destroy module.eks
-  sweep_network
-  try_destroy module.vpc
-  if [ -n "$DELETE_MODELS" ]; then delete_models; fi
+  if [ "$CLUSTER" = none ]; then forget_charts; fi
+  destroy_stages || {
+    FAILED="Stage $STAGE_NUMBER of $STAGES ($STAGE) failed; the lines before the report say why. Mend it and run $SCRIPT again: it does what is left."
+    warn "Not everything could be destroyed."
+  }
 }
 
 sweep_and_report() {
@@ -232,6 +252,7 @@ sweep_and_report() {
   fi
   report_left
   report_kept
+  [ -z "$FAILED" ] || die 20 "$FAILED"
   [ -z "$LEFT" ] || die 30 "The above is left and costs money. Run $SCRIPT again, or remove it by hand."
 }
 
@@ -248,11 +269,15 @@ main() {
   check_tools
   settle
   check_credentials
+  # Terraform wants values although they no longer matter; a variable file outranks these.
+  export TF_VAR_public_access_cidrs=${TF_VAR_public_access_cidrs:-'["192.0.2.1/32"]'}
+  export TF_VAR_valkey_password=${TF_VAR_valkey_password:-0000000000000000}
+  begin_terraform
+  find_cluster
   say_what_stays
   [ -n "$PLAN_ONLY" ] || confirm "Delete the cluster $NAME in $REGION with all that runs in it?"
-  find_cluster
   STAGES=4
-  stage workloads "services, ingresses and their load balancers, about 5 minutes" delete_workloads
+  stage workloads "services, ingresses and their load balancers, 5 to 20 minutes" delete_workloads
   stage nodes "the nodes of Karpenter, about 5 minutes" delete_nodes
   stage destroy "what Terraform made, about 15 minutes" destroy
   stage leftovers "what is left, and what it costs" sweep_and_report

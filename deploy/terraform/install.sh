@@ -10,13 +10,14 @@ CALLER=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")"
 # shellcheck source=lib.sh
 . ./lib.sh
-IGNORE_QUOTA=''
+IGNORE_QUOTA='' ALLOW_REPLACE=''
 # Where people may go whose region has no inf2.
 INF2_REGIONS="us-east-1, us-east-2, us-west-2, eu-central-1, eu-west-1, ap-northeast-1, ap-southeast-1, ap-south-1"
 
 usage() {
   cat <<'TEXT'
 Usage: ./install.sh [--plan-only] [--yes] [--var-file FILE] [--ignore-quota]
+                    [--allow-replace]
 
 Makes an EKS cluster for vLLM on inf2: network, cluster, Karpenter, operators, model store.
 It takes about 25 minutes. Run it again after a failure: it continues where it stopped.
@@ -26,14 +27,17 @@ It takes about 25 minutes. Run it again after a failure: it continues where it s
   --var-file FILE  variables (default: blueprint.tfvars beside this script, if it is there;
                    begin with: cp blueprint.tfvars.example blueprint.tfvars)
   --ignore-quota   go on although the account may not run an inf2.8xlarge yet
+  --allow-replace  go on although a cluster, network, bucket or repository would be deleted or
+                   made anew, with all that is in it
 
 From the environment: AWS_REGION, AWS_PROFILE and so on as for the AWS CLI; HF_TOKEN, if set,
 becomes the Secret hf-token.
 
 Status: 0 done, 2 wrong argument, 10 tool missing or too old, 11 no credentials, 12 no region,
 13 no inf2 in the region, 14 quota too low, 15 a variable missing or wrong, 16 cannot ask,
-17 answered no, 18 terraform init failed, 20 a stage failed, 21 the cluster does not answer,
-130 interrupted.
+17 answered no, 18 terraform init failed, 19 the state is another cluster's, 20 a stage failed,
+21 the cluster does not answer, 22 something would be deleted or made anew, 23 the role of the nodes
+is another cluster's, 130 interrupted.
 TEXT
 }
 
@@ -43,6 +47,7 @@ parse() {
     --plan-only) PLAN_ONLY=yes ;;
     --yes | --auto-approve) YES=yes ;;
     --ignore-quota) IGNORE_QUOTA=yes ;;
+    --allow-replace) ALLOW_REPLACE=yes ;;
     --var-file=*) take_var_file "${1#*=}" ;;
     --var-file)
       [ $# -ge 2 ] || die 2 "--var-file wants the name of a file."
@@ -95,11 +100,25 @@ check_networks() {
 
 # Terraform looks at a variable only when a stage needs it; the console looks at all of them.
 check_values() {
-  local trouble
-  trouble=$(printf 'var.name\n' | terraform console "${TF_VALUES[@]}" 2>&1 >/dev/null) || true
-  case $trouble in *Error:*) ;; *) return 0 ;; esac
-  printf '%s\n' "$trouble" | grep -v -e Warning: -e 'unexpected results' >&2
-  die 15 "The value of a variable is wrong, as the lines above say. Mend it in ${VAR_FILE:-the environment}."
+  local networks
+  networks=$(printf 'join(" ", var.public_access_cidrs)\n' | terraform console "${TF_VALUES[@]}" 2>"$WORK/trouble") || true
+  # No index is wrong by a variable: the console looks for subnets that a plan would have yet to make.
+  if awk '/Error:/ && !/Invalid index/ { bad = 1 } END { exit !bad }' "$WORK/trouble"; then
+    grep -v -e Warning: -e 'unexpected results' "$WORK/trouble" >&2
+    die 15 "The value of a variable is wrong, as the lines above say. Mend it in ${VAR_FILE:-the environment}."
+  fi
+  case $networks in
+  *[\"\ ]192.0.2.* | *[\"\ ]198.51.100.* | *[\"\ ]203.0.113.*)
+    die 15 "public_access_cidrs holds an address of the examples, which nobody has: write your own in its place into ${VAR_FILE:-the environment}; this shows it: curl -s https://checkip.amazonaws.com"
+    ;;
+  esac
+}
+
+# Its name is the same in all regions, and Terraform would find that out after twenty minutes.
+check_role() {
+  in_state module.karpenter.aws_iam_role.node && return 0
+  aws iam get-role --role-name "karpenterNode-$NAME" >/dev/null 2>&1 || return 0
+  die 23 "The role karpenterNode-$NAME is there already, and the state in this folder does not know it: another cluster $NAME uses it, perhaps in another region, or left it behind; set another name, take that cluster down with its own cleanup.sh, or delete the role if there is none."
 }
 
 check() {
@@ -112,17 +131,49 @@ check() {
   check_networks
   begin_terraform
   check_values
+  check_role
+}
+
+# What the plan takes away and what holds data or others. A resource that Terraform failed to make is
+# tainted, and nothing is in it yet.
+losses() {
+  awk '/^  # .*(will be destroyed|must be replaced|will be replaced)/ && !/ is tainted/ &&
+    /[.]aws_(eks_cluster|vpc|subnet|s3_bucket|ecr_repository)[.]/ { print $2 }'
+}
+
+carry_out() {
+  local lost
+  make_plan "$@"
+  lost=$(terraform show -no-color "$WORK/plan" | losses)
+  [ -z "$lost" ] || [ -n "$ALLOW_REPLACE" ] ||
+    die 22 "This would delete or make anew $(printf '%s' "$lost" | tr '\n' ' '): undo the change of the variable that asks for it (terraform plan names it), or go on with --allow-replace."
+  do_plan
 }
 
 apply_module() { carry_out "-target=module.$1"; }
 
-# A chart that was being installed when somebody pressed Ctrl-C refuses the next attempt.
+# Our charts and where they are; others may be at work on theirs.
+our_release() {
+  case $1 in
+  kube-system/karpenter | kube-system/karpenter-crd | kube-system/storage-class) ;;
+  kube-system/neuron-helm-chart | kube-system/aws-load-balancer-controller) ;;
+  kuberay-operator/kuberay-operator | monitoring/kube-prometheus-stack) ;;
+  *) return 1 ;;
+  esac
+}
+
+# A chart that was being installed when somebody pressed Ctrl-C refuses the next attempt. One that
+# was being changed goes back to what it was: to uninstall it would take away what it holds.
 clear_broken_releases() {
-  local name namespace
+  local name namespace line
   helm list --all-namespaces --pending --no-headers --kubeconfig "$WORK/kubeconfig" |
-    while read -r name namespace _; do
-      say "  $name was interrupted; it is installed anew"
-      helm uninstall "$name" --namespace "$namespace" --kubeconfig "$WORK/kubeconfig" </dev/null
+    while read -r name namespace line; do
+      our_release "$namespace/$name" || continue
+      say "  $name was interrupted; it is mended first"
+      case $line in
+      *pending-install*) helm uninstall "$name" --namespace "$namespace" --kubeconfig "$WORK/kubeconfig" </dev/null ;;
+      *) helm rollback "$name" --namespace "$namespace" --kubeconfig "$WORK/kubeconfig" </dev/null ;;
+      esac
     done
 }
 
@@ -195,8 +246,8 @@ say_what_is_next() {
   say ""
   say "The cluster stands. Let kubectl reach it:"
   say "  $(terraform output -raw configure_kubectl)"
-  say "Build the images and push them to $(terraform output -raw registry), as deploy/README.md shows. Then:"
-  say "  kubectl apply -f deploy/ray-service.yaml"
+  say "Build the images and push them to $(terraform output -raw registry), then start the service:"
+  say "  steps 2 to 5 of deploy/README.md show how."
 }
 
 main() {
@@ -207,7 +258,7 @@ main() {
     say "Nothing was made. Without --plan-only, the objects of deploy/karpenter follow, the namespace $NAMESPACE, and in it the ConfigMap model-store and, with HF_TOKEN, the Secret hf-token."
     return 0
   fi
-  say "This costs about \$0.35 an hour (cluster, NAT gateway, two small nodes) as long as it stands, and an inf2.8xlarge about \$2 an hour as long as it runs."
+  say "This costs, at the prices of us-east-1, about \$0.35 an hour (cluster, NAT gateway, two small nodes) as long as it stands, about \$0.20 for the node of Ray's head once the service runs, and an inf2.8xlarge about \$2 as long as it runs, with its disk about \$0.10 besides."
   confirm "Make the cluster $NAME in $REGION?"
   STAGES=6
   stage vpc "the network, about 3 minutes" apply_module vpc

@@ -4,24 +4,48 @@
 # Words of AWS's text output, with its word for nothing left out.
 words() { tr -s '[:space:]' '\n' | grep -v -x -e None -e '' || true; }
 
-tagged() {
-  aws resourcegroupstaggingapi get-resources --tag-filters "Key=$1,Values=$2" \
-    --resource-type-filters "$3" --query 'ResourceTagMappingList[].ResourceARN' --output text | words
-}
-
-# The load balancer controller's, and those that Kubernetes itself makes without it.
+# Found by the network and not by their tags: the tagging API goes on for hours to tell of what is
+# gone. ARNs are the load balancer controller's, names those that Kubernetes itself makes without it.
 load_balancers() {
-  tagged elbv2.k8s.aws/cluster "$NAME" elasticloadbalancing:loadbalancer
-  tagged "kubernetes.io/cluster/$NAME" owned elasticloadbalancing:loadbalancer
+  local vpc found
+  found=$(vpcs) || return 1
+  for vpc in $found; do
+    aws elbv2 describe-load-balancers --query "LoadBalancers[?VpcId=='$vpc'].LoadBalancerArn" --output text | words || return 1
+    aws elb describe-load-balancers --query "LoadBalancerDescriptions[?VPCId=='$vpc'].LoadBalancerName" --output text | words || return 1
+  done
 }
 
-target_groups() { tagged elbv2.k8s.aws/cluster "$NAME" elasticloadbalancing:targetgroup; }
+target_groups() {
+  aws elbv2 describe-target-groups --query "TargetGroups[?VpcId=='$1'].TargetGroupArn" --output text | words
+}
 
 instances() {
   aws ec2 describe-instances --filters Name=tag-key,Values=karpenter.sh/nodepool \
     "Name=tag:kubernetes.io/cluster/$NAME,Values=owned" \
     Name=instance-state-name,Values=pending,running,stopping,stopped \
     --query 'Reservations[].Instances[].InstanceId' --output text | words
+}
+
+# EKS's own, which Terraform takes down with their group.
+core_instances() {
+  aws ec2 describe-instances --filters "Name=tag:eks:cluster-name,Values=$NAME" \
+    Name=instance-state-name,Values=pending,running,stopping,stopped \
+    --query 'Reservations[].Instances[].InstanceId' --output text | words
+}
+
+# Asked for only where it was made, since not everybody may ask.
+valkey() {
+  local answer
+  case "$STATE $(tfvar enable_valkey)" in
+  *aws_elasticache_replication_group* | *true*) ;;
+  *) return 0 ;;
+  esac
+  if answer=$(aws elasticache describe-replication-groups --replication-group-id "$NAME-valkey" \
+    --query 'ReplicationGroups[].ReplicationGroupId' --output text 2>&1); then
+    printf '%s' "$answer" | words
+    return 0
+  fi
+  case $answer in *NotFound*) ;; *) return 1 ;; esac
 }
 
 launch_templates() {
@@ -78,8 +102,8 @@ addresses() {
 
 delete_load_balancer() {
   case $1 in
-  *loadbalancer/app/* | *loadbalancer/net/*) change aws elbv2 delete-load-balancer --load-balancer-arn "$1" ;;
-  *) change aws elb delete-load-balancer --load-balancer-name "${1##*/}" ;;
+  arn:*) change aws elbv2 delete-load-balancer --load-balancer-arn "$1" ;;
+  *) change aws elb delete-load-balancer --load-balancer-name "$1" ;;
   esac
 }
 
@@ -108,8 +132,8 @@ each() {
 sweep_network() {
   local vpc
   each load_balancers delete_load_balancer
-  each target_groups delete_target_group
   for vpc in $(vpcs); do
+    each target_groups delete_target_group "$vpc"
     each interfaces delete_interface "$vpc"
     each security_groups delete_security_group "$vpc"
   done
@@ -137,6 +161,8 @@ report_left() {
   LEFT=''
   left "EKS cluster" "\$73 a month" cluster_if_any
   left "instances" "about \$2 an hour and more" instances
+  left "core nodes" "about \$70 a month" core_instances
+  left "Valkey" "about \$40 a month" valkey
   left "NAT gateways" "\$33 a month" nat_gateways
   left "public addresses" "\$4 a month" addresses
   left "load balancers" "\$17 a month" load_balancers
@@ -156,6 +182,9 @@ gigabytes() {
 # One line for each page of AWS's answer, or None.
 total() { awk '{ sum += $1 } END { printf "%.0f", sum }'; }
 
+# Names of buckets are the world's: one of another account is no concern of ours.
+our_bucket() { aws s3api head-bucket --bucket "$BUCKET" --expected-bucket-owner "$ACCOUNT" >/dev/null 2>&1; }
+
 bucket_bytes() {
   # shellcheck disable=SC2016 # the backticks are AWS's
   { aws s3api list-objects-v2 --bucket "$BUCKET" --query 'sum(Contents[].Size || `[0]`)' --output text || true; } | total
@@ -171,10 +200,25 @@ image_bytes() {
 
 # The next ./install.sh finds both again, by Terraform's state or by their names.
 report_kept() {
-  if aws s3api head-bucket --bucket "$BUCKET" >/dev/null 2>&1; then
+  if our_bucket; then
     say "  Kept: s3://$BUCKET, $(gigabytes "$(bucket_bytes)" 0.023) (\$0.023 per GB)"
   fi
   if aws ecr describe-repositories --repository-names "$NAME/neuron" >/dev/null 2>&1; then
     say "  Kept: the images of $NAME, $(gigabytes "$(image_bytes)" 0.10) (\$0.10 per GB)"
   fi
+}
+
+# Deleted here and not by Terraform, which refuses a bucket or a repository that is not empty.
+delete_models() {
+  local image
+  if our_bucket; then
+    change aws s3 rm "s3://$BUCKET" --recursive --only-show-errors || return 1
+    change aws s3 rb "s3://$BUCKET" || return 1
+  fi
+  for image in neuron gateway webui; do
+    if aws ecr describe-repositories --repository-names "$NAME/$image" >/dev/null 2>&1; then
+      change aws ecr delete-repository --force --repository-name "$NAME/$image" --output text || return 1
+    fi
+  done
+  change destroy_now
 }

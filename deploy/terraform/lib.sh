@@ -111,7 +111,8 @@ tfvar() {
   local file line variable="TF_VAR_$1"
   for file in "$VAR_FILE" terraform.tfvars; do
     [ -f "$file" ] || continue
-    line=$(sed -n "/^[[:space:]]*$1[[:space:]]*=/{s/^[^=]*=[[:space:]]*//p;q;}" "$file")
+    # At the edge only: a key within a map is no variable.
+    line=$(sed -n "/^$1[[:space:]]*=/{s/^[^=]*=[[:space:]]*//p;q;}" "$file")
     if [ -n "$line" ]; then
       printf '%s' "$line" | sed 's/^"\([^"]*\)".*/\1/'
       return 0
@@ -147,8 +148,46 @@ check_credentials() {
   say "Account $ACCOUNT as ${answer##*[[:space:]]}, region $REGION, cluster $NAME"
 }
 
+# Sets STATE: the address of every resource, one a line, without what was only looked up.
 begin_terraform() {
   terraform init -input=false >/dev/null || die 18 "terraform init failed; the lines above say why."
+  if ! STATE=$(terraform state list 2>"$WORK/trouble"); then
+    case $(cat "$WORK/trouble") in
+    *"No state file"*) ;;
+    *)
+      cat "$WORK/trouble" >&2
+      die 18 "Terraform cannot read its state; the lines above say why."
+      ;;
+    esac
+  fi
+  STATE=$(printf '%s' "$STATE" | grep -v -e '^data[.]' -e '[.]data[.]' || true)
+  check_state
+  keep_zones
+}
+
+# in_state ADDRESS: whether the state has something that begins so.
+in_state() {
+  case $'\n'$STATE in *$'\n'"$1"*) return 0 ;; esac
+  return 1
+}
+
+# Otherwise Terraform would make another cluster of the one that stands, or take the wrong one down.
+check_state() {
+  local name region
+  [ -n "$STATE" ] || return 0
+  name=$(terraform output -raw cluster_name 2>/dev/null) || return 0
+  region=$(terraform output -raw region 2>/dev/null) || return 0
+  [ -n "$name$region" ] || return 0
+  [ "$name $region" = "$NAME $REGION" ] ||
+    die 19 "The state in this folder is of the cluster $name in $region, and you mean $NAME in $REGION: set name and region (or AWS_REGION) to the former, or use another copy of deploy/terraform for the latter."
+}
+
+# The zones of the networks that stand: AWS's answer may change, and with it every address.
+keep_zones() {
+  local zones
+  [ -n "$STATE" ] && [ -z "$(tfvar zones)" ] || return 0
+  zones=$(terraform output -json zones 2>/dev/null) || return 0
+  [ -z "$zones" ] || TF_VALUES+=("-var=zones=$zones")
 }
 
 # Of what apply says, what was done and what takes long; errors come by another way. Ctrl-C is for
@@ -159,12 +198,9 @@ progress() {
     !quiet && /: Still |complete after|^Apply complete/ && !/^data\.|: Read complete/ { print "  " $0; fflush() }'
 }
 
-# carry_out ARGUMENT...: plans and does it. Apart, since apply alone shows each argument of each
-# resource.
-carry_out() {
-  terraform plan -input=false "${TF_VALUES[@]}" "-out=$WORK/plan" "$@" >/dev/null &&
-    terraform apply -no-color -compact-warnings "$WORK/plan" | progress
-}
+# Planned and done apart, since apply alone shows each argument of each resource.
+make_plan() { terraform plan -input=false "${TF_VALUES[@]}" "-out=$WORK/plan" "$@" >/dev/null; }
+do_plan() { terraform apply -no-color -compact-warnings "$WORK/plan" | progress; }
 
 # A kubeconfig of our own: the user's is not touched.
 k() { kubectl --kubeconfig "$WORK/kubeconfig" "$@"; }

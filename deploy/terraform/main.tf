@@ -47,12 +47,14 @@ module "eks" {
   source = "./modules/eks"
 
   name                 = var.name
+  region               = var.region
   partition            = data.aws_partition.current.partition
   eks_version          = var.eks_version
   subnet_ids           = module.vpc.private_subnet_ids
   service_cidr         = var.service_cidr
   public_access_cidrs  = var.public_access_cidrs
   admin_principal_arns = var.admin_principal_arns
+  control_plane_logs   = var.control_plane_logs
   log_retention_days   = var.log_retention_days
   core_instance_type   = var.core_instance_type
   core_node_count      = var.core_node_count
@@ -102,6 +104,7 @@ module "model_store" {
   source = "./modules/model-store"
 
   name         = var.name
+  region       = var.region
   bucket       = "${var.name}-models-${data.aws_caller_identity.current.account_id}-${var.region}"
   partition    = data.aws_partition.current.partition
   cluster_name = module.eks.cluster_name

@@ -1,15 +1,18 @@
 output "cluster_name" {
   description = "Name of the EKS cluster."
   value       = var.name
+  # Stored with the first stage, so that the scripts know early whose state this is.
+  depends_on = [module.vpc]
 }
 
 output "region" {
   description = "Its region."
   value       = var.region
+  depends_on  = [module.vpc]
 }
 
 output "zones" {
-  description = "Its availability zones, to be written down as the variable zones."
+  description = "Its availability zones, which install.sh keeps as the variable zones."
   value       = local.zones
 }
 

@@ -6,8 +6,8 @@ variable "name" {
   default     = "neuron-gateway"
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{1,26}[a-z0-9]$", var.name))
-    error_message = "name must have 3 to 28 lower-case letters, digits or hyphens, and begin with a letter: it becomes part of bucket and role names."
+    condition     = length(var.name) >= 3 && length(var.name) <= 28 && can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.name))
+    error_message = "name must have 3 to 28 lower-case letters, digits or single hyphens, begin with a letter and not end with a hyphen: it becomes part of the names of buckets, roles and Valkey."
   }
 }
 
@@ -22,7 +22,7 @@ variable "region" {
 }
 
 variable "zones" {
-  description = "Availability zones. Empty: zones that offer inf2 first, then others. Write them down once the cluster stands, since a changed offer would move subnets."
+  description = "Availability zones. Empty: zones that offer inf2 first, then others. Once the cluster stands, install.sh keeps those it has."
   type        = list(string)
   default     = []
 
@@ -87,6 +87,17 @@ variable "admin_principal_arns" {
   }
 }
 
+variable "control_plane_logs" {
+  description = "Which logs of the control plane go to CloudWatch. Each costs $0.50 per GB; api and audit are the long ones."
+  type        = list(string)
+  default     = ["audit", "authenticator"]
+
+  validation {
+    condition     = alltrue([for kind in var.control_plane_logs : contains(["api", "audit", "authenticator", "controllerManager", "scheduler"], kind)])
+    error_message = "control_plane_logs must hold kinds of logs that EKS has: api, audit, authenticator, controllerManager, scheduler."
+  }
+}
+
 variable "log_retention_days" {
   description = "How long CloudWatch keeps the logs of the control plane."
   type        = number
@@ -102,63 +113,6 @@ variable "tags" {
   description = "Tags for everything that Terraform makes."
   type        = map(string)
   default     = {}
-}
-
-# The network.
-
-variable "vpc_cidr" {
-  description = "Addresses of nodes and load balancers."
-  type        = string
-  default     = "10.0.0.0/16"
-
-  validation {
-    condition     = can(cidrnetmask(var.vpc_cidr)) && try(cidrsubnet(var.vpc_cidr, 0, 0) == var.vpc_cidr, false)
-    error_message = "vpc_cidr must be an IPv4 network without host bits, for example 10.0.0.0/16."
-  }
-  validation {
-    condition     = try(tonumber(split("/", var.vpc_cidr)[1]) >= 16 && tonumber(split("/", var.vpc_cidr)[1]) <= 20, false)
-    error_message = "vpc_cidr must be between /16, the largest that AWS allows, and /20, which still holds three zones."
-  }
-}
-
-variable "pod_cidr" {
-  description = "Addresses of pods, apart from those of nodes so that neither runs out."
-  type        = string
-  default     = "100.64.0.0/16"
-
-  validation {
-    condition     = can(cidrnetmask(var.pod_cidr)) && try(cidrsubnet(var.pod_cidr, 0, 0) == var.pod_cidr, false)
-    error_message = "pod_cidr must be an IPv4 network without host bits, for example 100.64.0.0/16."
-  }
-  validation {
-    condition     = try(tonumber(split("/", var.pod_cidr)[1]) >= 16 && tonumber(split("/", var.pod_cidr)[1]) <= 22, false)
-    error_message = "pod_cidr must be between /16, the largest that AWS allows, and /22."
-  }
-  validation {
-    condition     = can(regex("^100\\.(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])\\.", var.pod_cidr))
-    error_message = "pod_cidr must lie within 100.64.0.0/10, which no office network uses."
-  }
-}
-
-variable "service_cidr" {
-  description = "Addresses of Kubernetes Services; they exist inside the cluster only."
-  type        = string
-  default     = "172.20.0.0/16"
-
-  validation {
-    condition     = can(cidrnetmask(var.service_cidr)) && try(cidrsubnet(var.service_cidr, 0, 0) == var.service_cidr, false)
-    error_message = "service_cidr must be an IPv4 network without host bits, for example 172.20.0.0/16."
-  }
-  validation {
-    condition     = try(tonumber(split("/", var.service_cidr)[1]) >= 12 && tonumber(split("/", var.service_cidr)[1]) <= 24, false)
-    error_message = "service_cidr must be between /12 and /24."
-  }
-}
-
-variable "single_nat_gateway" {
-  description = "One NAT gateway instead of one per zone: cheaper, but a zone's failure cuts the others off."
-  type        = bool
-  default     = true
 }
 
 # The nodes that are always there.

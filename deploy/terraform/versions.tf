@@ -1,5 +1,12 @@
 terraform {
   required_version = ">= 1.9"
+  # The state in a bucket instead of this folder, for a team or so that it is not lost with a disk.
+  # backend "s3" {
+  #   bucket       = "my-terraform-states"
+  #   key          = "neuron-gateway/terraform.tfstate"
+  #   region       = "us-west-2"
+  #   use_lockfile = true
+  # }
   required_providers {
     aws  = { source = "hashicorp/aws", version = "~> 6.28" }
     helm = { source = "hashicorp/helm", version = "~> 3.1" }

@@ -69,11 +69,10 @@ def test_the_model_store_is_made_known_to_the_cluster(rehearsal: Rehearsal) -> N
 
 
 def test_it_ends_with_the_next_commands(rehearsal: Rehearsal) -> None:
-    *_, reach, build, apply = rehearsal.run("install.sh", "--yes").out.splitlines()
+    *_, reach, build, steps = rehearsal.run("install.sh", "--yes").out.splitlines()
     assert reach == "  aws eks update-kubeconfig --region us-west-2 --name neuron-gateway"
     assert "123456789012.dkr.ecr.us-west-2.amazonaws.com/neuron-gateway" in build
-    assert "deploy/README.md" in build
-    assert apply == "  kubectl apply -f deploy/ray-service.yaml"
+    assert steps == "  steps 2 to 5 of deploy/README.md show how."
 
 
 def test_the_token_is_seen_by_nobody(rehearsal: Rehearsal) -> None:
@@ -182,6 +181,58 @@ def test_a_chart_that_was_interrupted_is_installed_anew(rehearsal: Rehearsal) ->
     order = rehearsal.calls("helm uninstall", "terraform plan")
     assert order[2] == "helm uninstall karpenter --namespace kube-system"
     assert order[3].endswith("=module.karpenter")
+
+
+def test_a_chart_that_was_being_changed_goes_back_and_others_are_left_alone(
+    rehearsal: Rehearsal,
+) -> None:
+    pending = (
+        "kuberay-operator\\tkuberay-operator\\t2\\tnow\\tpending-upgrade\\tx\\n"
+        "storage-class\\tkube-system\\t3\\tnow\\tpending-rollback\\tx\\n"
+        "karpenter\\tteam\\t1\\tnow\\tpending-install\\tx\\n"
+    )
+    rehearsal.but(Answer("helm list *", pending, often="1"), Answer("helm rollback *"))
+    assert rehearsal.run("install.sh", "--yes").status == 0
+    assert rehearsal.calls("helm uninstall", "helm rollback") == [
+        "helm rollback kuberay-operator --namespace kuberay-operator",
+        "helm rollback storage-class --namespace kube-system",
+    ]
+
+
+LOSSES = """
+  # module.vpc.aws_vpc.this must be replaced
+  # module.vpc.aws_subnet.private["us-west-2a"] will be destroyed
+  # module.eks.aws_eks_cluster.this is tainted, so must be replaced
+  # module.vpc.aws_vpc_endpoint.s3 must be replaced
+  # module.model_store.aws_s3_bucket.models will be updated in-place
+"""
+
+
+def test_what_holds_something_is_not_replaced_unasked(rehearsal: Rehearsal) -> None:
+    shown = LOSSES.replace("\n", "\\n")
+    rehearsal.but(Answer("terraform show -no-color *", shown))
+    done = rehearsal.run("install.sh", "--yes")
+    (error,) = done.errors
+    assert done.status == 22
+    lost = 'module.vpc.aws_vpc.this module.vpc.aws_subnet.private["us-west-2a"]'
+    assert error.startswith(f"Error: This would delete or make anew {lost}: undo the change")
+    assert rehearsal.changes() == []
+    assert rehearsal.run("install.sh", "--yes", "--allow-replace").status == 0
+
+
+def test_zones_are_kept(rehearsal: Rehearsal) -> None:
+    zones = '["us-west-2b","us-west-2a"]'
+    rehearsal.but(
+        Answer("terraform state list", "module.vpc.aws_vpc.this\\n"),
+        Answer("terraform output -json zones", zones),
+    )
+    assert rehearsal.run("install.sh", "--yes").status == 0
+    assert all(f"-var=zones={zones}" in call for call in rehearsal.calls("terraform plan"))
+    variables = rehearsal.terraform / "blueprint.tfvars"
+    variables.write_text(variables.read_text() + 'zones = ["us-west-2c", "us-west-2d"]\n')
+    rehearsal.forget()
+    assert rehearsal.run("install.sh", "--yes").status == 0
+    assert not any("-var=zones=" in call for call in rehearsal.calls("terraform plan"))
 
 
 def test_models_of_an_earlier_cluster_are_taken_over(rehearsal: Rehearsal) -> None:

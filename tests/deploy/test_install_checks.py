@@ -50,6 +50,10 @@ CHECKS = [
     ),
     (Answer("terraform init *", "no registry\\n", "1"), 18, "terraform init failed"),
     (Answer("terraform console *", "| Error: Invalid value\\n", "1"), 15, "Mend it in /"),
+    (Answer("terraform console *", '"198.18.0.1/32 203.0.113.7/32"\\n'), 15, "of the examples"),
+    (Answer("terraform console *", '"192.0.2.0/24"\\n'), 15, "an address of the examples"),
+    (Answer("terraform state list", "access denied\\n", "1"), 18, "cannot read its state"),
+    (Answer("aws iam get-role *karpenterNode-neuron-gateway"), 23, "is there already"),
 ]
 
 
@@ -89,7 +93,8 @@ def test_the_region_of_the_aws_configuration_is_taken(rehearsal: Rehearsal) -> N
 
 def test_the_region_of_the_variable_file_outranks_the_environments(rehearsal: Rehearsal) -> None:
     (rehearsal.folder / "mine.tfvars").write_text(
-        'region = "us-east-1"\npublic_access_cidrs = [\n  "203.0.113.7/32",\n]\n'
+        'tags = {\n  region = "us-east-2"\n}\n'
+        'region = "us-east-1"\npublic_access_cidrs = [\n  "198.18.0.7/32",\n]\n'
     )
     done = rehearsal.run("install.sh", "--yes", "--var-file", "../../mine.tfvars")
     assert done.status == 0, done.err
@@ -106,6 +111,37 @@ def test_without_networks_it_says_how_to_find_ones_own_address(rehearsal: Rehear
     assert "public_access_cidrs" in error
     assert "curl -s https://checkip.amazonaws.com" in error
     assert rehearsal.changes() == []
+
+
+OTHERS = [
+    Answer("terraform state list", "module.vpc.aws_vpc.this\\n"),
+    Answer("terraform output -raw cluster_name", "chat"),
+    Answer("terraform output -raw region", "us-west-2"),
+]
+
+
+@pytest.mark.parametrize("script", ["install.sh", "cleanup.sh"])
+def test_the_state_of_another_cluster_is_left_alone(rehearsal: Rehearsal, script: str) -> None:
+    rehearsal.but(*OTHERS)
+    done = rehearsal.run(script, "--yes")
+    (error,) = done.errors
+    assert done.status == 19
+    assert "the cluster chat in us-west-2, and you mean neuron-gateway in us-west-2" in error
+    assert rehearsal.changes() == []
+
+
+def test_a_state_that_was_only_looked_up_is_nobodys(rehearsal: Rehearsal) -> None:
+    looked_up = "data.aws_partition.current\\nmodule.x.data.aws_y.z\\n"
+    rehearsal.but(Answer("terraform state list", looked_up), *OTHERS[1:])
+    assert rehearsal.run("install.sh", "--yes").status == 0
+
+
+def test_a_role_of_our_own_is_no_trouble(rehearsal: Rehearsal) -> None:
+    rehearsal.but(
+        Answer("terraform state list", "module.karpenter.aws_iam_role.node\\n"),
+        Answer("aws iam get-role *"),
+    )
+    assert rehearsal.run("install.sh", "--yes").status == 0
 
 
 def test_a_low_quota_may_be_ignored(rehearsal: Rehearsal) -> None:

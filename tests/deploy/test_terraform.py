@@ -68,7 +68,8 @@ def terraform(folder: Path, providers: dict[str, str], *arguments: str, status: 
 
 def variables() -> dict[str, str]:
     """Find the text of each variable."""
-    parts = re.split(r'^variable "(\w+)" {$', (FOLDER / "variables.tf").read_text(), flags=re.M)
+    text = "".join(path.read_text() for path in sorted(FOLDER.glob("variables*.tf")))
+    parts = re.split(r'^variable "(\w+)" {$', text, flags=re.M)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
@@ -261,6 +262,24 @@ def test_a_wrong_value_is_refused_before_anything_is_made(rehearsal: Rehearsal) 
     assert "must not open the API server to the whole internet" in done.err
     assert "Mend it in" in done.err
     assert rehearsal.changes() == []
+
+
+def test_a_network_is_not_made_anew_unasked(rehearsal: Rehearsal) -> None:
+    rehearsal.answers(
+        [Answer("terraform plan *=module.eks", "no\\n", "1", "1"), REAL], TOOLS, INSTALL
+    )
+    assert rehearsal.run("install.sh", "--yes").status == 20
+    variables = rehearsal.terraform / "blueprint.tfvars"
+    variables.write_text(VARIABLES + 'zones = ["us-west-2b", "us-west-2c", "us-west-2d"]\n')
+    rehearsal.forget()
+    done = rehearsal.run("install.sh", "--yes")
+    assert done.status == 22
+    assert 'module.vpc.aws_subnet.private["us-west-2a"]' in done.errors[0]
+    assert rehearsal.changes() == []
+    variables.write_text(VARIABLES + 'name = "chat"\n')
+    other = rehearsal.run("install.sh", "--yes")
+    assert other.status == 19
+    assert "the cluster neuron-gateway in us-west-2, and you mean chat" in other.errors[0]
 
 
 def test_an_interrupted_installation_continues(rehearsal: Rehearsal) -> None:

@@ -30,6 +30,18 @@ run "everything" {
     error_message = "network policies let another namespace in"
   }
   assert {
+    condition     = helm_release.storage_class.version == "1.0.0"
+    error_message = "the provider would ask a cluster that is not there yet"
+  }
+  assert {
+    condition     = yamldecode(helm_release.kuberay.values[0]).resources.limits.cpu == "1"
+    error_message = "the operator may take a whole core node"
+  }
+  assert {
+    condition     = !yamldecode(helm_release.monitoring[0].values[0]).kubeProxy.enabled
+    error_message = "an alert about kube-proxy would always fire"
+  }
+  assert {
     condition     = helm_release.monitoring[0].namespace == "monitoring" && helm_release.monitoring[0].name == "kube-prometheus-stack"
     error_message = "Ray's head looks for Prometheus elsewhere"
   }

@@ -2,12 +2,14 @@ mock_provider "aws" { source = "./tests/mocks" }
 
 variables {
   name                 = "gw"
+  region               = "us-west-2"
   partition            = "aws"
   eks_version          = "1.35"
   subnet_ids           = ["subnet-a", "subnet-b"]
   service_cidr         = "172.20.0.0/16"
   public_access_cidrs  = ["203.0.113.7/32"]
   admin_principal_arns = ["arn:aws:iam::123456789012:role/admin"]
+  control_plane_logs   = ["audit", "authenticator"]
   log_retention_days   = 30
   core_instance_type   = "m6i.large"
   core_node_count      = 3
@@ -53,8 +55,8 @@ run "secrets_and_logs" {
     error_message = "the key is never rotated"
   }
   assert {
-    condition     = length(aws_eks_cluster.this.enabled_cluster_log_types) == 5
-    error_message = "a part of the control plane is not logged"
+    condition     = aws_eks_cluster.this.enabled_cluster_log_types == toset(["audit", "authenticator"])
+    error_message = "other logs than those asked for"
   }
   assert {
     condition     = aws_cloudwatch_log_group.control_plane.name == "/aws/eks/gw/cluster"
@@ -69,6 +71,14 @@ run "core_nodes" {
   assert {
     condition     = aws_eks_node_group.core.labels["NodeGroupType"] == "core"
     error_message = "operators find no node"
+  }
+  assert {
+    condition     = aws_eks_node_group.core.version == "1.35"
+    error_message = "nodes would stay behind the cluster's version"
+  }
+  assert {
+    condition     = aws_iam_role.core.name == "gw-us-west-2-core-node" && aws_iam_role.cluster.name == "gw-us-west-2-cluster"
+    error_message = "a cluster of this name in another region would be in the way"
   }
   assert {
     condition     = aws_eks_node_group.core.ami_type == "AL2023_x86_64_STANDARD"

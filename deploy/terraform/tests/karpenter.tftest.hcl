@@ -40,6 +40,14 @@ run "names_that_manifests_use" {
     condition     = helm_release.karpenter.version == "1.14.1" && helm_release.karpenter.namespace == "kube-system"
     error_message = "another chart, or elsewhere"
   }
+  assert {
+    condition     = helm_release.karpenter_crd.version == "1.14.1" && helm_release.karpenter.skip_crds
+    error_message = "definitions would not be brought up to date"
+  }
+  assert {
+    condition     = aws_iam_role.controller.name == "gw-us-west-2-karpenter"
+    error_message = "a cluster of this name in another region would be in the way"
+  }
 }
 
 run "what_the_controller_may_do" {
@@ -86,5 +94,24 @@ run "interruptions" {
   assert {
     condition     = aws_sqs_queue.interruptions.sqs_managed_sse_enabled
     error_message = "the queue is not encrypted"
+  }
+}
+
+run "who_fills_the_queue" {
+  command = apply
+  module { source = "./modules/karpenter" }
+
+  assert {
+    condition = one([
+      for s in jsondecode(aws_sqs_queue_policy.interruptions.policy).Statement : s if s.Sid == "Events"
+      ]) == {
+      Sid       = "Events"
+      Effect    = "Allow"
+      Principal = { Service = "events.amazonaws.com" }
+      Action    = "sqs:SendMessage"
+      Resource  = "arn:aws:sqs:us-west-2:123456789012:gw-karpenter"
+      Condition = { ArnLike = { "aws:SourceArn" = "arn:aws:events:us-west-2:123456789012:rule/gw-karpenter-*" } }
+    }
+    error_message = "others than our rules fill the queue"
   }
 }

@@ -20,6 +20,18 @@ run "a_name_too_long" {
   expect_failures = [var.name]
 }
 
+run "a_name_that_ends_with_a_hyphen" {
+  command = plan
+  variables { name = "gateway-" }
+  expect_failures = [var.name]
+}
+
+run "a_name_with_two_hyphens" {
+  command = plan
+  variables { name = "my--gateway" }
+  expect_failures = [var.name]
+}
+
 run "a_region_that_is_a_zone" {
   command = plan
   variables { region = "us-west-2a" }
@@ -86,6 +98,12 @@ run "an_administrator_by_name" {
   expect_failures = [var.admin_principal_arns]
 }
 
+run "logs_that_eks_has_not" {
+  command = plan
+  variables { control_plane_logs = ["audit", "kubelet"] }
+  expect_failures = [var.control_plane_logs]
+}
+
 run "logs_for_eight_days" {
   command = plan
   variables { log_retention_days = 8 }
@@ -106,7 +124,7 @@ run "a_network_too_large" {
 
 run "a_network_too_small" {
   command = plan
-  variables { vpc_cidr = "10.0.0.0/21" }
+  variables { vpc_cidr = "10.0.0.0/20" }
   expect_failures = [var.vpc_cidr]
 }
 
@@ -143,6 +161,33 @@ run "services_in_a_network_too_large" {
 run "services_that_are_none" {
   command = plan
   variables { service_cidr = "172.20.0.0" }
+  expect_failures = [var.service_cidr]
+}
+
+run "services_on_the_internet" {
+  command = plan
+  variables { service_cidr = "8.8.0.0/16" }
+  expect_failures = [var.service_cidr]
+}
+
+run "services_beyond_a_private_network" {
+  command = plan
+  variables { service_cidr = "192.168.0.0/13" }
+  expect_failures = [var.service_cidr]
+}
+
+run "services_among_nodes" {
+  command = plan
+  variables { service_cidr = "10.0.128.0/20" }
+  expect_failures = [var.service_cidr]
+}
+
+run "nodes_among_services" {
+  command = plan
+  variables {
+    service_cidr = "10.0.0.0/12"
+    vpc_cidr     = "10.3.0.0/16"
+  }
   expect_failures = [var.service_cidr]
 }
 

@@ -84,12 +84,12 @@ run "the_smallest_network" {
   command = plan
   module { source = "./modules/vpc" }
   variables {
-    vpc_cidr = "10.9.0.0/20"
+    vpc_cidr = "10.9.0.0/19"
     pod_cidr = "100.127.252.0/22"
   }
 
   assert {
-    condition     = aws_subnet.public["us-west-2c"].cidr_block == "10.9.3.32/28"
+    condition     = aws_subnet.public["us-west-2c"].cidr_block == "10.9.6.64/27"
     error_message = "the last public subnet is ${aws_subnet.public["us-west-2c"].cidr_block}"
   }
 }

@@ -35,6 +35,7 @@ TOOLS = [
 INSTALL = [
     Answer("aws ec2 describe-instance-type-offerings *", "us-west-2b\\tus-west-2d\\n"),
     Answer("aws service-quotas get-service-quota *", "96.0\\n"),
+    Answer("aws iam get-role *", "NoSuchEntity\\n", "254"),
     Answer("helm list *"),
     Answer("kubectl get namespace neuron-gateway", "not found\\n", "1"),
     Answer("kubectl create namespace neuron-gateway"),
@@ -64,7 +65,9 @@ NOTHING_THERE = [
     Answer("aws ecr describe-repositories *", "RepositoryNotFoundException\\n", "254"),
     Answer("aws ec2 describe-*"),
     Answer("aws logs describe-log-groups *"),
-    Answer("aws resourcegroupstaggingapi get-resources *"),
+    Answer("aws elb describe-load-balancers *"),
+    Answer("aws elbv2 describe-*"),
+    Answer("aws elasticache describe-replication-groups *", "NotFound\\n", "254"),
 ]
 
 # Everything that a cluster in use has; what cleanup.sh does makes it go.

@@ -18,13 +18,13 @@ SYSTEM = (
     "awk", "basename", "bash", "cat", "cp", "dirname", "grep", "mktemp", "rm", "sed", "sleep",
     "tee", "tr",
 )  # fmt: skip
-VARIABLES = 'public_access_cidrs = ["203.0.113.7/32"]\n'
+VARIABLES = 'public_access_cidrs = ["198.18.0.7/32"]\n'
 # A call that makes or changes something, in AWS or in the cluster.
 CHANGES = (
     "terraform apply", "terraform import", "terraform state rm", "kubectl create", "kubectl apply",
-    "kubectl delete", "kubectl patch", "kubectl scale", "helm uninstall", "aws ec2 delete",
-    "aws ec2 terminate", "aws elbv2 delete", "aws s3 rm", "aws ecr delete", "aws iam remove",
-    "aws iam delete", "aws logs delete",
+    "kubectl delete", "kubectl patch", "kubectl scale", "helm uninstall", "helm rollback",
+    "aws ec2 delete", "aws ec2 terminate", "aws elb delete", "aws elbv2 delete", "aws s3 rm",
+    "aws s3 rb", "aws ecr delete", "aws iam remove", "aws iam delete", "aws logs delete",
 )  # fmt: skip
 
 

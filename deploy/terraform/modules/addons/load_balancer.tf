@@ -160,7 +160,7 @@ locals {
 resource "aws_iam_role" "load_balancer" {
   count = var.enable_load_balancer_controller ? 1 : 0
 
-  name = "${var.name}-load-balancer"
+  name = "${var.name}-${var.region}-load-balancer"
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
@@ -181,7 +181,7 @@ resource "aws_iam_role" "load_balancer" {
 resource "aws_iam_policy" "load_balancer" {
   for_each = local.load_balancer_policies
 
-  name   = "${var.name}-load-balancer-${each.key}"
+  name   = "${var.name}-${var.region}-load-balancer-${each.key}"
   policy = jsonencode({ Version = "2012-10-17", Statement = each.value })
 }
 

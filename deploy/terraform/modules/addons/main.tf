@@ -1,8 +1,15 @@
 # The default storage class: gp3, encrypted. A chart of one file, so that neither the Kubernetes
 # provider nor a further command is needed.
+# Its version is said: without one the provider would ask the cluster, and there is none at the
+# first plan.
+locals {
+  storage_class = yamldecode(file("${path.module}/storage-class/Chart.yaml"))
+}
+
 resource "helm_release" "storage_class" {
   name            = "storage-class"
   chart           = "${path.module}/storage-class"
+  version         = local.storage_class.version
   namespace       = "kube-system"
   upgrade_install = true
 }

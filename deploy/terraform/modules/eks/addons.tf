@@ -37,7 +37,7 @@ resource "aws_eks_addon" "with_nodes" {
 }
 
 resource "aws_iam_role" "ebs_csi" {
-  name = "${var.name}-ebs-csi"
+  name = "${var.name}-${var.region}-ebs-csi"
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{

@@ -19,8 +19,9 @@ resource "aws_cloudwatch_log_group" "control_plane" {
   retention_in_days = var.log_retention_days
 }
 
+# Names in IAM are the same in all regions, so the region is a part of each.
 resource "aws_iam_role" "cluster" {
-  name = "${var.name}-cluster"
+  name = "${var.name}-${var.region}-cluster"
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
@@ -43,7 +44,7 @@ resource "aws_eks_cluster" "this" {
 
   # The addons below stand in for EKS's own unmanaged ones.
   bootstrap_self_managed_addons = false
-  enabled_cluster_log_types     = ["api", "audit", "authenticator", "controllerManager", "scheduler"]
+  enabled_cluster_log_types     = var.control_plane_logs
 
   access_config {
     authentication_mode                         = "API"

@@ -2,7 +2,7 @@
 # operators. Everything with an accelerator comes from Karpenter.
 
 resource "aws_iam_role" "core" {
-  name = "${var.name}-core-node"
+  name = "${var.name}-${var.region}-core-node"
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
@@ -57,11 +57,13 @@ resource "aws_launch_template" "core" {
 resource "aws_eks_node_group" "core" {
   cluster_name    = aws_eks_cluster.this.name
   node_group_name = "core"
-  node_role_arn   = aws_iam_role.core.arn
-  subnet_ids      = var.subnet_ids
-  ami_type        = "AL2023_x86_64_STANDARD"
-  instance_types  = [var.core_instance_type]
-  labels          = { NodeGroupType = "core" }
+  # Without it, nodes would stay behind when the cluster goes to a newer version.
+  version        = aws_eks_cluster.this.version
+  node_role_arn  = aws_iam_role.core.arn
+  subnet_ids     = var.subnet_ids
+  ami_type       = "AL2023_x86_64_STANDARD"
+  instance_types = [var.core_instance_type]
+  labels         = { NodeGroupType = "core" }
 
   scaling_config {
     min_size     = 2

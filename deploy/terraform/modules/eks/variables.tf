@@ -1,10 +1,12 @@
 variable "name" { type = string }
+variable "region" { type = string }
 variable "partition" { type = string }
 variable "eks_version" { type = string }
 variable "subnet_ids" { type = list(string) }
 variable "service_cidr" { type = string }
 variable "public_access_cidrs" { type = list(string) }
 variable "admin_principal_arns" { type = list(string) }
+variable "control_plane_logs" { type = list(string) }
 variable "log_retention_days" { type = number }
 variable "core_instance_type" { type = string }
 variable "core_node_count" { type = number }

@@ -1,5 +1,5 @@
 resource "aws_iam_role" "controller" {
-  name = "${var.name}-karpenter"
+  name = "${var.name}-${var.region}-karpenter"
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
@@ -20,7 +20,7 @@ resource "aws_iam_role" "controller" {
 resource "aws_iam_policy" "controller" {
   for_each = local.policies
 
-  name   = "${var.name}-karpenter-${each.key}"
+  name   = "${var.name}-${var.region}-karpenter-${each.key}"
   policy = jsonencode({ Version = "2012-10-17", Statement = each.value })
 }
 
@@ -38,6 +38,19 @@ resource "aws_eks_pod_identity_association" "controller" {
   role_arn        = aws_iam_role.controller.arn
 }
 
+# Apart from the main chart: Helm installs the definitions that a chart brings along, and never
+# brings them up to date.
+resource "helm_release" "karpenter_crd" {
+  name            = "karpenter-crd"
+  repository      = "oci://public.ecr.aws/karpenter"
+  chart           = "karpenter-crd"
+  version         = var.chart_version
+  namespace       = "kube-system"
+  upgrade_install = true
+  # Of definitions that an earlier release of the main chart brought along.
+  take_ownership = true
+}
+
 resource "helm_release" "karpenter" {
   name            = "karpenter"
   repository      = "oci://public.ecr.aws/karpenter"
@@ -47,6 +60,7 @@ resource "helm_release" "karpenter" {
   timeout         = 600
   atomic          = true
   upgrade_install = true
+  skip_crds       = true
   values          = [var.values]
 
   set = [
@@ -63,5 +77,6 @@ resource "helm_release" "karpenter" {
     aws_iam_role_policy_attachment.controller,
     aws_iam_role_policy_attachment.node,
     aws_sqs_queue_policy.interruptions,
+    helm_release.karpenter_crd,
   ]
 }

@@ -1,4 +1,5 @@
-# The role of the nodes that Karpenter makes. deploy/karpenter names it, so its name is fixed.
+# The role of the nodes that Karpenter makes. deploy/karpenter names it, so its name is fixed
+# and the same in all regions: install.sh looks whether another cluster has it.
 
 resource "aws_iam_role" "node" {
   name = "karpenterNode-${var.name}"

@@ -188,5 +188,6 @@ locals {
   ]
 
   cluster_arn = "arn:${var.partition}:eks:${var.region}:${var.account_id}:cluster/${var.name}"
+  rule_arns   = "arn:${var.partition}:events:${var.region}:${var.account_id}:rule/${var.name}-karpenter-*"
   queue_arn   = "arn:${var.partition}:sqs:${var.region}:${var.account_id}:${var.name}-karpenter"
 }

@@ -14,9 +14,10 @@ resource "aws_sqs_queue_policy" "interruptions" {
       {
         Sid       = "Events"
         Effect    = "Allow"
-        Principal = { Service = ["events.amazonaws.com", "sqs.amazonaws.com"] }
+        Principal = { Service = "events.amazonaws.com" }
         Action    = "sqs:SendMessage"
         Resource  = local.queue_arn
+        Condition = { ArnLike = { "aws:SourceArn" = local.rule_arns } }
       },
       {
         Sid       = "OnlyEncrypted"

@@ -13,7 +13,7 @@ locals {
 resource "aws_iam_role" "access" {
   for_each = local.access
 
-  name = "${var.name}-model-${each.key}"
+  name = "${var.name}-${var.region}-model-${each.key}"
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{

@@ -70,19 +70,12 @@ resource "aws_ecr_lifecycle_policy" "image" {
 
   repository = each.value.name
   policy = jsonencode({
-    rules = [
-      {
-        rulePriority = 1
-        description  = "Untagged images go after two weeks"
-        selection    = { tagStatus = "untagged", countType = "sinceImagePushed", countUnit = "days", countNumber = 14 }
-        action       = { type = "expire" }
-      },
-      {
-        rulePriority = 2
-        description  = "Ten images stay"
-        selection    = { tagStatus = "any", countType = "imageCountMoreThan", countNumber = 10 }
-        action       = { type = "expire" }
-      },
-    ]
+    # Only what has no tag: a count of images could take one away that a node still pulls.
+    rules = [{
+      rulePriority = 1
+      description  = "Untagged images go after two weeks"
+      selection    = { tagStatus = "untagged", countType = "sinceImagePushed", countUnit = "days", countNumber = 14 }
+      action       = { type = "expire" }
+    }]
   })
 }

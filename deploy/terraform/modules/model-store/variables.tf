@@ -1,4 +1,5 @@
 variable "name" { type = string }
+variable "region" { type = string }
 variable "bucket" { type = string }
 variable "partition" { type = string }
 variable "cluster_name" { type = string }

@@ -49,7 +49,9 @@ resource "aws_subnet" "public" {
   }
 }
 
-# The VPC CNI takes the addresses of pods from subnets with the tag kubernetes.io/role/cni.
+# The VPC CNI takes addresses of pods from subnets with the tag kubernetes.io/role/cni, besides the
+# node's own subnet: pods are in both. The tag "0" on the private ones would leave them out, but then
+# the small core nodes have fewer addresses than kubelet counts on.
 resource "aws_subnet" "pods" {
   for_each = local.zones
 
