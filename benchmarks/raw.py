@@ -80,10 +80,13 @@ async def stream(url: str, body: dict[str, Any], key: str = "none") -> Stream:
     ).encode()
     loop = asyncio.get_running_loop()
     found, over = Stream(), loop.create_future()
-    await loop.create_connection(
+    transport, _ = await loop.create_connection(
         lambda: _Client(head + data, found, over), where.hostname, where.port
     )
-    await over
+    try:
+        await over
+    finally:  # where another stream failed, this one is cancelled
+        transport.close()
     return found
 
 
