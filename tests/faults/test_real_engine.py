@@ -20,6 +20,7 @@ pytestmark = [
 
 ENGINE = {"max_num_seqs": 4, "max_model_len": 1024, "device": {"kind": "cpu", "kv_cache_gib": 0.5}}
 COUNT = {"content": "Count to a hundred.", "max_tokens": 200, "temperature": 0, "stream": True}
+WHOLE = {"ignore_eos": True, "stream_options": {"include_usage": True}}
 
 
 def engine_cores(gateway: Gateway) -> dict[int, int]:
@@ -34,11 +35,15 @@ def _used(pid: int) -> int:
     return int(fields[11]) + int(fields[12])
 
 
+def tokens(frames: list[str]) -> int:
+    return int(json.loads(frames[-2])["usage"]["completion_tokens"])
+
+
 def test_a_stream_outlives_the_engine_core_of_its_replica(tmp_path: Path) -> None:
     models = [{"id": "sim", "replicas": 2, "engine": ENGINE}]
     args = {"models": models, "topology": "two-hops", "limits": {"resume_seconds": 60}}
     with served(tmp_path, args, start_seconds=300) as gateway:
-        request = ask(gateway.url, **COUNT)
+        request = ask(gateway.url, **COUNT, **WHOLE)
         whole = stream(gateway, request)
         idle = engine_cores(gateway)
 
@@ -47,7 +52,12 @@ def test_a_stream_outlives_the_engine_core_of_its_replica(tmp_path: Path) -> Non
             os.kill(max(now, key=lambda pid: now[pid] - idle[pid]), signal.SIGKILL)
 
         broken = stream(gateway, request, after=(20, kill_the_busy_one))
-        assert content(broken) == content(whole)
+        # Up to there it is the same text. After it a prefill takes the place of steps, and where
+        # a CPU rounds these apart (AMX does) the likeliest token may be another.
+        before = content(broken[:20])
+        assert content(broken).startswith(before)
+        assert content(whole).startswith(before)
+        assert tokens(broken) == tokens(whole) == 200
         assert broken[-1] == "[DONE]"
         until(lambda: len(engine_cores(gateway)) == 2, 240)
         assert answers(gateway, timeout=60)
