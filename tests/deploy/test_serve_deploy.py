@@ -85,6 +85,7 @@ def test_streams_end_while_serve_moves_their_replica_to_another_node(tmp_path: P
         # One machine has one port 8000, so that only the head's proxy runs.
         cluster.deploy(config(tmp_path, cluster.gateway, proxy_location="HeadOnly"))
         until(cluster.ready, 120)
+        until(cluster.replicas, 30)  # the controller hears of it a moment later
         (before,) = cluster.replicas()
         stream = threading.Thread(target=lambda: answers.append(ask(cluster.url, key, 3000)))
         stream.start()
