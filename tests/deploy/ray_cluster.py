@@ -18,6 +18,7 @@ from gateway.haproxy import write_script
 from tests.serving import ROOT, free_port, until
 
 BIN = Path(sys.executable).parent
+CURRENT = Path("/tmp/ray/ray_current_cluster")
 TOKEN = "of-a-test-and-long-enough-for-ray"
 ASKED = """
 import json, ray
@@ -59,6 +60,9 @@ class Cluster:
         with self._node(*here, "--num-cpus", "0", cores=cores):
             until(lambda: self.run("ray", "status").returncode == 0, 60)
             yield
+        # Ray leaves it, and the next `ray.init` without an address would look for this head.
+        if CURRENT.exists() and CURRENT.read_text().endswith(f":{self.gcs}"):
+            CURRENT.unlink()
 
     @contextlib.contextmanager
     def worker(self, cores: int) -> Iterator[None]:
