@@ -58,9 +58,14 @@ class Cluster:
         here = ("--head", "--port", str(self.gcs), "--dashboard-host", "127.0.0.1")
         here += ("--dashboard-port", str(self.dashboard))
         with self._node(*here, "--num-cpus", "0", cores=cores):
-            until(lambda: self.run("ray", "status").returncode == 0, 60)
-            yield
-        # Ray leaves it, and the next `ray.init` without an address would look for this head.
+            try:
+                until(lambda: self.run("ray", "status").returncode == 0, 60)
+                yield
+            finally:
+                self._forget()
+
+    def _forget(self) -> None:
+        """Remove the address that Ray leaves: the next `ray.init` would look for this head."""
         if CURRENT.exists() and CURRENT.read_text().endswith(f":{self.gcs}"):
             CURRENT.unlink()
 
