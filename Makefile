@@ -105,14 +105,14 @@ rendered: .venv/installed
 ## test-neuron-lab PLUGIN=DIR  the tests with the real code of a Neuron plugin, without hardware
 test-neuron-lab: .venv/installed
 ifdef PLUGIN
-	TORCH='$(TORCH)' tests/neuron/lab/run '$(PLUGIN)' $(TESTS)
+	TORCH='$(TORCH)' tests/engine/neuron/lab/run '$(PLUGIN)' $(TESTS)
 else
 	@echo 'Skipped: give a checkout of the plugin, make test-neuron-lab PLUGIN=DIR'
 endif
 
 ## test-neuron  the same tests, and those of real answers, on an inf2 machine
 test-neuron:
-	$(PYTHON) -m pytest -m 'neuron or neuron_lab' tests/neuron
+	$(PYTHON) -m pytest -m 'neuron or neuron_lab' tests/engine/neuron
 
 ## serve      the gateway on http://127.0.0.1:8000 with a real model on the CPU
 serve: .venv/installed

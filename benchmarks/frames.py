@@ -9,16 +9,16 @@ from typing import Any, Final
 from openai.types.chat import ChatCompletionChunk
 
 from engine import TokenDelta, TokenLogprob
-from gateway.body import parsed
-from gateway.chat import ChatFormat
-from gateway.chat_request import ChatCompletionRequest
-from gateway.choices import Tally
-from gateway.framer import Framer
-from gateway.parts import Content
-from gateway.responses.events import Events
-from gateway.responses.request import ResponsesRequest
-from gateway.tools import make_parser
-from gateway.wire import Head
+from gateway.api.body import parsed
+from gateway.api.chat.protocol import ChatCompletionRequest
+from gateway.api.chat.router import ChatFormat
+from gateway.api.responses.protocol import ResponsesRequest
+from gateway.api.responses.rendering import Events
+from gateway.api.schema import Head
+from gateway.api.streaming.choices import Tally
+from gateway.api.streaming.chunks import Framer
+from gateway.parsing.deltas import Content
+from gateway.parsing.tool_calls import make_parser
 
 TURN: Final = 10_000
 HEAD: Final = Head.new("chatcmpl-", "a-model")

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any, Final
 
-from engine.neuron.rows import put_right
-from engine.watchdog import Watchdog
+from engine.neuron.plugin.sampling_rows import put_right
+from engine.vllm.watchdog import Watchdog
 
 TURN: Final = 20_000
 SLOTS: Final = (1, 8, 32)

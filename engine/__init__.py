@@ -3,8 +3,16 @@
 from importlib import import_module
 from typing import cast
 
-from engine.config import DEFAULT_MODEL, EngineConfig, kv_bytes_per_token, model_limit, model_type
-from engine.devices import Cpu, Device, Faults, Launch, Neuron, Script, Simulated
+from engine.config import (
+    DEFAULT_MODEL,
+    Device,
+    EngineConfig,
+    kv_bytes_per_token,
+    model_limit,
+    model_type,
+)
+from engine.cpu import Cpu
+from engine.device import Launch
 from engine.errors import (
     ContextLengthExceeded,
     DeadlineExceeded,
@@ -18,7 +26,9 @@ from engine.errors import (
     UnsupportedParameter,
     UnsupportedValue,
 )
-from engine.model_store import ModelNotAvailable, resolve_model
+from engine.models.store import ModelNotAvailable, resolve_model
+from engine.neuron.device import Neuron
+from engine.simulated.device import Faults, Script, Simulated
 from engine.types import (
     Chat,
     Engine,

@@ -6,10 +6,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from engine.devices import Cpu, Device, Neuron
-from engine.model_shape import known_shape
+from engine.cpu import Cpu
+from engine.models.shape import known_shape
+from engine.neuron.device import Neuron
 from engine.neuron.rules import check_neuron
+from engine.simulated.device import Simulated
 
+Device = Annotated[Cpu | Neuron | Simulated, Field(discriminator="kind")]
 DEFAULT_MODEL = "smollm2-135m-instruct"
 
 

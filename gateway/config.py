@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 from engine import EngineConfig
 
 ReasoningStyle = Literal["think", "think_begun"]
-IMPORT_PATH = "gateway.serve:build_app"
+IMPORT_PATH = "gateway.serving.ray_app:build_app"
 
 
 # An origin has neither path nor slash at its end; one that has would match no browser's.

@@ -13,7 +13,7 @@ import pytest
 import uvicorn
 
 from engine import create_engine
-from gateway.app import create_app
+from gateway.api.app import create_app
 from gateway.config import AppConfig, parse_config
 
 Serve = Callable[..., str]

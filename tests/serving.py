@@ -81,7 +81,11 @@ def served(
     stop_with: signal.Signals = signal.SIGINT,
 ) -> Iterator[Gateway]:
     """Run `neuron-gateway serve` until the block ends; it must take everything down with it."""
-    application = {"name": "gateway", "import_path": "gateway.serve:build_app", "args": args}
+    application = {
+        "name": "gateway",
+        "import_path": "gateway.serving.ray_app:build_app",
+        "args": args,
+    }
     path = folder / "gateway.yaml"
     path.write_text(yaml.safe_dump({"applications": [application]}))
     port = free_port()

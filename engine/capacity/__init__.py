@@ -5,7 +5,7 @@ from engine.capacity.packing import Packing, packings, trusted
 from engine.capacity.search import Choice, PlanError, Slo, cheapest, problems, simulate
 from engine.capacity.shape import find_shape, shape_by_hand
 from engine.capacity.workload import Lengths, Load, Workload, WorkloadError, read_workload
-from engine.model_shape import ModelShape as Shape
+from engine.models.shape import ModelShape as Shape
 from engine.neuron.catalogue import DEGREES, INSTANCES, PRICE_DATE
 
 __all__ = [

@@ -9,7 +9,7 @@ from typing import Final
 from engine.capacity.histogram import Histogram
 from engine.capacity.replica import Done, Replica
 from engine.capacity.workload import SEED, Request
-from engine.devices import Simulated
+from engine.simulated.device import Simulated
 
 WARM_SHARE: Final = 0.05  # of the requests, while queues fill, are not counted
 

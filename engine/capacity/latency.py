@@ -2,9 +2,10 @@
 
 from typing import Final
 
-from engine.devices import Neuron, Simulated
-from engine.devices.profiles import PROFILES, Line, Profile
-from engine.model_shape import KNOWN, ModelShape
+from engine.models.shape import KNOWN, ModelShape
+from engine.neuron.device import Neuron
+from engine.simulated.device import Simulated
+from engine.simulated.profiles import PROFILES, Line, Profile
 
 PUBLISHED: Final = KNOWN["meta-llama/Meta-Llama-3-8B-Instruct"]
 _BY_DEGREE: Final = {profile.cores: profile for profile in PROFILES.values()}

@@ -8,10 +8,11 @@ from typing import Final
 from engine.capacity.fleet import Fleet
 from engine.capacity.latency import latencies, published, remarks
 from engine.capacity.workload import Load
-from engine.devices import Neuron, Simulated
-from engine.model_shape import ModelShape
+from engine.models.shape import ModelShape
 from engine.neuron.catalogue import ARCHITECTURES, DEGREES, GIB, INSTANCES, Instance
+from engine.neuron.device import Neuron
 from engine.neuron.memory import ADVISED_FREE, LEAST_FREE, Memory
+from engine.simulated.device import Simulated
 
 SLOTS: Final = (1, 2, 4, 8, 16, 24, 32, 48)  # 48 is the most that was published
 HOST_GIB: Final = 4  # beside the weights: the system, Ray, vLLM; an assumption

@@ -11,8 +11,8 @@ from typing import Final
 
 from engine.capacity.fleet import Fleet, Outcome, run, run_users
 from engine.capacity.workload import SEED, Workload
-from engine.devices import Simulated
-from engine.devices.profiles import ProfileName
+from engine.simulated.device import Simulated
+from engine.simulated.profiles import ProfileName
 
 # All of huggingface/optimum-neuron, benchmark/vllm, measured with guidellm: prompts of 1500 +- 150
 # tokens, one graph of 4,096; answers as long as their tokens by their requests.

@@ -6,7 +6,7 @@ from heapq import heappop, heappush
 from math import ceil
 from typing import NamedTuple
 
-from engine.devices import Simulated
+from engine.simulated.device import Simulated
 
 
 class Done(NamedTuple):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.capacity.search import PlanError
-from engine.model_shape import KNOWN, ModelShape, read_shape
+from engine.models.shape import KNOWN, ModelShape, read_shape
 
 _SIZES: Final = ("parameters", "layers", "heads", "kv_heads", "head_dim")
 

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Final, cast
 
 from engine.config import EngineConfig
-from engine.devices import Neuron
 from engine.errors import EngineDead
 from engine.neuron.artifacts import Artifacts
-from engine.neuron.causes import Cause, cause_of
-from engine.neuron.log_pipe import LogPipe
-from engine.neuron.node import devices
+from engine.neuron.device import Neuron
+from engine.neuron.node.machine import devices
 from engine.neuron.packages import problem
+from engine.neuron.plugin.causes import Cause, cause_of
+from engine.neuron.plugin.log_pipe import LogPipe
 from engine.types import Phase
-from engine.vllm_engine import VLLMEngine
+from engine.vllm.engine import VLLMEngine
 
 RETRIES: Final = 3  # of a start that may succeed later: cores that a dying process still holds
 BACKOFF_SECONDS: Final = 10.0

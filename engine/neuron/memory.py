@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from engine.model_shape import ModelShape
+from engine.models.shape import ModelShape
 from engine.neuron.catalogue import CORE_GIB, GIB
 
 # Every compiled graph needs scratch memory: AWS's advice is to keep 10 to 20 % free.

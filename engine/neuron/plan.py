@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from engine.config import EngineConfig
-from engine.devices import Neuron
-from engine.model_shape import ModelShape, known_shape
+from engine.models.shape import ModelShape, known_shape
 from engine.neuron.artifacts import Artifacts
 from engine.neuron.buckets import Use, uses, waste
 from engine.neuron.capabilities import CAPABILITIES
 from engine.neuron.catalogue import PRICE_DATE
+from engine.neuron.device import Neuron
 from engine.neuron.engine import NeuronEngine
 from engine.neuron.memory import Memory
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.config import EngineConfig
-from engine.devices import Neuron
+from engine.neuron.device import Neuron
 from engine.neuron.engine import NeuronEngine
 
 _POLL_SECONDS = 0.1

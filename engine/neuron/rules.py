@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import PydanticCustomError
 
-from engine.model_shape import ModelShape
+from engine.models.shape import ModelShape
 from engine.neuron.buckets import problem
 from engine.neuron.catalogue import ARCHITECTURES, DEGREES
 from engine.neuron.memory import ADVISED_FREE, LEAST_FREE, Memory
 
 if TYPE_CHECKING:
-    from engine.devices.neuron import Neuron
+    from engine.neuron.device import Neuron
 
 
 def check_neuron(

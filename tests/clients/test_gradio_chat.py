@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from benchmarks.page import sessions
-from gateway.keys import new_key
+from gateway.keys.store import new_key
 from tests.clients.browser import NO_CHROMIUM, Chat, chromium, web_chat
 from tests.conftest import running, simulated
 from tests.serving import free_port, until

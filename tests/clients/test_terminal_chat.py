@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.keys import new_key
+from gateway.keys.store import new_key
 from tests.conftest import running, simulated
 from tests.serving import until
 

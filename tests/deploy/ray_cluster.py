@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 
 from gateway.config import AppConfig
-from gateway.environment import serve_environment
-from gateway.haproxy import write_script
+from gateway.serving.environment import serve_environment
+from gateway.serving.haproxy import write_script
 from tests.serving import ROOT, free_port, until
 
 BIN = Path(sys.executable).parent

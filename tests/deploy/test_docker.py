@@ -9,7 +9,7 @@ import pytest
 
 from engine.neuron.cores import expanded
 from gateway.config import AppConfig
-from gateway.environment import serve_environment
+from gateway.serving.environment import serve_environment
 from tests.deploy.checks.manifests import DEPLOY
 
 pytestmark = [pytest.mark.deploy, pytest.mark.timeout(60)]

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from engine.neuron.catalogue import INSTANCES
-from gateway.metrics import METRICS, PREFIX
+from gateway.observe.metrics import METRICS, PREFIX
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "monitoring"
 ALERTS, DASHBOARD = FOLDER / "alerts.yaml", FOLDER / "dashboards" / "gateway.json"

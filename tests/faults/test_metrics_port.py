@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.metrics import METRICS, PREFIX
+from gateway.observe.metrics import METRICS, PREFIX
 from tests.serving import ROOT, ask, served, until
 
 pytestmark = [

@@ -28,7 +28,7 @@ import sys, ray
 from ray import serve
 from pathlib import Path
 from gateway.config import load_config
-from gateway.serve import build_app
+from gateway.serving.ray_app import build_app
 ray.init(address="auto", log_to_driver=False)
 serve.run(build_app(load_config(Path(sys.argv[1]))), name="gateway", route_prefix="/")
 """
@@ -40,7 +40,11 @@ def args(**model: Any) -> dict[str, Any]:
 
 
 def deploy(folder: Path, new: dict[str, Any]) -> None:
-    application = {"name": "gateway", "import_path": "gateway.serve:build_app", "args": new}
+    application = {
+        "name": "gateway",
+        "import_path": "gateway.serving.ray_app:build_app",
+        "args": new,
+    }
     file = folder / "new.yaml"
     file.write_text(yaml.safe_dump({"applications": [application]}))
     subprocess.run([sys.executable, "-c", DEPLOY, str(file)], cwd=ROOT, check=True, timeout=120)

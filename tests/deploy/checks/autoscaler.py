@@ -40,7 +40,7 @@ def seen(service: Document) -> dict[str, Any]:
 
 def demand(service: Document) -> dict[str, float]:
     """Give the resources of one replica: what the gateway derives, or the file says instead."""
-    from gateway.serve_engine import replica_options
+    from gateway.serving.ray_engine import replica_options
 
     (application,) = yaml.safe_load(service["spec"]["serveConfigV2"])["applications"]
     try:

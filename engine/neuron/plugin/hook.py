@@ -1,0 +1,81 @@
+"""The entry point that vLLM runs in every process (`vllm.general_plugins`): guards of the plugin.
+
+It does nothing unless the device's environment says so, and most of it in the engine's own
+process alone: that is the one which holds the cores.
+"""
+
+import importlib
+import multiprocessing
+import os
+from collections.abc import Callable, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import Any, Final
+
+from engine.neuron.cores import WAIT_SECONDS, claim
+from engine.neuron.plugin.log_pipe import tell, write_to
+from engine.neuron.plugin.sampling_rows import put_right
+from engine.processes import follow_into_death
+
+_WORKER: Final = "vllm_neuron.worker"
+
+
+def install() -> None:
+    """Set the guards of this process; what it raises ends the engine's start."""
+    environment: Mapping[str, str] = os.environ  # noqa: TID251 - the way into vLLM's processes
+    if "NEURON_GATEWAY_ROWS" not in environment or multiprocessing.parent_process() is None:
+        return
+    follow_into_death(os.getppid())
+    if pipe := environment.get("NEURON_GATEWAY_LOG"):
+        write_to(Path(pipe))
+    claim(_cores(environment.get("NEURON_RT_VISIBLE_CORES", "")), wait=WAIT_SECONDS)
+    if environment["NEURON_GATEWAY_ROWS"] == "1":
+        runner = importlib.import_module(f"{_WORKER}.neuronx_distributed_model_runner")
+        put_right(runner.NeuronxDistributedModelRunner)
+    loader = importlib.import_module(f"{_WORKER}.neuronx_distributed_model_loader")
+    _guard_compile(loader.NeuronModelBase, allowed=environment["NEURON_GATEWAY_COMPILE"] != "never")
+
+
+def _cores(visible: str) -> range:
+    first, _, last = visible.partition("-")
+    return range(int(first), int(last or first) + 1) if first else range(0)
+
+
+def _guard_compile(model: type, *, allowed: bool) -> None:
+    """Tell when a compile begins and when it is over, or refuse it.
+
+    The plugin compiles whatever it cannot load; only here can it be kept from that.
+    """
+    _wrap(model, "_load_compiled_model", _loading)
+    _wrap(model, "_compile_and_load_model", _compiling if allowed else _refusing)
+
+
+def _wrap(model: type, name: str, wrapper: Callable[[Any], Callable[..., Any]]) -> None:
+    setattr(model, name, wrapper(getattr(model, name)))
+
+
+def _refusing(compile_: Any) -> Callable[..., Any]:
+    @wraps(compile_)
+    def refused(*_args: Any, **_kwargs: Any) -> Any:
+        raise RuntimeError("The plugin would have to compile, which `compile: never` forbids.")
+
+    return refused
+
+
+def _compiling(compile_: Any) -> Callable[..., Any]:
+    return _told("compiling", compile_)
+
+
+def _loading(load: Any) -> Callable[..., Any]:
+    return _told("loading", load)
+
+
+def _told(phase: str, work: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(work)
+    def told(*args: Any, **kwargs: Any) -> Any:
+        tell(phase)
+        done = work(*args, **kwargs)
+        tell("warming up")
+        return done
+
+    return told

@@ -1,0 +1,74 @@
+"""What vLLM says of a completion, in this project's words. Imports nothing of vLLM."""
+
+from typing import Any, Final
+
+from engine.errors import GenerationFailed
+from engine.prompts.encoder import Prepared
+from engine.types import FinishReason, GenerateRequest, TokenDelta, TokenLogprob, Usage
+
+_FINISH: Final[dict[str, FinishReason]] = {
+    "stop": "stop",
+    "length": "length",
+    "repetition": "stop",  # of vLLM only; OpenAI knows no such reason
+}
+
+
+class Deltas:
+    """Turns the RequestOutputs of one request into deltas and counts its tokens."""
+
+    def __init__(self, request: GenerateRequest, prepared: Prepared) -> None:
+        self._prompt_tokens = prepared.prompt_tokens
+        self._completion_tokens = len(request.emitted)
+        self._alternatives = request.sampling.logprobs
+
+    def delta(self, output: Any) -> TokenDelta:
+        """Turn one RequestOutput into a delta; raises GenerationFailed where vLLM gave up."""
+        completion = output.outputs[0]
+        self._completion_tokens += len(completion.token_ids)
+        return TokenDelta(
+            text=completion.text,
+            token_ids=tuple(completion.token_ids),
+            logprobs=self._logprobs(completion),
+            finish_reason=_finish_reason(completion.finish_reason),
+            usage=self._usage(output.num_cached_tokens) if output.finished else None,
+        )
+
+    def _logprobs(self, completion: Any) -> tuple[TokenLogprob, ...]:
+        if self._alternatives is None or completion.logprobs is None:
+            return ()
+        pairs = zip(completion.token_ids, completion.logprobs, strict=True)
+        return tuple(_logprob(token, entries, self._alternatives) for token, entries in pairs)
+
+    def _usage(self, cached_tokens: int | None) -> Usage:
+        return Usage(
+            prompt_tokens=self._prompt_tokens,
+            completion_tokens=self._completion_tokens,
+            cached_tokens=min(cached_tokens or 0, self._prompt_tokens),
+        )
+
+
+def _logprob(token_id: int, entries: dict[int, Any], alternatives: int) -> TokenLogprob:
+    """Read the chosen token and the likeliest ones; vLLM adds the chosen to those if need be."""
+    likeliest = sorted(entries.values(), key=lambda entry: -entry.logprob)[:alternatives]
+    chosen = entries[token_id]
+    return TokenLogprob(
+        token=chosen.decoded_token or "",
+        logprob=chosen.logprob,
+        top=tuple(TokenLogprob(token=e.decoded_token or "", logprob=e.logprob) for e in likeliest),
+    )
+
+
+def _finish_reason(reason: str | None) -> FinishReason | None:
+    if reason is None:
+        return None
+    if reason in _FINISH:
+        return _FINISH[reason]
+    raise GenerationFailed("The engine gave this request up.")  # "abort" and "error"
+
+
+def nothing_left(request: GenerateRequest, prepared: Prepared) -> TokenDelta:
+    """Give the one delta of a completion whose tokens were all emitted before."""
+    return TokenDelta(
+        finish_reason="length",
+        usage=Usage(prompt_tokens=prepared.prompt_tokens, completion_tokens=len(request.emitted)),
+    )

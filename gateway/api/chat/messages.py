@@ -1,0 +1,78 @@
+"""`Message`: one message of a conversation, as clients send it and as chat templates read it."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from gateway.api.chat.tools import PastCall
+from gateway.api.schema import Refused, WireModel, given, only_supported
+
+PartType = Literal["text", "refusal", "image_url", "input_audio", "file"]
+
+
+class ContentPart(WireModel):
+    """A piece of a message; `text`, or the `refusal` of an earlier answer."""
+
+    type: Annotated[PartType, only_supported("text", "refusal")]
+    text: str | None = Field(default=None, validate_default=True)
+    refusal: str | None = Field(default=None, validate_default=True)
+    prompt_cache_breakpoint: Any = None  # a hint
+
+    # Named so that what is refused is their type.
+    image_url: Any = None
+    input_audio: Any = None
+    file: Any = None
+
+    @field_validator("text", "refusal")
+    @classmethod
+    def _belongs(cls, value: str | None, info: ValidationInfo) -> str | None:
+        kind = info.data.get("type", info.field_name)
+        if kind in ("text", "refusal"):
+            given(value, wanted=kind == info.field_name, name=info.field_name or "")
+        return value
+
+
+class Message(WireModel):
+    """One message; an assistant's answer may be sent back as it came."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    name: str | None = None
+    tool_call_id: str | None = None
+    tool_calls: list[PastCall] | None = None
+    refusal: str | None = None
+    content: str | Annotated[list[ContentPart], Field(min_length=1)] | None = Field(
+        default=None, validate_default=True
+    )
+    annotations: list[Any] | None = None
+    parsed: Any = None  # the SDK's own, in the answers of its parse() and stream()
+    reasoning: str | None = None
+    reasoning_content: str | None = None
+    audio: Refused = None
+    function_call: Refused = None
+
+    @field_validator("content")
+    @classmethod
+    def _is_there(cls, value: Any, info: ValidationInfo) -> Any:
+        said = info.data.get("tool_calls") or info.data.get("refusal")
+        if value is None and not (said and info.data.get("role") == "assistant"):
+            raise PydanticCustomError("missing", "content is required")
+        return value
+
+    @property
+    def text(self) -> str | None:
+        """The content as one text; what was refused is text as well."""
+        if isinstance(self.content, list):
+            return "".join(part.text or part.refusal or "" for part in self.content)
+        return self.refusal if self.content is None else self.content
+
+    def for_template(self) -> dict[str, Any]:
+        """Give what chat templates read: joined text, and `developer` as `system`."""
+        role = "system" if self.role == "developer" else self.role
+        calls = [call.for_template() for call in self.tool_calls or ()] or None
+        thought = self.reasoning_content or self.reasoning
+        extra = {
+            "tool_calls": calls, "tool_call_id": self.tool_call_id, "reasoning_content": thought
+        }  # fmt: skip
+        message = {"role": role, "content": self.text}
+        return message | {key: value for key, value in extra.items() if value is not None}

@@ -1,0 +1,121 @@
+"""The schema of a chat request, and its translation into the engine's words."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from engine import Chat, GenerateRequest, Structured
+from gateway.api.chat.messages import Message
+from gateway.api.chat.response_format import ResponseFormat
+from gateway.api.chat.tools import Demand, Tool, ToolChoice, Tools, allowed, check_choice, forced
+from gateway.api.sampling import SamplingFields
+from gateway.api.schema import Metadata, Refused, refused
+
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+ServiceTier = Literal["auto", "default", "flex", "scale", "priority", "fast"]
+
+
+class ChatCompletionRequest(SamplingFields):
+    """What a client may send; every other name is refused."""
+
+    model: str
+    messages: Annotated[list[Message], Field(min_length=1, max_length=4096)]
+    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    response_format: ResponseFormat | None = None
+    tools: Tools | None = None
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+
+    reasoning_effort: Effort | None = None
+    chat_template_kwargs: dict[str, Any] | None = None
+
+    # Valid, checked, and without effect here.
+    metadata: Metadata | None = None
+    modalities: list[Literal["text"]] | None = None
+    prediction: dict[str, Any] | None = None
+    prompt_cache_key: str | None = None
+    prompt_cache_options: dict[str, Any] | None = None
+    prompt_cache_retention: str | None = None
+    safety_identifier: Annotated[str, Field(max_length=64)] | None = None
+    service_tier: ServiceTier | None = None
+    store: bool | None = None
+    verbosity: Literal["low", "medium", "high"] | None = None
+
+    audio: Refused = None
+    function_call: Annotated[Any, refused("use tool_choice instead")] = None
+    functions: Annotated[Any, refused("use tools instead")] = None
+    moderation: Refused = None
+    web_search_options: Refused = None
+
+    @field_validator("max_tokens")
+    @classmethod
+    def _agrees(cls, value: int | None, info: ValidationInfo) -> int | None:
+        other = info.data.get("max_completion_tokens")
+        if value is not None and other is not None and value != other:
+            raise PydanticCustomError(
+                "max_tokens_twice", "differs from max_completion_tokens; send one of them"
+            )
+        return value
+
+    @field_validator("messages")
+    @classmethod
+    def _results_follow_calls(cls, messages: list[Message]) -> list[Message]:
+        known: set[str] = set()
+        for place, message in enumerate(messages):
+            known |= {call.id for call in message.tool_calls or ()}
+            if message.role == "tool" and message.tool_call_id not in known:
+                raise PydanticCustomError(
+                    "tool_call_id",
+                    "the tool message at [{place}] needs the tool_call_id of a call before it",
+                    {"place": place},
+                )
+        return messages
+
+    @field_validator("tool_choice")
+    @classmethod
+    def _can_be_met(cls, choice: ToolChoice | None, info: ValidationInfo) -> ToolChoice | None:
+        check_choice(choice, info.data.get("tools") or [])
+        return choice
+
+    @field_validator("top_logprobs")
+    @classmethod
+    def _needs_logprobs(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and not info.data.get("logprobs"):
+            raise PydanticCustomError("needs_logprobs", "is only allowed with logprobs: true")
+        return value
+
+    @property
+    def demand(self) -> tuple[Demand, list[Tool]]:
+        """What the model has to do with tools, and with which."""
+        return allowed(self.tool_choice, self.tools or [])
+
+    def to_engine(self, request_id: str) -> list[GenerateRequest]:
+        """Translate into one engine request for each choice."""
+        _, tools = self.demand
+        chat = Chat(
+            messages=tuple(message.for_template() for message in self.messages),
+            tools=tuple(tool.model_dump(exclude_none=True) for tool in tools),
+            template_arguments=self.chat_template_kwargs or {},
+            reasoning_effort=self.reasoning_effort,
+        )
+        samplings = self.sampling(
+            self.max_completion_tokens or self.max_tokens,
+            logprobs=(self.top_logprobs or 0) if self.logprobs else None,
+            structured=self._structured(),
+        )
+        return [
+            GenerateRequest(request_id=f"{request_id}-{n}", prompt=chat, sampling=sampling)
+            for n, sampling in enumerate(samplings)
+        ]
+
+    def _structured(self) -> Structured | None:
+        demand, tools = self.demand
+        call = forced(demand, tools, many=self.parallel_tool_calls is not False)
+        if call is not None or self.response_format is None:
+            return call
+        return self.response_format.structured()

@@ -1,0 +1,82 @@
+"""`response_format`: its schema, and what it asks of the engine."""
+
+from typing import Annotated, Any, Final, Literal
+
+import jsonschema
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from engine import Structured
+from gateway.api.schema import WireModel
+
+MOST_NODES: Final = 5000  # objects, lists and values; OpenAI takes 5,000 properties in all
+Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+
+
+def valid_schema(schema: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Refuse what is no JSON schema, and say where; raises PydanticCustomError."""
+    try:
+        if schema is not None:
+            _require_small(schema)
+            jsonschema.Draft202012Validator.check_schema(schema)
+    except jsonschema.SchemaError as error:
+        where = error.json_path.removeprefix("$").lstrip(".") or "its top"
+        raise PydanticCustomError(
+            "invalid_schema", "is not a valid JSON schema at {where}", {"where": where[:200]}
+        ) from None
+    except RecursionError:
+        raise PydanticCustomError("invalid_schema", "is nested too deeply") from None
+    return schema
+
+
+def _require_small(schema: Any) -> None:
+    """Refuse a schema that would take the checker, and then the engine's grammar, too long."""
+    waiting, seen = [schema], 0
+    while waiting:
+        node = waiting.pop()
+        seen += 1
+        if seen > MOST_NODES:
+            raise PydanticCustomError(
+                "schema_too_large", "has more than {most} parts", {"most": MOST_NODES}
+            )
+        if isinstance(node, dict | list):
+            waiting += node.values() if isinstance(node, dict) else node
+
+
+class JsonSchemaFormat(WireModel):
+    """A named JSON schema; the output is held to it whether or not `strict` is said."""
+
+    name: Name
+    description: str | None = None
+    schema_: dict[str, Any] | None = Field(default=None, alias="schema")
+    strict: bool | None = None
+
+    @field_validator("schema_")
+    @classmethod
+    def _is_a_schema(cls, schema: dict[str, Any] | None) -> dict[str, Any] | None:
+        return valid_schema(schema)
+
+
+class ResponseFormat(WireModel):
+    """The form of the answer: text, any JSON object, or JSON that fits a schema."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: JsonSchemaFormat | None = Field(default=None, validate_default=True)
+
+    @field_validator("json_schema")
+    @classmethod
+    def _belongs(
+        cls, value: JsonSchemaFormat | None, info: ValidationInfo
+    ) -> JsonSchemaFormat | None:
+        wanted = info.data.get("type") == "json_schema"
+        if wanted and value is None:
+            raise PydanticCustomError("missing", "json_schema is required")
+        if value is not None and not wanted:
+            raise PydanticCustomError("misplaced", "is only allowed with type json_schema")
+        return value
+
+    def structured(self) -> Structured | None:
+        """Say what the engine has to hold the output to."""
+        if self.type == "text":
+            return None
+        return Structured(json_schema=self.json_schema.schema_ if self.json_schema else None)

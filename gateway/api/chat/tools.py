@@ -1,0 +1,177 @@
+"""What a client says of tools: their declarations, its choice among them, past calls."""
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, field_validator
+from pydantic_core import PydanticCustomError
+
+from engine import Structured
+from gateway.api.chat.response_format import Name, valid_schema
+from gateway.api.schema import WireModel, only_supported
+
+
+class Function(WireModel):
+    """A function that the model may call; without `parameters` it takes none."""
+
+    name: Name
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+    @field_validator("parameters")
+    @classmethod
+    def _is_a_schema(cls, schema: dict[str, Any] | None) -> dict[str, Any] | None:
+        return valid_schema(schema)
+
+    @property
+    def arguments_schema(self) -> dict[str, Any]:
+        """Give the arguments' schema; an empty object where none is declared."""
+        return self.parameters or {"type": "object", "properties": {}}
+
+
+class Tool(WireModel):
+    """A declared tool; functions are the only kind."""
+
+    type: Annotated[Literal["function", "custom"], only_supported("function")]
+    function: Function
+    custom: Any = None  # named so that what is refused is its type
+
+
+class NamedFunction(WireModel):
+    """The function that has to be called."""
+
+    name: str
+
+
+class NamedChoice(WireModel):
+    """A choice of one function by name."""
+
+    type: Annotated[Literal["function", "custom"], only_supported("function")]
+    function: NamedFunction
+    custom: Any = None
+
+
+class NamedTool(WireModel):
+    """One of the tools that may be called."""
+
+    type: Annotated[Literal["function", "custom"], only_supported("function")]
+    function: NamedFunction
+    custom: Any = None
+
+
+class AllowedTools(WireModel):
+    """Some of the declared tools, and whether one of them has to be called."""
+
+    mode: Literal["auto", "required"]
+    tools: Annotated[list[NamedTool], Field(min_length=1, max_length=128)]
+
+
+class AllowedChoice(WireModel):
+    """A choice that leaves the declared tools as they are and allows some of them."""
+
+    type: Literal["allowed_tools"]
+    allowed_tools: AllowedTools
+
+
+def kind_of_choice(choice: Any) -> str:
+    """Say which of a choice's three forms this one is meant to be."""
+    if isinstance(choice, str):
+        return "Mode"
+    kind = choice.get("type") if isinstance(choice, dict) else getattr(choice, "type", None)
+    return "Allowed" if kind == "allowed_tools" else "Named"
+
+
+ToolChoice = Annotated[
+    Annotated[Literal["none", "auto", "required"], Tag("Mode")]
+    | Annotated[NamedChoice, Tag("Named")]
+    | Annotated[AllowedChoice, Tag("Allowed")],
+    Discriminator(kind_of_choice),
+]
+# What is left of a choice once the tools that it does not allow are left out.
+Demand = Literal["none", "auto", "required"] | NamedChoice
+Tools = Annotated[list[Tool], Field(min_length=1, max_length=128)]
+
+
+class PastFunction(WireModel):
+    """What was called, with its arguments as a JSON string."""
+
+    name: str
+    arguments: str
+    parsed_arguments: Any = None  # the SDK's own, in the answers of its parse() and stream()
+
+
+class PastCall(WireModel):
+    """A call in an assistant's message that is sent back."""
+
+    id: str
+    type: Literal["function"] = "function"
+    function: PastFunction
+    index: int | None = None
+
+    def for_template(self) -> dict[str, Any]:
+        """Give the call as chat templates read it, with its arguments as an object."""
+        try:
+            arguments = json.loads(self.function.arguments or "{}")
+        except ValueError:
+            arguments = self.function.arguments  # what the model wrote once; it may read it again
+        function = {"name": self.function.name, "arguments": arguments}
+        return {"id": self.id, "type": "function", "function": function}
+
+
+def check_choice(choice: ToolChoice | None, tools: list[Tool]) -> None:
+    """Refuse a choice that the declared tools cannot meet; raises PydanticCustomError."""
+    names = {tool.function.name for tool in tools}
+    if not _chosen(choice) <= names:
+        raise PydanticCustomError("unknown_tool", "names a function that is not in tools")
+    if choice in ("auto", "required") and not names:
+        raise PydanticCustomError("no_tools", "is only allowed with tools")
+
+
+def _chosen(choice: ToolChoice | None) -> set[str]:
+    if isinstance(choice, NamedChoice):
+        return {choice.function.name}
+    if isinstance(choice, AllowedChoice):
+        return {tool.function.name for tool in choice.allowed_tools.tools}
+    return set()
+
+
+def allowed(choice: ToolChoice | None, tools: list[Tool]) -> tuple[Demand, list[Tool]]:
+    """Say which tools the model is shown, and what it has to do with them."""
+    if not tools or choice == "none":
+        return "none", []
+    if isinstance(choice, AllowedChoice):
+        names = _chosen(choice)
+        return choice.allowed_tools.mode, [t for t in tools if t.function.name in names]
+    return choice or "auto", tools
+
+
+def forced(choice: Demand, tools: list[Tool], *, many: bool) -> Structured | None:
+    """Say what the engine has to hold the output to, so that a call is sure to come."""
+    if isinstance(choice, NamedChoice):
+        tool = next(t for t in tools if t.function.name == choice.function.name)
+        return Structured(json_schema=tool.function.arguments_schema, param="tool_choice")
+    if choice != "required":
+        return None
+    calls = [_call_schema(tool.function) for tool in tools]
+    array: dict[str, Any] = {"type": "array", "minItems": 1, "items": {"anyOf": calls}}
+    array |= {} if many else {"maxItems": 1}
+    # References in the arguments' schemas count from the root.
+    definitions = {k: v for call in calls for k, v in _definitions(call).items()}
+    return Structured(
+        json_schema=array | ({"$defs": definitions} if definitions else {}), param="tool_choice"
+    )
+
+
+def _definitions(call: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = call["properties"]["arguments"].get("$defs", {})
+    return found
+
+
+def _call_schema(function: Function) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {"name": {"const": function.name}, "arguments": function.arguments_schema},
+        "required": ["name", "arguments"],
+        "additionalProperties": False,
+    }

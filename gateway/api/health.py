@@ -1,0 +1,55 @@
+"""`/healthz`: the process lives. `/readyz`: its engines can serve, and how busy they are."""
+
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
+
+from engine import EngineError, Leaf, Load, Phase
+from gateway.api.state import gateway_of
+
+routes = APIRouter()
+
+
+@routes.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """Say that this process answers."""
+    return {"status": "ok"}
+
+
+@routes.get("/readyz")
+async def readyz(request: Request) -> Response:
+    """Say whether requests can be served: 200, or 503 with the phase of each engine and why.
+
+    Where there are keys, those who have none hear nothing but the status.
+    """
+    gateway = gateway_of(request)
+    leaves, served = gateway.leaves, gateway.models
+    models = {name: await _describe(leaf, served.load(name)) for name, leaf in leaves.items()}
+    status = _status([leaf.phase for leaf in leaves.values()])
+    shown = {} if request.scope.get("is_stranger") else {"models": models}
+    return JSONResponse({"status": status} | shown, 200 if status == "ready" else 503)
+
+
+async def _describe(leaf: Leaf, load: Load) -> dict[str, Any]:
+    reason = await _death(leaf)
+    return {"phase": leaf.phase} | asdict(load) | ({"reason": reason} if reason else {})
+
+
+async def _death(leaf: Leaf) -> str | None:
+    """Ask an engine that was started for its health; say what it says if it is dead."""
+    if leaf.phase not in ("ready", "dead"):
+        return None
+    try:
+        await leaf.check_health()
+    except EngineError as error:
+        return str(error)
+    return None
+
+
+def _status(phases: list[Phase]) -> str:
+    """Say how the gateway is: a model that loads must not keep the others from being asked."""
+    if "ready" in phases or "idle" in phases:
+        return "ready"
+    return "dead" if "dead" in phases else "loading"

@@ -1,0 +1,137 @@
+"""`GET /v1/models[/{id}]`, and which engine serves which name."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from engine import Engine, Leaf, Load, ModelInfo, model_limit, model_type
+from gateway.api.state import gateway_of
+from gateway.config import AppConfig, ModelConfig
+from gateway.errors import ApiError
+from gateway.keys.caller import caller_of
+from gateway.parsing.tool_calls import default_family
+from gateway.policies.pipeline import Stack
+
+routes = APIRouter()
+
+
+class Models:
+    """The served models; `created` is the Unix time at which the gateway started."""
+
+    def __init__(
+        self,
+        leaves: Mapping[str, Leaf],
+        config: AppConfig,
+        created: int,
+        make_stack: Callable[[Leaf, ModelConfig], Stack],
+    ) -> None:
+        self._leaves = dict(leaves)
+        self._configs = {model.id: _with_parser(model) for model in config.models}
+        self._names = {n: model.id for model in config.models for n in (model.id, *model.aliases)}
+        self._stacks = {
+            name: make_stack(leaf, self._configs[name]) for name, leaf in leaves.items()
+        }
+        self._created = created
+
+    def id(self, name: str) -> str:
+        """Find the id of a model by any of its names; raises ApiError 404."""
+        if name not in self._names:
+            raise ApiError(
+                404,
+                "The requested model does not exist. GET /v1/models lists those that do.",
+                code="model_not_found",
+                param="model",
+            )
+        return self._names[name]
+
+    def engine(self, name: str) -> Engine:
+        """Find the engine of a model; raises ApiError 404."""
+        return self._stacks[self.id(name)].engine
+
+    def leaf(self, name: str) -> Leaf:
+        """Find what makes a model's tokens, without the policies; raises ApiError 404."""
+        return self._leaves[self.id(name)]
+
+    def load(self, name: str) -> Load:
+        """Say how busy a model is: what waits for a place is in no slot yet."""
+        load, waiting = self._leaves[name].load, self._stacks[name].waiting
+        return load if waiting is None else replace(load, waiting=load.waiting + waiting())
+
+    def local(self) -> list[tuple[Leaf, Callable[[], int]]]:
+        """List the engines whose queue is in this process, each with its count."""
+        stacks = ((self._leaves[name], stack.waiting) for name, stack in self._stacks.items())
+        return [(leaf, waiting) for leaf, waiting in stacks if waiting is not None]
+
+    def config(self, name: str) -> ModelConfig:
+        """Give the config of a model that is served."""
+        return self._configs[self.id(name)]
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """Give a model as OpenAI shows it, with its phase, context and what it cannot do."""
+        name = self.id(name)
+        model, config = self._stacks[name].engine.model, self._configs[name]
+        return (
+            {
+                "id": name,
+                "object": "model",
+                "created": self._created,
+                "owned_by": "neuron-gateway",
+                "phase": self._leaves[name].phase,
+                "max_model_len": model.max_model_len,
+                "unsupported": sorted(model.unsupported),
+            }
+            | _in_part(model)
+            | ({"aliases": list(config.aliases)} if config.aliases else {})
+        )
+
+    def list(self) -> list[dict[str, Any]]:
+        """Describe every model."""
+        return [self.describe(name) for name in self._stacks]
+
+
+def guessed(config: ModelConfig) -> ModelInfo:
+    """Give what the config alone says of a model whose engine has not spoken yet."""
+    engine = config.engine
+    length = engine.max_model_len or model_limit(Path(engine.model)) or 0
+    unsupported = engine.device.unsupported()
+    return ModelInfo(id=config.id, max_model_len=length, unsupported=unsupported)
+
+
+def _in_part(model: ModelInfo) -> dict[str, Any]:
+    """Name what is honoured in part, where there is such a thing."""
+    parts = {
+        "max_prompt_len": model.max_prompt_len, "at_most": model.at_most, "fixed": model.fixed
+    }  # fmt: skip
+    return {name: part for name, part in parts.items() if part}
+
+
+def _with_parser(config: ModelConfig) -> ModelConfig:
+    """Choose the tool parser that the config leaves open: by the model's family."""
+    if config.tool_parser is not None:
+        return config
+    kind = model_type(Path(config.engine.model))
+    return config.model_copy(update={"tool_parser": default_family(kind) if kind else "hermes"})
+
+
+def served(request: Request, name: str) -> Models:
+    """Give the models if the caller may use this one; raises ApiError 404, the same for both."""
+    models = gateway_of(request).models
+    if not caller_of(request).may_use(models.id(name)):
+        models.id("")  # which none has
+    return models
+
+
+@routes.get("/v1/models")
+async def list_models(request: Request) -> dict[str, Any]:
+    """List the models that the caller may use."""
+    models, caller = gateway_of(request).models, caller_of(request)
+    return {"object": "list", "data": [m for m in models.list() if caller.may_use(m["id"])]}
+
+
+@routes.get("/v1/models/{name:path}")
+async def retrieve_model(request: Request, name: str) -> dict[str, Any]:
+    """Describe one model; its id may contain slashes."""
+    return served(request, name).describe(name)

@@ -1,0 +1,5 @@
+"""`POST /v1/responses`: OpenAI's newer dialect, translated into a chat and back."""
+
+from gateway.api.responses.router import routes
+
+__all__ = ["routes"]

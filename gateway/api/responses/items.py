@@ -1,0 +1,203 @@
+"""The items of a response's `input`, and the conversation that they are."""
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Discriminator, Field, Tag, ValidationInfo, field_validator
+
+from gateway.api.chat.messages import Message
+from gateway.api.chat.tools import PastCall, PastFunction
+from gateway.api.schema import WireModel, given, only_supported
+
+_Status = Literal["in_progress", "completed", "incomplete"]
+
+
+class InputPart(WireModel):
+    """A piece of a message: text of either side, or the refusal of an earlier answer."""
+
+    type: Annotated[
+        Literal["input_text", "output_text", "refusal", "input_image", "input_file", "input_audio"],
+        only_supported("input_text", "output_text", "refusal"),
+    ]
+    text: str | None = Field(default=None, validate_default=True)
+    refusal: str | None = Field(default=None, validate_default=True)
+    annotations: list[Any] | None = None
+    logprobs: list[Any] | None = None
+    parsed: Any = None  # the SDK's own
+    prompt_cache_breakpoint: Any = None  # a hint
+
+    # Named so that what is refused is their type.
+    image_url: Any = None
+    detail: Any = None
+    file_id: Any = None
+    file_url: Any = None
+    file_data: Any = None
+    filename: Any = None
+    input_audio: Any = None
+
+    @field_validator("text", "refusal")
+    @classmethod
+    def _belongs(cls, value: str | None, info: ValidationInfo) -> str | None:
+        kind = info.data.get("type")
+        if kind is not None:
+            given(value, wanted=(kind == "refusal") == (info.field_name == "refusal"), name=kind)
+        return value
+
+
+Text = str | Annotated[list[InputPart], Field(min_length=1)]
+
+
+class InputMessage(WireModel):
+    """What somebody said; an answer's message may be sent back as it came."""
+
+    type: Literal["message"] = "message"
+    role: Literal["user", "assistant", "system", "developer"]
+    content: Text
+    id: str | None = None
+    status: _Status | None = None
+    phase: Literal["commentary", "final_answer"] | None = None
+
+
+class InputCall(WireModel):
+    """A function that an earlier answer called."""
+
+    type: Literal["function_call"]
+    call_id: str
+    name: str
+    arguments: str
+    id: str | None = None
+    status: _Status | None = None
+    parsed_arguments: Any = None  # the SDK's own
+
+
+class InputResult(WireModel):
+    """What a called function gave."""
+
+    type: Literal["function_call_output"]
+    call_id: str
+    output: Text
+    id: str | None = None
+    status: _Status | None = None
+
+
+class ThoughtPart(WireModel):
+    """A piece of a thought."""
+
+    type: Literal["reasoning_text", "summary_text"]
+    text: str
+
+
+class InputThought(WireModel):
+    """What an earlier answer thought."""
+
+    type: Literal["reasoning"]
+    summary: list[ThoughtPart] = Field(default_factory=list)
+    content: list[ThoughtPart] | None = None
+    id: str | None = None
+    status: _Status | None = None
+    encrypted_content: str | None = None
+
+
+class OtherItem(WireModel):
+    """An item of a kind that is not served."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    type: Annotated[
+        str, only_supported("message", "function_call", "function_call_output", "reasoning")
+    ]
+
+
+_TAGS = {
+    "message": "Message",
+    "function_call": "Call",
+    "function_call_output": "Result",
+    "reasoning": "Thought",
+}
+
+
+def _tag(item: Any) -> str:
+    kind = item.get("type", "message") if isinstance(item, dict) else getattr(item, "type", None)
+    return _TAGS.get(kind, "Other") if isinstance(kind, str) else "Other"
+
+
+Item = Annotated[
+    Annotated[InputMessage, Tag("Message")]
+    | Annotated[InputCall, Tag("Call")]
+    | Annotated[InputResult, Tag("Result")]
+    | Annotated[InputThought, Tag("Thought")]
+    | Annotated[OtherItem, Tag("Other")],
+    Discriminator(_tag),
+]
+
+
+def conversation(instructions: str | None, said: str | list[Item]) -> list[Message]:
+    """Give the chat messages that these instructions and items are."""
+    rest = [Message(role="user", content=said)] if isinstance(said, str) else _messages(said)
+    if instructions is None:
+        return rest
+    # Few templates know two system messages in a row.
+    if rest and rest[0].role in ("system", "developer"):
+        first, *rest = rest
+        instructions = f"{instructions}\n\n{first.text}"
+    return [Message(role="system", content=instructions), *rest]
+
+
+def _messages(items: Iterable[Item]) -> list[Message]:
+    found: list[Message] = []
+    for answer, run in groupby(items, _is_answer):
+        some = list(run)
+        found += _answers(some) if answer else map(_other, some)
+    return found
+
+
+def _is_answer(item: Item) -> bool:
+    if isinstance(item, InputMessage):
+        return item.role == "assistant"
+    return isinstance(item, InputCall | InputThought)
+
+
+def _answers(items: list[Item]) -> Iterator[Message]:
+    """Join thought, text and calls, which are items of one answer, into one message each."""
+    waiting: list[Item] = []
+    for item in items:
+        if (
+            waiting
+            and not isinstance(item, InputCall)
+            and not isinstance(waiting[-1], InputThought)
+        ):
+            yield _answer(waiting)
+            waiting = []
+        waiting.append(item)
+    yield _answer(waiting)
+
+
+def _answer(items: list[Item]) -> Message:
+    thoughts = (part for i in items if isinstance(i, InputThought) for part in i.content or ())
+    calls = [
+        PastCall(id=i.call_id, function=PastFunction(name=i.name, arguments=i.arguments))
+        for i in items
+        if isinstance(i, InputCall)
+    ]
+    texts = [text(i.content) for i in items if isinstance(i, InputMessage)]
+    return Message(
+        role="assistant",
+        tool_calls=calls or None,
+        content="".join(texts) if texts or not calls else None,
+        reasoning_content="".join(part.text for part in thoughts) or None,
+    )
+
+
+def _other(item: Item) -> Message:
+    if isinstance(item, InputResult):
+        return Message(role="tool", tool_call_id=item.call_id, content=text(item.output))
+    assert isinstance(item, InputMessage)  # OtherItem is refused when it is read
+    return Message(role=item.role, content=text(item.content))
+
+
+def text(content: Text) -> str:
+    """Join the parts of a content."""
+    if isinstance(content, str):
+        return content
+    return "".join(part.text or part.refusal or "" for part in content)

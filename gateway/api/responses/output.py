@@ -1,0 +1,159 @@
+"""`Output`: the parts of an answer become items, and the events of their making."""
+
+import secrets
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from engine import TokenLogprob
+from gateway.api.logprobs import response_logprobs
+from gateway.parsing.deltas import Content, Part, Reasoning, ToolCall
+
+Event = dict[str, Any]
+
+
+class _Item:
+    """An item in the making; its text is joined when it is done."""
+
+    def __init__(self, index: int, part: Part) -> None:
+        self.index = index
+        self.kind = type(part)
+        self.logprobs: list[dict[str, Any]] = []
+        self._texts: list[str] = []
+        self._fixed = _fixed(part)
+        self.id: str = self._fixed["id"]
+
+    def grow(self, part: Part, logprobs: list[dict[str, Any]]) -> Event:
+        """Add a part and tell its event."""
+        text = part.arguments if isinstance(part, ToolCall) else part.text
+        self._texts.append(text)
+        self.logprobs += logprobs
+        event = self._event("delta") | {"delta": text}
+        return event | ({"logprobs": _told(logprobs)} if self.kind is Content else {})
+
+    def opening(self) -> list[Event]:
+        """Tell that the item begins."""
+        added = {"type": "response.output_item.added", "output_index": self.index}
+        events = [added | {"item": self.body("in_progress", empty=True)}]
+        return events if self.kind is ToolCall else [*events, self._part("added", "")]
+
+    def closing(self, status: str) -> list[Event]:
+        """Tell that the item is done."""
+        whole = "".join(self._texts)
+        done = self._event("done")
+        if self.kind is ToolCall:
+            events = [done | {"arguments": whole}]
+        else:
+            shown = {"logprobs": _told(self.logprobs)} if self.kind is Content else {}
+            events = [done | {"text": whole} | shown, self._part("done", whole)]
+        item = {"type": "response.output_item.done", "output_index": self.index}
+        return [*events, item | {"item": self.body(status)}]
+
+    def body(self, status: str, *, empty: bool = False) -> dict[str, Any]:
+        """Write the item, without its content while it is empty."""
+        text = "" if empty else "".join(self._texts)
+        head = self._fixed | {"status": status}
+        if self.kind is ToolCall:
+            return head | {"arguments": text}
+        return head | {"content": [] if empty else [self._content(text)]}
+
+    def _part(self, what: str, text: str) -> Event:
+        return {
+            "type": f"response.content_part.{what}",
+            **self._place(),
+            "content_index": 0,
+            "part": self._content(text),
+        }
+
+    def _content(self, text: str) -> dict[str, Any]:
+        if self.kind is Reasoning:
+            return {"type": "reasoning_text", "text": text}
+        logprobs = self.logprobs if text else []
+        return {"type": "output_text", "text": text, "annotations": [], "logprobs": logprobs}
+
+    def _event(self, what: str) -> Event:
+        event = {"type": f"response.{_NAMES[self.kind]}.{what}", **self._place()}
+        return event if self.kind is ToolCall else event | {"content_index": 0}
+
+    def _place(self) -> dict[str, Any]:
+        return {"item_id": self.id, "output_index": self.index}
+
+
+_NAMES = {
+    Content: "output_text",
+    Reasoning: "reasoning_text",
+    ToolCall: "function_call_arguments",
+}
+
+
+def _fixed(part: Part) -> dict[str, Any]:
+    if isinstance(part, Content):
+        return {"type": "message", "id": _new_id("msg"), "role": "assistant"}
+    if isinstance(part, Reasoning):
+        return {"type": "reasoning", "id": _new_id("rs"), "summary": []}
+    call = {"type": "function_call", "id": _new_id("fc")}
+    return call | {"call_id": part.id, "name": part.name}
+
+
+def _told(logprobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Write log-probabilities as events show them: without the bytes that items have."""
+    return [
+        {
+            "token": entry["token"],
+            "logprob": entry["logprob"],
+            "top_logprobs": [
+                {"token": other["token"], "logprob": other["logprob"]}
+                for other in entry["top_logprobs"]
+            ],
+        }
+        for entry in logprobs
+    ]
+
+
+def _new_id(prefix: str) -> str:
+    return f"{prefix}_{secrets.token_hex(16)}"
+
+
+class Output:
+    """The items of one response; at most the last one is still in the making."""
+
+    def __init__(self) -> None:
+        self.items: list[dict[str, Any]] = []
+        self._open: _Item | None = None
+        self._logprobs: list[dict[str, Any]] = []  # of text that a parser still holds back
+
+    def feed(self, parts: Iterable[Part], logprobs: Sequence[TokenLogprob]) -> list[Event]:
+        """Add parts and tell their events."""
+        self._logprobs += response_logprobs(logprobs)
+        events: list[Event] = []
+        for part in parts:
+            events += self._add(part)
+        return events
+
+    def finish(self, *, cut_short: bool) -> list[Event]:
+        """End the last item; an answer of nothing is an empty message."""
+        events = [] if self.items or self._open else self._begin(Content(""))
+        return events + self._close("incomplete" if cut_short else "completed")
+
+    def _add(self, part: Part) -> list[Event]:
+        events = [] if self._goes_on_with(part) else self._close("completed") + self._begin(part)
+        assert self._open is not None
+        shown: list[dict[str, Any]] = []
+        if isinstance(part, Content):
+            shown, self._logprobs = self._logprobs, []
+        return [*events, self._open.grow(part, shown)]
+
+    def _goes_on_with(self, part: Part) -> bool:
+        if self._open is None or self._open.kind is not type(part):
+            return False
+        return not isinstance(part, ToolCall) or part.id is None
+
+    def _begin(self, part: Part) -> list[Event]:
+        self._open = _Item(len(self.items), part)
+        return self._open.opening()
+
+    def _close(self, status: str) -> list[Event]:
+        if self._open is None:
+            return []
+        done, self._open = self._open, None
+        self.items.append(done.body(status))
+        return done.closing(status)

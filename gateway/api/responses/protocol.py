@@ -1,0 +1,124 @@
+"""The schema of a response's request, and the chat that it asks for."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from gateway.api.chat.protocol import ChatCompletionRequest, Effort, ServiceTier
+from gateway.api.chat.tools import check_choice
+from gateway.api.responses.items import InputCall, InputResult, Item, conversation
+from gateway.api.responses.tools import FlatChoice, FunctionTool, TextSettings, chat_choice
+from gateway.api.schema import Metadata, Refused, WireModel, only_supported, refused
+
+LOGPROBS = "message.output_text.logprobs"
+
+
+class Reasoning(WireModel):
+    """How much to think; a thought is always shown whole, never summed up."""
+
+    effort: Effort | None = None
+    summary: Literal["auto", "concise", "detailed"] | None = None
+    generate_summary: Literal["auto", "concise", "detailed"] | None = None
+
+
+class StreamOptions(WireModel):
+    """Options that only a stream has; nothing is added to obfuscate."""
+
+    include_obfuscation: bool | None = None
+
+
+class ResponsesRequest(WireModel):
+    """What a client may send; every other name is refused."""
+
+    model: str
+    input: str | Annotated[list[Item], Field(min_length=1, max_length=4096)]
+    instructions: str | None = None
+    max_output_tokens: Annotated[int, Field(ge=1)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    include: list[str] | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    text: TextSettings | None = None
+    tools: Annotated[list[FunctionTool], Field(max_length=128)] | None = None
+    tool_choice: FlatChoice | None = None
+    parallel_tool_calls: bool | None = None
+    reasoning: Reasoning | None = None
+    truncation: Annotated[Literal["auto", "disabled"], only_supported("disabled")] | None = None
+
+    # Valid, checked, and without effect here; nothing is stored.
+    max_tool_calls: Annotated[int, Field(ge=1)] | None = None  # of tools that OpenAI hosts
+    metadata: Metadata | None = None
+    prompt_cache_key: str | None = None
+    prompt_cache_options: dict[str, Any] | None = None
+    prompt_cache_retention: str | None = None
+    safety_identifier: Annotated[str, Field(max_length=64)] | None = None
+    service_tier: ServiceTier | None = None
+    store: bool | None = None
+    user: str | None = None
+
+    background: Literal[False] | None = None
+    context_management: Refused = None
+    conversation: Annotated[Any, refused("send the whole conversation in input")] = None
+    moderation: Refused = None
+    previous_response_id: Annotated[
+        Any, refused("nothing is stored, so send the whole conversation in input")
+    ] = None
+    prompt: Refused = None
+
+    @field_validator("input")
+    @classmethod
+    def _results_follow_calls(cls, said: Any) -> Any:
+        known: set[str] = set()
+        for place, item in enumerate(said if isinstance(said, list) else ()):
+            if isinstance(item, InputCall):
+                known.add(item.call_id)
+            if isinstance(item, InputResult) and item.call_id not in known:
+                raise PydanticCustomError(
+                    "call_id",
+                    "the output at [{place}] needs the call_id of a function_call before it",
+                    {"place": place},
+                )
+        return said
+
+    @field_validator("stream_options")
+    @classmethod
+    def _only_with_stream(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is not None and not info.data.get("stream"):
+            raise PydanticCustomError("needs_stream", "is only allowed with stream: true")
+        return value
+
+    @field_validator("tool_choice")
+    @classmethod
+    def _can_be_met(cls, choice: FlatChoice | None, info: ValidationInfo) -> FlatChoice | None:
+        tools = [tool.for_chat() for tool in info.data.get("tools") or ()]
+        # A mode without tools is how some clients say nothing at all.
+        check_choice(None if choice == "auto" else chat_choice(choice), tools)
+        return choice
+
+    @property
+    def shows_logprobs(self) -> bool:
+        """Whether log-probabilities are to be told."""
+        return bool(self.top_logprobs) or LOGPROBS in (self.include or ())
+
+    def to_chat(self) -> ChatCompletionRequest:
+        """Give the chat that this request asks for."""
+        tools = [tool.for_chat() for tool in self.tools or ()]
+        text = self.text.format if self.text else None
+        return ChatCompletionRequest(
+            model=self.model,
+            stream=self.stream,
+            messages=conversation(self.instructions, self.input),
+            max_completion_tokens=self.max_output_tokens,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            logprobs=self.shows_logprobs,
+            top_logprobs=self.top_logprobs or 0 if self.shows_logprobs else None,
+            response_format=text.for_chat() if text else None,
+            tools=tools or None,
+            tool_choice=chat_choice(self.tool_choice) if tools else None,
+            parallel_tool_calls=self.parallel_tool_calls,
+            reasoning_effort=self.reasoning.effort if self.reasoning else None,
+        )

@@ -1,0 +1,102 @@
+"""Tools and formats as `/v1/responses` writes them: flatter than a chat's."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
+
+from gateway.api.chat.response_format import JsonSchemaFormat, Name, ResponseFormat, valid_schema
+from gateway.api.chat.tools import (
+    AllowedChoice,
+    AllowedTools,
+    Function,
+    NamedChoice,
+    NamedFunction,
+    NamedTool,
+    Tool,
+    ToolChoice,
+    kind_of_choice,
+)
+from gateway.api.schema import WireModel, given, only_supported
+
+
+class FunctionTool(Function):
+    """A function that the model may call."""
+
+    type: Annotated[str, only_supported("function")]
+
+    def for_chat(self) -> Tool:
+        """Give the tool as a chat declares it."""
+        return Tool(type="function", function=Function(**self.model_dump(exclude={"type"})))
+
+
+class FlatName(WireModel):
+    """One function by its name."""
+
+    type: Annotated[str, only_supported("function")]
+    name: str
+
+
+class FlatAllowed(WireModel):
+    """Some of the declared tools, and whether one of them has to be called."""
+
+    type: Literal["allowed_tools"]
+    mode: Literal["auto", "required"]
+    tools: Annotated[list[FlatName], Field(min_length=1, max_length=128)]
+
+
+FlatChoice = Annotated[
+    Annotated[Literal["none", "auto", "required"], Tag("Mode")]
+    | Annotated[FlatName, Tag("Named")]
+    | Annotated[FlatAllowed, Tag("Allowed")],
+    Discriminator(kind_of_choice),
+]
+
+
+def chat_choice(choice: FlatChoice | None) -> ToolChoice | None:
+    """Give the choice as a chat writes it."""
+    if isinstance(choice, FlatName):
+        return NamedChoice(type="function", function=NamedFunction(name=choice.name))
+    if isinstance(choice, FlatAllowed):
+        names = [NamedFunction(name=tool.name) for tool in choice.tools]
+        tools = [NamedTool(type="function", function=name) for name in names]
+        return AllowedChoice(
+            type="allowed_tools", allowed_tools=AllowedTools(mode=choice.mode, tools=tools)
+        )
+    return choice
+
+
+class TextFormat(WireModel):
+    """The form of the answer."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    name: Name | None = Field(default=None, validate_default=True)
+    schema_: dict[str, Any] | None = Field(default=None, alias="schema", validate_default=True)
+    description: str | None = None
+    strict: bool | None = None
+
+    @field_validator("name", "schema_")
+    @classmethod
+    def _belongs(cls, value: Any, info: ValidationInfo) -> Any:
+        kind = info.data.get("type")
+        if kind is not None:
+            given(value, wanted=kind == "json_schema", name="json_schema")
+        return value
+
+    @field_validator("schema_")
+    @classmethod
+    def _is_a_schema(cls, schema: dict[str, Any] | None) -> dict[str, Any] | None:
+        return valid_schema(schema)
+
+    def for_chat(self) -> ResponseFormat:
+        """Give the form as a chat asks for it."""
+        if self.type != "json_schema":
+            return ResponseFormat(type=self.type)
+        fields = self.model_dump(exclude={"type"}, by_alias=True)
+        return ResponseFormat(type=self.type, json_schema=JsonSchemaFormat(**fields))
+
+
+class TextSettings(WireModel):
+    """What is wished of the text; `verbosity` is a hint without effect."""
+
+    format: TextFormat | None = None
+    verbosity: Literal["low", "medium", "high"] | None = None

@@ -1,0 +1,114 @@
+"""The sampling parameters that chat and completions share: their schema and translation."""
+
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from engine import SamplingParams, Structured
+from gateway.api.schema import Refused, StreamOptions, WireModel, refused
+
+_StopString = Annotated[str, Field(min_length=1, max_length=1024)]
+
+
+class SamplingFields(WireModel):
+    """Fields of a request that say how tokens are chosen, with OpenAI's ranges."""
+
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    stop: _StopString | Annotated[list[_StopString], Field(max_length=4)] | None = None
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
+    logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None = None
+    n: Annotated[int, Field(ge=1, le=128)] | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    user: str | None = None
+
+    # vLLM's extensions, as benchmark tools send them.
+    top_k: Annotated[int, Field(ge=-1, le=2**31)] | None = None
+    min_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    repetition_penalty: Annotated[float, Field(gt=0, le=10)] | None = None
+    min_tokens: Annotated[int, Field(ge=0, le=2**31)] | None = None
+    ignore_eos: bool | None = None
+    stop_token_ids: (
+        Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(max_length=64)] | None
+    ) = None
+
+    skip_special_tokens: bool | None = None
+
+    # Known of vLLM; it takes some of these and does nothing.
+    guided_json: Annotated[Any, refused("use response_format instead")] = None
+    guided_regex: Refused = None
+    guided_choice: Refused = None
+    guided_grammar: Refused = None
+    guided_decoding_backend: Refused = None
+    structured_outputs: Annotated[Any, refused("use response_format instead")] = None
+    use_beam_search: Refused = None
+    chat_template: Refused = None
+    priority: Annotated[Any, refused("it comes from the API key")] = None
+    cache_salt: Refused = None
+
+    @field_validator("logit_bias")
+    @classmethod
+    def _keys_are_token_ids(cls, bias: dict[str, float] | None) -> dict[str, float] | None:
+        if any(not (key.isascii() and key.isdigit() and len(key) < 10) for key in bias or {}):
+            raise PydanticCustomError("logit_bias_key", "keys must be token ids, like '50256'")
+        return bias
+
+    @field_validator("n")
+    @classmethod
+    def _many_need_chance(cls, n: int | None, info: ValidationInfo) -> int | None:
+        if (n or 1) > 1 and info.data.get("temperature") == 0:
+            raise PydanticCustomError("greedy_n", "must be 1 with temperature 0: all would agree")
+        return n
+
+    @field_validator("stream_options")
+    @classmethod
+    def _only_with_stream(
+        cls, value: StreamOptions | None, info: ValidationInfo
+    ) -> StreamOptions | None:
+        if value is not None and not info.data.get("stream"):
+            raise PydanticCustomError("needs_stream", "is only allowed with stream: true")
+        return value
+
+    @property
+    def include_usage(self) -> bool:
+        """Whether the stream ends with a usage chunk."""
+        return bool(self.stream_options and self.stream_options.include_usage)
+
+    def sampling(
+        self,
+        max_tokens: int | None,
+        *,
+        logprobs: int | None = None,
+        structured: Structured | None = None,
+    ) -> tuple[SamplingParams, ...]:
+        """Translate into the engine's words, once for each of the `n` choices."""
+        fields = self.model_dump(include=_SAME_NAMES, exclude_none=True)
+        if self.top_p == 0:  # vLLM wants more than nothing; OpenAI takes it as greedy
+            fields |= {"top_p": 1.0, "temperature": 0.0}
+        if self.top_k == -1:  # another way to say that it is off
+            fields["top_k"] = 0
+        if self.logit_bias:
+            fields["logit_bias"] = {int(token): bias for token, bias in self.logit_bias.items()}
+        return tuple(
+            SamplingParams(
+                **fields,
+                seed=None if self.seed is None else self.seed + choice,
+                max_tokens=max_tokens,
+                logprobs=logprobs,
+                structured=structured,
+                stop=(self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ()),
+                stop_token_ids=tuple(self.stop_token_ids or ()),
+            )
+            for choice in range(self.n or 1)
+        )
+
+
+_SAME_NAMES = {
+    "temperature", "top_p", "frequency_penalty", "presence_penalty",
+    "top_k", "min_p", "repetition_penalty", "min_tokens", "ignore_eos",
+    "skip_special_tokens",
+}  # fmt: skip

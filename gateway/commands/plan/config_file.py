@@ -1,0 +1,35 @@
+"""The config file that a plan ends in: a Ray Serve file as `serve` and `check` take it."""
+
+from typing import Any
+
+import yaml
+
+from engine.capacity import Packing
+
+
+def ready_config(model: str, packing: Packing) -> str:
+    """Write the config of one instance."""
+    engine = {
+        "model": model,
+        "max_model_len": packing.length,
+        "max_num_seqs": packing.slots,
+        "device": {
+            "kind": "neuron",
+            "instance": packing.instance.name,
+            "tensor_parallel_size": packing.degree,
+        },
+    }
+    name = model.rstrip("/").rpartition("/")[2] if model.startswith(("/", ".", "~")) else model
+    entry: dict[str, Any] = {"id": name, "replicas": packing.replicas, "engine": engine}
+    application = {
+        "name": "gateway",
+        "import_path": "gateway.serving.ray_app:build_app",
+        "route_prefix": "/",
+        "args": {"models": [entry]},
+    }
+    document = {
+        "proxy_location": "HeadOnly",
+        "http_options": {"host": "127.0.0.1", "port": 8000},
+        "applications": [application],
+    }
+    return yaml.safe_dump(document, sort_keys=False)

@@ -1,0 +1,76 @@
+"""ASGI middleware: a request id, the answer's standard headers, one log line; never a prompt."""
+
+import json
+import logging
+import re
+import time
+import uuid
+from typing import Any, Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.errors import api_error
+from gateway.observe.metrics import Meter
+
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+log = logging.getLogger("gateway.observe.access_log")
+
+
+class Access:
+    """Wraps the whole app.
+
+    Ray Serve sets the `x-request-id` header of answers itself (`sets_request_id=False`).
+    """
+
+    def __init__(self, app: ASGIApp, sets_request_id: bool, meter: Meter) -> None:
+        self._app = app
+        self._meter = meter
+        self._sets_request_id = sets_request_id
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, with `request_id` in its scope."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = time.perf_counter()
+        scope["request_id"] = _request_id(Headers(scope=scope).get("x-request-id", ""))
+        entry: dict[str, Any] = {"request_id": scope["request_id"], "status": 499}
+        scope["log"] = {}  # what the routes have to say
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                entry["status"] = message["status"]
+                self._add_headers(message, scope["request_id"], time.perf_counter() - begun)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_headers)
+        except Exception as error:
+            log.exception("request %s failed", scope["request_id"])
+            if entry["status"] != 499:
+                raise  # the answer has begun: only a cut connection can tell
+            await api_error(error).response()(scope, receive, send_with_headers)
+        finally:
+            entry |= {"method": scope["method"], "path": scope["path"][:200]}
+            entry["seconds"] = round(time.perf_counter() - begun, 4)
+            self._count(scope, entry["status"])
+            said = entry | scope["log"]
+            log.info("%s", json.dumps(said), extra={"fields": said})
+
+    def _count(self, scope: Scope, status: int) -> None:
+        """Count an answer by its route: a path that is none would make a label of anything."""
+        path = getattr(scope.get("route"), "path", "other")
+        labels = {"method": scope["method"], "path": path, "status": str(status)}
+        self._meter.add("http_responses_total", labels)
+
+    def _add_headers(self, message: Message, request_id: str, seconds: float) -> None:
+        headers = MutableHeaders(scope=message)
+        headers["openai-processing-ms"] = str(round(seconds * 1000))
+        if self._sets_request_id:
+            headers["x-request-id"] = request_id
+
+
+def _request_id(wished: str) -> str:
+    return wished if _REQUEST_ID.fullmatch(wished) else uuid.uuid4().hex

@@ -1,0 +1,45 @@
+"""Mistral: `[TOOL_CALLS]` and then an array of calls, or a name and its arguments."""
+
+from gateway.parsing.tool_calls.incremental_text import Source, Steps
+from gateway.parsing.tool_calls.scanner import Found, scan_arguments, scan_calls, scan_text
+
+NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")
+
+
+def mistral(source: Source, found: Found) -> Steps[None]:
+    """Read content, and after each marker its calls."""
+    while (yield from scan_text(source, found, "[")):
+        if not (yield from source.match("[TOOL_CALLS]")):
+            continue
+        if (yield from source.space()) in ("[", "{"):
+            yield from scan_calls(source, found)
+        else:
+            yield from _named(source, found)
+
+
+def _named(source: Source, found: Found) -> Steps[None]:
+    """Read `name{...}`, `name[ARGS]{...}` or `name[CALL_ID]id[ARGS]{...}`."""
+    name = yield from _word(source)
+    if (yield from source.space()) == "[":
+        yield from _markers(source)
+    if name in found.names and (yield from source.space()) == "{":
+        yield from scan_arguments(source, found, name)
+
+
+def _markers(source: Source) -> Steps[None]:
+    yield from source.take()
+    if (yield from source.peek()) == "C":
+        if not (yield from source.match("CALL_ID]")):
+            return
+        yield from _word(source)
+        if (yield from source.peek()) != "[":
+            return
+        yield from source.take()
+    yield from source.match("ARGS]")
+
+
+def _word(source: Source) -> Steps[str]:
+    chars: list[str] = []
+    while (yield from source.peek()) in NAME:
+        chars.append((yield from source.take()))
+    return "".join(chars)

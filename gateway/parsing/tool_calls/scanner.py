@@ -1,0 +1,213 @@
+"""The incremental scanner of tool calls written as JSON.
+
+What the grammars of this package read is held until it is known to be a call, and is content
+if it is none. Arguments go out as they come, so their syntax is the model's own.
+"""
+
+import json
+import secrets
+from collections.abc import Callable, Collection
+
+from gateway.parsing.deltas import Content, Part, ToolCall, merged
+from gateway.parsing.tool_calls.incremental_text import SPACE, Source, Steps, read_text, read_value
+
+ARGUMENTS = ("arguments", "parameters")
+
+
+def new_id() -> str:
+    """Make the id of a call."""
+    return f"call_{secrets.token_hex(12)}"
+
+
+class Found:
+    """The parts found so far; calls beyond `limit` and white space next to a call are left out."""
+
+    def __init__(
+        self, names: Collection[str], limit: int | None, make_id: Callable[[], str]
+    ) -> None:
+        self.names = frozenset(names)
+        self._limit = limit
+        self._make_id = make_id
+        self._calls = 0
+        self._space = ""
+        self._parts: list[Part] = []
+
+    def text(self, text: str) -> None:
+        """Add content; the white space at its end waits for what follows."""
+        text = self._space + text
+        body = text.rstrip(SPACE)
+        self._space = text[len(body) :]
+        if body:
+            self._parts.append(Content(body))
+
+    def begin(self, name: str) -> None:
+        """Begin the next call."""
+        self._space = ""
+        self._calls += 1
+        if self._wanted():
+            self._parts.append(ToolCall(self._calls - 1, self._make_id(), name, ""))
+
+    def arguments(self, text: str) -> None:
+        """Add to the arguments of the call that was begun last."""
+        if self._wanted():
+            self._parts.append(ToolCall(self._calls - 1, None, None, text))
+
+    def finish(self) -> None:
+        """Add the white space at the end, unless there were calls."""
+        if self._space and not self._calls:
+            self._parts.append(Content(self._space))
+        self._space = ""
+
+    def taken(self) -> list[Part]:
+        """Hand over what was found since the last time."""
+        parts, self._parts = self._parts, []
+        return merged(parts)
+
+    def _wanted(self) -> bool:
+        return self._limit is None or self._calls <= self._limit
+
+
+def scan_text(source: Source, found: Found, stop: str = "") -> Steps[str]:
+    """Read content, what is held first, up to the character `stop`, and give that one or ""."""
+    found.text(source.release())
+    while (char := (yield from source.peek())) and char != stop:
+        found.text(source.rest(stop))
+    return char
+
+
+def scan_calls(source: Source, found: Found) -> Steps[bool]:
+    """Read an object or an array of objects; false, and the rest is held, if it ends as no call."""
+    if (yield from source.peek()) != "[":
+        return (yield from scan_call(source, found))
+    opened, called = True, False
+    while opened or (yield from source.space()) == ",":
+        opened = False
+        yield from source.take()
+        if (yield from source.space()) != "{":
+            return False
+        called = yield from scan_call(source, found)
+        if not called:
+            found.text(source.release())
+    if not called or (yield from source.peek()) != "]":
+        return False
+    yield from source.take()
+    source.release()
+    return True
+
+
+def scan_call(source: Source, found: Found) -> Steps[bool]:
+    """Read `{"name": ..., "arguments": {...}}`; false, and the rest is held, if it is no call."""
+    if (yield from source.peek()) != "{":
+        return False
+    return (yield from _Call(source, found).scan())
+
+
+def scan_arguments(source: Source, found: Found, name: str) -> Steps[bool]:
+    """Read the object with the arguments of a call to `name` as the call's deltas."""
+    source.release()
+    found.begin(name)
+    whole = yield from read_value(source, found.arguments)
+    source.release()
+    return whole
+
+
+class _Call:
+    """One JSON object that may turn out to be a call."""
+
+    def __init__(self, source: Source, found: Found) -> None:
+        self._source = source
+        self._found = found
+        self._name: str | None = None
+        self._arguments: str | None = None  # those that came before the name
+        self._begun = False
+        self._refused = False
+
+    def scan(self) -> Steps[bool]:
+        """Read the object; once a call has begun, it is one, however the object ends."""
+        whole = yield from self._members()
+        if whole and not self._refused and not self._begun and self._name is not None:
+            self._begin(self._arguments or "{}")
+        if self._begun:
+            tail = self._source.release()
+            self._found.text("" if whole else tail)
+        return self._begun
+
+    def _members(self) -> Steps[bool]:
+        source = self._source
+        yield from source.take()
+        if (yield from source.space()) == "}":
+            yield from source.take()
+            return True
+        while (yield from self._member()):
+            after = yield from source.space()
+            if after not in ("}", ","):
+                return False
+            yield from source.take()
+            if after == "}":
+                return True
+            yield from source.space()
+        return False
+
+    def _member(self) -> Steps[bool]:
+        source = self._source
+        if (yield from source.peek()) != '"':
+            return False
+        key = _loaded((yield from read_text(source)))
+        if (yield from source.space()) != ":":
+            return False
+        yield from source.take()
+        yield from source.space()
+        if key == "name" and self._name is None:
+            return (yield from self._read_name())
+        if key in ARGUMENTS and self._arguments is None and not self._begun:
+            return (yield from self._read_arguments())
+        return bool((yield from read_text(source)))
+
+    def _read_name(self) -> Steps[bool]:
+        text = yield from read_text(self._source)
+        name = _loaded(text)
+        if isinstance(name, str) and name in self._found.names:
+            self._name = name
+            if self._arguments is not None and not self._refused:
+                self._begin(self._arguments)
+        else:
+            self._refused = True
+        return bool(text)
+
+    def _read_arguments(self) -> Steps[bool]:
+        opens = (yield from self._source.peek()) == "{"
+        if opens and self._name is not None and not self._refused:
+            self._begun = True
+            return (yield from scan_arguments(self._source, self._found, self._name))
+        text = yield from read_text(self._source)
+        self._arguments = text if opens else _decoded(text)
+        self._refused |= self._arguments is None
+        if self._name is not None and self._arguments is not None and not self._refused:
+            self._begin(self._arguments)
+        return bool(text)
+
+    def _begin(self, arguments: str) -> None:
+        self._begun = True
+        self._source.release()
+        self._found.begin(self._name or "")
+        self._found.arguments(arguments)
+
+
+def _loaded(text: str) -> object:
+    """Parse JSON; None if it is broken."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _decoded(text: str) -> str | None:
+    """Give the object that a JSON string holds; null and "" hold the empty one."""
+    inner = "" if text == "null" else _loaded(text)
+    if not isinstance(inner, str):
+        return None
+    if not inner.strip():
+        return "{}"
+    if not isinstance(_loaded(inner), dict):
+        return None
+    return inner.encode("utf-8", "backslashreplace").decode()  # a lone surrogate, escaped again

@@ -1,5 +1,0 @@
-"""`POST /v1/responses`: OpenAI's newer dialect, translated into a chat and back."""
-
-from gateway.responses.endpoint import routes
-
-__all__ = ["routes"]

@@ -1,0 +1,185 @@
+"""The app under Ray Serve, with the engine in it (one hop) or in deployments behind it (two).
+
+It has no `from __future__ import annotations`: with it Ray would hand `build_app` a raw dict
+instead of a validated `AppConfig`, without a word.
+"""
+
+import logging
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import ray
+from fastapi import FastAPI
+from ray import serve
+
+from engine import create_engine
+from gateway.api.app import create_app
+from gateway.api.models import guessed
+from gateway.config import AppConfig, ConfigError
+from gateway.observe.json_logging import configure as configure_logging
+from gateway.observe.ray_metrics import RayMeter
+from gateway.policies.pipeline import ingress_stack
+from gateway.serving.neuron_cores import node_resources
+from gateway.serving.ray_engine import (
+    ServeReplicas,
+    engine_deployment,
+    on_this_replica,
+    replica_options,
+)
+from gateway.serving.remote_engine import RemoteEngine
+
+APP_NAME: Final = "gateway"
+OBJECT_STORE_BYTES: Final = 80 * 2**20  # one hop: nothing large crosses a process border
+STOP_SECONDS: Final = 10.0  # for the engine, once the last stream has ended
+
+log = logging.getLogger(__name__)
+
+Report = Callable[[str], None]
+
+
+class GatewayReplica:
+    """One hop: a replica holds the engine and the app over it."""
+
+    def __init__(self, config: AppConfig) -> None:
+        configure_logging()
+        self._config = config = on_this_replica(config)
+        self._engines = {model.id: create_engine(model.id, model.engine) for model in config.models}
+
+    async def __serve_build_asgi_app__(self) -> FastAPI:
+        return create_app(self._config, self._engines, behind_serve=True, meter=RayMeter())
+
+    async def check_health(self) -> None:
+        """Ask the engines; whatever this raises makes Serve replace the replica."""
+        for leaf in self._engines.values():
+            if leaf.phase in ("ready", "dead"):  # before that the lifespan is at work
+                await leaf.check_health()
+
+
+class GatewayIngress:
+    """Two hops: the app over engines in deployments of their own."""
+
+    def __init__(self, config: AppConfig, handles: dict[str, Any]) -> None:
+        configure_logging()
+        self._config = config
+        self._engines = {
+            model.id: RemoteEngine(
+                guessed(model),
+                model.engine.max_num_seqs,
+                ServeReplicas(handles[model.id]),
+                may_sleep=model.may_sleep,
+            )
+            for model in config.models
+        }
+
+    async def __serve_build_asgi_app__(self) -> FastAPI:
+        return create_app(
+            self._config,
+            self._engines,
+            behind_serve=True,
+            meter=RayMeter(),
+            make_stack=ingress_stack,
+        )
+
+
+def build_app(config: AppConfig) -> serve.Application:
+    """Build the Serve application; Ray validates `args:` against the annotation."""
+    if config.hops == 1:
+        (model,) = config.models
+        deployment = serve.deployment(**replica_options(model, config.limits))
+        return deployment(serve.ingress()(GatewayReplica)).bind(config)
+    handles = {model.id: engine_deployment(model, config) for model in config.models}
+    deployment = serve.deployment(**_ingress_options(config))
+    return deployment(serve.ingress()(GatewayIngress)).bind(config, handles)
+
+
+def _ingress_options(config: AppConfig) -> dict[str, Any]:
+    return {
+        "num_replicas": config.ingress_replicas,
+        "max_ongoing_requests": 4096,
+        "graceful_shutdown_timeout_s": math.ceil(config.limits.max_seconds) + 30,
+        "graceful_shutdown_wait_loop_s": 0.5,
+        "ray_actor_options": {"num_cpus": 0},
+    }
+
+
+@contextmanager
+def run(config: AppConfig, host: str, port: int, report: Report) -> Iterator[None]:
+    """Serve at host:port until the block ends; then stop what this started and nothing else.
+
+    `report` is told the name of each phase as it begins.
+    """
+    with _ray(config, report), _serve(config, host, port, report):
+        report(f"Load {', '.join(model.id for model in config.models)}")
+        try:
+            serve.run(build_app(config), name=APP_NAME, route_prefix="/")
+        except RuntimeError as error:
+            raise ConfigError(_failure()) from error
+        yield
+        report("Let streams end and stop (Ctrl-C stops at once)")
+
+
+@contextmanager
+def _ray(config: AppConfig, report: Report) -> Iterator[None]:
+    report("Start Ray")
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    ours = {"object_store_memory": OBJECT_STORE_BYTES, "resources": node_resources(config)}
+    try:
+        ray.init(include_dashboard=False, **ours, **quiet)
+    except ValueError:  # a cluster runs already, so its parts are not ours to choose
+        ray.init(**quiet)
+    signal.signal(signal.SIGTERM, _leave)  # Ray's own handler would abort the process
+    try:
+        yield
+    finally:
+        ray.shutdown()  # stops the cluster if it was started here, else only leaves it
+
+
+def _leave(*_: object) -> None:
+    """Unwind as for Ctrl-C: streams end, then what was started here."""
+    raise SystemExit(0)
+
+
+@contextmanager
+def _serve(config: AppConfig, host: str, port: int, report: Report) -> Iterator[None]:
+    report(f"Start Ray Serve ({config.proxy} proxy)")
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    if _serve_runs():
+        raise ConfigError(
+            "The Ray cluster runs Serve already, with a proxy of its own. Deploy to it with "
+            "`serve deploy FILE`, or set RAY_ADDRESS=local to start a cluster beside it."
+        )
+    serve.start(proxy_location="HeadOnly", http_options={"host": host, "port": port})
+    try:
+        yield
+    finally:
+        _stop(config.limits.max_seconds + STOP_SECONDS)
+
+
+def _stop(seconds: float) -> None:
+    """Let streams and then the engine end, for so long at most, then end Serve."""
+    serve.delete(APP_NAME, _blocking=False)
+    deadline = time.monotonic() + seconds
+    while APP_NAME in serve.status().applications and time.monotonic() < deadline:
+        time.sleep(0.1)
+    if APP_NAME not in serve.status().applications:
+        serve.shutdown()
+
+
+def _serve_runs() -> bool:
+    try:
+        ray.get_actor("SERVE_CONTROLLER_ACTOR", namespace="serve")
+    except ValueError:
+        return False
+    return True
+
+
+def _failure() -> str:
+    status = serve.status().applications.get(APP_NAME)
+    deployments = status.deployments.values() if status else ()
+    causes = [line for d in deployments for line in d.message.splitlines() if line.strip()]
+    cause = causes[-1].strip() if causes else "no cause was given"
+    return f"The engine did not start ({cause}). Ray's logs are in /tmp/ray/session_latest/logs."

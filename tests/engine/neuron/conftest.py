@@ -1,0 +1,114 @@
+"""Engines over the plugin's real code, whose device is the stand-in of `lab/`."""
+
+import contextlib
+import importlib.util
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine import EngineConfig, Leaf, create_engine
+from gateway.config import AppConfig, ModelConfig
+from tests.conftest import running
+from tests.engine.neuron.lab.journal import read_journal
+from tests.engine.neuron.lab.model import make_model
+
+PLUGIN = os.environ.get("NEURON_LAB_PLUGIN", "")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if PLUGIN and importlib.util.find_spec("vllm_neuron") is not None:
+        return
+    skip = pytest.mark.skip(reason="run `make test-neuron-lab PLUGIN=DIR`: no plugin is here")
+    for item in items:
+        if item.get_closest_marker("neuron_lab"):
+            item.add_marker(skip)
+
+
+@dataclass
+class Lab:
+    """One engine's files: what it is made of, what reached its device, how to break it."""
+
+    folder: Path
+    model: Path
+
+    def config(self, *, slots: int = 4, length: int = 256, **device: Any) -> EngineConfig:
+        fixed = {
+            "kind": "neuron",
+            "instance": "inf2.8xlarge",
+            "tensor_parallel_size": 2,
+            "plugin": PLUGIN or "0.4.1",
+            "artifacts": str(self.folder / "artifacts"),
+            "compile": "allowed",
+        }
+        return EngineConfig(
+            model=str(self.model),
+            max_model_len=length,
+            max_num_seqs=slots,
+            device=fixed | device,  # type: ignore[arg-type]
+        )
+
+    @contextlib.asynccontextmanager
+    async def engine(self, **config: Any) -> AsyncIterator[Leaf]:
+        leaf = create_engine("tiny", self.config(**config))
+        await leaf.start()
+        try:
+            yield leaf
+        finally:
+            await leaf.close()
+
+    @contextlib.contextmanager
+    def gateway(self, **config: Any) -> Iterator[str]:
+        """Serve an engine over HTTP; gives the URL."""
+        model = ModelConfig(id="tiny", engine=self.config(**config))
+        with running(AppConfig(models=(model,))) as url:
+            yield url
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        return read_journal(self.folder / "journal")[0]
+
+    @property
+    def calls(self) -> list[dict[str, Any]]:
+        return read_journal(self.folder / "journal")[1]
+
+    def forget(self) -> None:
+        (self.folder / "journal").write_text("")
+
+    def fault(self, text: str) -> None:
+        """Let the next step fail."""
+        part = self.folder / "fault.part"
+        part.write_text(text)
+        part.rename(self.folder / "fault")
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_model(tmp_path_factory.mktemp("model"))
+
+
+MakeLab = Callable[[Path], Lab]
+
+
+@contextlib.contextmanager
+def lab_in(folder: Path, model: Path, **knobs: str) -> Iterator[Lab]:
+    """Set the stand-in's knobs for engines that start inside."""
+    lab = Lab(folder, model)
+    lab.forget()
+    knobs |= {
+        "NEURON_LAB_LOG": str(folder / "journal"),
+        "NEURON_LAB_FAULT_FILE": str(folder / "fault"),
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in knobs.items():
+            patch.setenv(name, value)
+        yield lab
+
+
+@pytest.fixture
+def lab(tmp_path: Path, tiny: Path) -> Iterator[Lab]:
+    with lab_in(tmp_path, tiny) as lab:
+        yield lab

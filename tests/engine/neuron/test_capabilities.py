@@ -1,0 +1,25 @@
+"""The table of capabilities is the one that refuses."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.neuron.capabilities import CAPABILITIES, Sampling, markdown, unsupported
+from engine.types import SamplingParams
+
+README = Path(__file__).parents[3] / "README.md"
+
+
+def test_the_readme_shows_the_table_of_the_code() -> None:
+    assert markdown() in README.read_text("utf-8")
+
+
+def test_every_parameter_has_a_row() -> None:
+    rows = {capability.parameter for capability in CAPABILITIES}
+    assert rows == set(SamplingParams.__dataclass_fields__)
+
+
+@pytest.mark.parametrize("sampling", ["on_device", "cpu"])
+def test_what_the_table_calls_refused_is_refused(sampling: Sampling) -> None:
+    refused = {c.parameter for c in CAPABILITIES if c.fate(sampling).startswith("refused")}
+    assert refused == unsupported(sampling)

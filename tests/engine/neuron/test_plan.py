@@ -1,0 +1,113 @@
+"""`neuron-gateway check` for inf2: what it shows of a config, without vLLM and without a model."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from gateway.commands.main import app
+
+ROOT = Path(__file__).parents[3]
+FILE = """\
+applications:
+- import_path: gateway.serving.ray_app:build_app
+  args:
+    models:
+    - id: llama
+      engine:
+        model: MODEL
+        max_num_seqs: 10
+        max_model_len: 4096
+        device: {kind: neuron, instance: inf2.24xlarge, tensor_parallel_size: 2}
+"""
+
+
+def file(folder: Path, model: str = "meta-llama/Meta-Llama-3-8B-Instruct") -> str:
+    path = folder / "inf2.yaml"
+    path.write_text(FILE.replace("MODEL", model))
+    return str(path)
+
+
+def check(*arguments: str) -> str:
+    result = CliRunner(env={"COLUMNS": "120"}).invoke(app, ["check", *arguments])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_the_memory_of_llama_3_8b_is_within_5_percent_of_what_was_measured(tmp_path: Path) -> None:
+    found = re.search(r"([\d.]+) GB for the weights and 40,960 KV tokens", check(file(tmp_path)))
+    assert found is not None
+    assert float(found[1]) == pytest.approx(21.3, rel=0.05)
+
+
+def test_cores_versions_and_price_are_shown(tmp_path: Path) -> None:
+    shown = check(file(tmp_path))
+    assert "cores: 0, 1 of 12 on inf2.24xlarge, which has cores for 6 such replicas" in shown
+    assert "price: $1.082 an hour per replica" in shown
+    assert "versions: plugin 0.4.1 on vLLM 0.13.0, Neuron SDK 2.28.0" in shown
+
+
+def test_padding_is_shown_for_lengths_given_or_in_a_file(tmp_path: Path) -> None:
+    lengths = tmp_path / "lengths.txt"
+    lengths.write_text("128\n128\n1536\n")
+    for given in (str(lengths), "128,128,1536"):
+        shown = check(file(tmp_path), "--lengths", given)
+        assert re.search(r"│\s+256 │\s+2 │\s+50% │", shown)
+        assert re.search(r"│\s+2,048 │\s+1 │\s+25% │", shown)
+        assert "30% of all prefilled positions are padding" in shown
+
+
+@pytest.mark.parametrize(
+    ("lengths", "refusal"),
+    [
+        ("12,x", "--lengths: 12,x is neither a file of numbers nor a list such as 200,1500."),
+        ("9000", "--lengths: 9000 is not between 1 and 4096, the longest prompt."),
+        ("0", "--lengths: 0 is not between 1 and 4096, the longest prompt."),
+    ],
+)
+def test_lengths_that_cannot_be_are_refused(tmp_path: Path, lengths: str, refusal: str) -> None:
+    result = CliRunner().invoke(app, ["check", file(tmp_path), "--lengths", lengths])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert refusal in result.stderr
+
+
+def test_arguments_and_environment_are_those_that_are_passed(tmp_path: Path) -> None:
+    shown = check(file(tmp_path))
+    assert '  VLLM_WORKER_MULTIPROC_METHOD: "spawn"' in shown
+    assert '  NEURON_RT_VISIBLE_CORES: "0-1"' in shown
+    assert "  max_num_seqs: 10" in shown
+    found = re.search(r"  additional_config: (.*)", shown)
+    assert found is not None
+    assert json.loads(found[1])["override_neuron_config"]["context_encoding_buckets"][-1] == 4096
+
+
+def test_a_model_that_is_there_shows_the_hash_of_its_artifacts(tmp_path: Path) -> None:
+    config = {
+        "architectures": ["LlamaForCausalLM"], "hidden_size": 64, "intermediate_size": 128,
+        "num_hidden_layers": 2, "num_attention_heads": 8, "vocab_size": 512,
+        "max_position_embeddings": 4096, "rope_scaling": {"rope_type": "llama3"},
+    }  # fmt: skip
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "config.json").write_text(json.dumps(config))
+    shown = check(file(tmp_path, str(model)))
+    assert re.search(r"No compiled artifacts [0-9a-f]{16} in", shown)
+    assert "risk: rope_type llama3" in shown
+
+
+def test_it_needs_neither_vllm_nor_ray(tmp_path: Path) -> None:
+    code = f"""
+import sys
+for name in ("vllm", "torch", "transformers", "ray"):
+    sys.modules[name] = None
+sys.argv = ["neuron-gateway", "check", {file(tmp_path)!r}]
+from gateway.commands.main import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert "honoured to 255" in done.stdout

@@ -1,0 +1,210 @@
+import asyncio
+from typing import Any
+
+import pytest
+
+from engine import (
+    Chat,
+    ContextLengthExceeded,
+    GenerateRequest,
+    GenerationFailed,
+    InvalidRequest,
+    SamplingParams,
+)
+from engine.prompts.encoder import Prepared, Prompts
+from engine.types import Prompt
+
+pytest.importorskip("transformers")
+
+TEMPLATE = (
+    "{% for m in messages %}{% if m['role'] == 'judge' %}{{ raise_exception('no judges') }}"
+    "{% endif %}{{ '<|' + m['role'] + '|> ' + m['content'] + ' ' }}{% endfor %}"
+    "{% if tools %}{{ tools[0]['function']['name'] }} {% endif %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+
+def tokenizer(template: str | None = TEMPLATE) -> Any:
+    """Make a tokenizer with one token a byte, and three special ones."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {letter: index for index, letter in enumerate(alphabet)}
+    core = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    core.decoder = decoders.ByteLevel()
+    core.add_special_tokens(["<|user|>", "<|assistant|>", "<|system|>"])
+    made = PreTrainedTokenizerFast(tokenizer_object=core)
+    made.chat_template = template
+    return made
+
+
+async def prepare(prompt: Prompt, limit: int = 64, **kwargs: Any) -> Prepared:
+    emitted = kwargs.pop("emitted", ())
+    prompts = Prompts(kwargs.pop("tokenizer", None) or tokenizer(), limit)
+    try:
+        return await prompts.prepare(
+            GenerateRequest(
+                request_id="1", prompt=prompt, sampling=SamplingParams(**kwargs), emitted=emitted
+            )
+        )
+    finally:
+        prompts.close()
+
+
+def chat(*messages: dict[str, Any], **kwargs: Any) -> Chat:
+    return Chat(messages=messages, **kwargs)
+
+
+async def test_text_becomes_ids_and_the_rest_of_the_context_is_its_room() -> None:
+    prepared = await prepare("hello")
+    assert len(prepared.token_ids) == prepared.prompt_tokens == 5
+    assert prepared.room == 59
+
+
+async def test_a_chat_goes_through_the_template_with_special_tokens() -> None:
+    prepared = await prepare(chat({"role": "user", "content": "hi"}))
+    assert tokenizer().decode(prepared.token_ids) == "<|user|> hi <|assistant|>"
+    assert prepared.prompt_tokens == 6
+
+
+async def test_tools_reach_the_template() -> None:
+    tool = {"type": "function", "function": {"name": "weather"}}
+    prepared = await prepare(chat({"role": "user", "content": "hi"}, tools=(tool,)))
+    assert "weather" in tokenizer().decode(prepared.token_ids)
+
+
+async def test_emitted_tokens_follow_the_prompt_and_use_up_room() -> None:
+    prepared = await prepare((1, 2, 3), emitted=(4, 5), max_tokens=10)
+    assert prepared == Prepared(prompt_tokens=3, token_ids=(1, 2, 3, 4, 5), room=8)
+
+
+async def test_nothing_is_left_where_all_was_emitted() -> None:
+    assert (await prepare((1,), emitted=(2, 3), max_tokens=2)).room == 0
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [{"role": "judge", "content": "x"}],
+        [{"role": "user", "content": None}],
+        [{"role": "user", "content": ["a"]}],
+        [{"role": "user", "content": 7}],
+        [{"role": "user"}],
+        [{"content": "x"}],
+        [{"role": None, "content": "x"}],
+        [{"role": "user", "content": "\ud800"}],
+    ],
+)
+async def test_odd_messages_are_the_clients_mistake(messages: list[dict[str, Any]]) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        await prepare(chat(*messages))
+    assert caught.value.param == "messages"
+
+
+@pytest.mark.parametrize("content", ["", "\0", "a\r\n\tb", "🌊é日本", "{{ 7 * 7 }}", "<|user|>"])
+async def test_odd_text_is_text(content: str) -> None:
+    prepared = await prepare(chat({"role": "user", "content": content}))
+    assert content in tokenizer().decode(prepared.token_ids)
+
+
+@pytest.mark.parametrize("prompt", ["", (), (-1,), (9999,), "\udfff"])
+async def test_prompts_without_meaning_are_refused(prompt: Prompt) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        await prepare(prompt)
+    assert caught.value.param == "prompt"
+
+
+async def test_a_model_without_template_takes_no_chat() -> None:
+    with pytest.raises(InvalidRequest, match="no chat template"):
+        await prepare(chat({"role": "user", "content": "x"}), tokenizer=tokenizer(None))
+
+
+@pytest.mark.parametrize(("tokens", "max_tokens"), [(64, None), (60, 5), (65, 1)])
+async def test_what_does_not_fit_is_refused_with_its_numbers(
+    tokens: int, max_tokens: int | None
+) -> None:
+    with pytest.raises(ContextLengthExceeded) as caught:
+        await prepare("x" * tokens, max_tokens=max_tokens)
+    for number in (64, tokens, max_tokens or 1):
+        assert str(number) in caught.value.message
+    assert caught.value.param == "prompt"
+
+
+async def test_a_chat_that_does_not_fit_names_messages() -> None:
+    with pytest.raises(ContextLengthExceeded) as caught:
+        await prepare(chat({"role": "user", "content": "x" * 100}))
+    assert caught.value.param == "messages"
+
+
+@pytest.mark.parametrize(("tokens", "max_tokens"), [(63, None), (60, 4), (63, 1)])
+async def test_what_just_fits_is_taken(tokens: int, max_tokens: int | None) -> None:
+    assert (await prepare("x" * tokens, max_tokens=max_tokens)).prompt_tokens == tokens
+
+
+async def test_many_prompts_at_once_do_not_disturb_each_other() -> None:
+    prompts = Prompts(tokenizer(), 10_000)
+    requests = [GenerateRequest(request_id=str(n), prompt="x" * (n + 1)) for n in range(64)]
+    prepared = await asyncio.gather(*map(prompts.prepare, requests))
+    prompts.close()
+    assert [p.prompt_tokens for p in prepared] == list(range(1, 65))
+
+
+THINKS = TEMPLATE + "{% if enable_thinking is false %}<no thought>{% endif %}"
+EFFORT = "{% generation %}{{ reasoning_effort }}{% endgeneration %}" + TEMPLATE
+HI = {"role": "user", "content": "hi"}
+
+
+@pytest.mark.parametrize(
+    ("template", "told", "more"),
+    [
+        (THINKS, {"template_arguments": {"enable_thinking": False}}, len("<no thought>")),
+        (THINKS, {"template_arguments": {"enable_thinking": True}}, 0),
+        (THINKS, {"reasoning_effort": "none"}, len("<no thought>")),
+        (EFFORT, {"reasoning_effort": "high"}, len("high")),
+    ],
+)
+async def test_a_template_is_told_what_it_reads(
+    template: str, told: dict[str, Any], more: int
+) -> None:
+    made = tokenizer(template)
+    plain = await prepare(chat(HI), tokenizer=made)
+    assert (await prepare(chat(HI, **told), tokenizer=made)).prompt_tokens == (
+        plain.prompt_tokens + more
+    )
+
+
+@pytest.mark.parametrize(
+    ("template", "told", "param"),
+    [
+        (TEMPLATE, {"reasoning_effort": "none"}, "reasoning_effort"),
+        (THINKS, {"reasoning_effort": "high"}, "reasoning_effort"),
+        (THINKS, {"template_arguments": {"other": 1}}, "chat_template_kwargs.other"),
+        (TEMPLATE, {"template_arguments": {"m": 1}}, "chat_template_kwargs.m"),
+        (TEMPLATE, {"template_arguments": {"messages": []}}, "chat_template_kwargs.messages"),
+    ],
+)
+async def test_what_a_template_does_not_read_is_refused(
+    template: str, told: dict[str, Any], param: str
+) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        await prepare(chat(HI, **told), tokenizer=tokenizer(template))
+    assert refused.value.param == param
+
+
+async def test_tokens_go_there_and_back() -> None:
+    prompts = Prompts(tokenizer(), 64)
+    tokens = await prompts.tokenize("héllo", add_special_tokens=True)
+    assert len(tokens.ids) == len(tokens.strings) == 6
+    assert await prompts.detokenize(tokens.ids) == "héllo"
+    with pytest.raises(InvalidRequest):
+        await prompts.detokenize((10**6,))
+    prompts.close()
+
+
+async def test_half_a_character_is_not_gone_on_from() -> None:
+    wave = tokenizer().encode("🌊", add_special_tokens=False)
+    assert (await prepare("hi", emitted=tuple(wave))).room == 58
+    with pytest.raises(GenerationFailed):
+        await prepare("hi", emitted=tuple(wave[:2]))

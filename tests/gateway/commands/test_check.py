@@ -1,0 +1,152 @@
+"""What is refused before anything starts; every message names its key."""
+
+import importlib.util
+import json
+import re
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.commands.check_report import report
+from gateway.commands.preflight import check, check_address
+from gateway.config import AppConfig, ConfigError, load_config, parse_config
+from gateway.serving.environment import serve_environment
+
+SERVE_FILES = sorted((Path(__file__).parents[3] / "deploy" / "serve").glob("*.yaml"))
+
+
+def config(device: dict[str, Any], **engine: Any) -> AppConfig:
+    return parse_config({"models": [{"id": "m", "engine": {"device": device, **engine}}]}, "test")
+
+
+@pytest.fixture
+def vllm_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the check find vLLM, installed or not."""
+    found = importlib.util.find_spec("json")
+    monkeypatch.setattr("gateway.commands.preflight.find_spec", lambda _: found)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    (tmp_path / "config.json").write_text(json.dumps({"max_position_embeddings": 2048}))
+    return tmp_path
+
+
+@pytest.fixture
+def meminfo(tmp_path: Path) -> Path:
+    """A machine with 2 GiB of free memory."""
+    path = tmp_path / "meminfo"
+    path.write_text(f"MemTotal: 99999999 kB\nMemAvailable:    {2 * 2**20} kB\n")
+    return path
+
+
+def test_a_missing_extra_is_named_with_the_config_that_needs_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gateway.commands.preflight.find_spec", lambda _: None)
+    with pytest.raises(ConfigError, match=r"neuron-gateway\[cpu\].*simulated\.yaml"):
+        check(config({"kind": "cpu"}))
+
+
+@pytest.mark.usefixtures("vllm_there")
+def test_a_context_above_the_models_own_is_refused(model: Path) -> None:
+    with pytest.raises(ConfigError, match=r"max_model_len: 4096 is above the 2048"):
+        check(config({"kind": "cpu", "kv_cache_gib": 0.01}, model=str(model), max_model_len=4096))
+
+
+@pytest.mark.usefixtures("vllm_there")
+def test_a_context_as_long_as_the_models_own_is_accepted(model: Path) -> None:
+    check(config({"kind": "cpu", "kv_cache_gib": 0.01}, model=str(model), max_model_len=2048))
+
+
+@pytest.mark.usefixtures("vllm_there")
+@pytest.mark.parametrize("folder", ["./no-such-model", "models/deep/no-such", "/no/such/model"])
+def test_a_missing_model_folder_is_named(folder: str) -> None:
+    with pytest.raises(ConfigError, match=r"models\.0\.engine\.model: .*no-such|/no/such"):
+        check(config({"kind": "cpu"}, model=folder))
+
+
+@pytest.mark.usefixtures("vllm_there")
+def test_a_folder_without_a_config_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no config\.json"):
+        check(config({"kind": "cpu"}, model=str(tmp_path)))
+
+
+@pytest.mark.usefixtures("vllm_there")
+def test_a_kv_cache_above_the_free_memory_is_refused(meminfo: Path) -> None:
+    with pytest.raises(ConfigError, match=r"device\.kv_cache_gib: 3 GiB.* 2\.0 GiB"):
+        check(config({"kind": "cpu", "kv_cache_gib": 3}), meminfo=meminfo)
+
+
+@pytest.mark.usefixtures("vllm_there")
+def test_a_kv_cache_within_the_free_memory_is_accepted(meminfo: Path) -> None:
+    check(config({"kind": "cpu", "kv_cache_gib": 1.5}), meminfo=meminfo)
+
+
+def test_buckets_that_do_not_end_at_the_context_are_refused() -> None:
+    device = {"kind": "simulated", "prefill_buckets": [128, 512]}
+    with pytest.raises(ConfigError, match=r"prefill_buckets: the last bucket, 512"):
+        check(config(device, max_model_len=1024))
+
+
+def test_buckets_that_do_not_ascend_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"prefill_buckets must ascend"):
+        config({"kind": "simulated", "prefill_buckets": [512, 128]})
+
+
+def test_a_port_in_use_is_refused() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=rf"--port: 127\.0\.0\.1:{port} cannot be used"):
+            check_address("127.0.0.1", port)
+
+
+@pytest.mark.parametrize("path", SERVE_FILES, ids=lambda path: path.stem)
+def test_the_files_we_ship_are_valid_and_can_be_described(path: Path) -> None:
+    loaded = load_config(path)
+    assert re.match(rf"{loaded.models[0].id}: ", str(next(report(loaded))))
+
+
+def test_haproxy_outlives_the_longest_stream() -> None:
+    environment = serve_environment(parse_config({"limits": {"max_seconds": 700}}, "test"))
+    assert int(environment["RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S"]) > 700
+
+
+def test_the_python_proxy_switches_haproxy_off() -> None:
+    environment = serve_environment(parse_config({"proxy": "python"}, "test"))
+    assert environment["RAY_SERVE_ENABLE_HA_PROXY"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("proxy_locatoin: HeadOnly\napplications: [{import_path: X}]", "proxy_locatoin"),
+        ("applications: [{import_path: X, route_prefx: /}]", "applications[0].route_prefx"),
+    ],
+)
+def test_a_misspelt_key_that_ray_would_ignore_is_refused(
+    tmp_path: Path, text: str, key: str
+) -> None:
+    file = tmp_path / "file.yaml"
+    file.write_text(text.replace("X", "gateway.serving.ray_app:build_app"))
+    with pytest.raises(ConfigError, match=re.escape(f"{key} is not a known key")):
+        load_config(file)
+
+
+@pytest.mark.usefixtures("vllm_there")
+def test_a_kv_cache_too_small_for_one_request_is_refused(tmp_path: Path) -> None:
+    # Llama 3 8B: 128 KiB per token, so 1 GiB for 8,192 tokens.
+    shape = {"num_hidden_layers": 32, "num_key_value_heads": 8, "head_dim": 128}
+    (tmp_path / "config.json").write_text(json.dumps(shape))
+    with pytest.raises(ConfigError, match=r"kv_cache_gib: a context of 8192 tokens takes 1\.00"):
+        check(config({"kind": "cpu", "kv_cache_gib": 0.9}, model=str(tmp_path), max_model_len=8192))
+
+
+@pytest.mark.usefixtures("vllm_there")
+@pytest.mark.parametrize("length", [None, 128], ids=["no length", "a length"])
+def test_a_config_json_that_is_none_is_refused(tmp_path: Path, length: int | None) -> None:
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(ConfigError, match=r"config\.json is not valid JSON"):
+        check(config({"kind": "cpu"}, model=str(tmp_path), max_model_len=length))

@@ -1,0 +1,238 @@
+"""Requests and tokens of a minute for each key, in memory and in a Redis that replicas share."""
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+import pytest
+
+from gateway.keys.counters import Counters
+from gateway.keys.rate_limit import duration
+from gateway.keys.store import new_key
+from tests.conftest import Serve, wait_until
+
+CHAT = {"model": "sim", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 20}
+SLOW = {"time_scale": 1, "prefill_base_ms": 0, "decode_base_ms": 20, "decode_ms_per_slot": 0}
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real server, started for these tests."""
+    binary = shutil.which("redis-server") or shutil.which("valkey-server")
+    if binary is None:
+        pytest.skip("redis-server is not installed: Debian's package of that name has it")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    folder = tmp_path_factory.mktemp("redis")
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: _listens(port))
+        yield f"redis://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture(params=["memory", "redis"])
+def storage(request: pytest.FixtureRequest) -> str:
+    if request.param == "memory":
+        return "memory"
+    url: str = request.getfixturevalue("redis_url")
+    return f"{url}/{request.node.name.__hash__() % 16}"
+
+
+class Users:
+    """Keys with limits, and gateways that know them."""
+
+    def __init__(self, serve: Serve, file: Path, storage: str) -> None:
+        self._serve = serve
+        self._file = file
+        self._storage = storage
+
+    def key(self, **limits: Any) -> dict[str, str]:
+        name = f"user-{time.monotonic_ns()}"
+        return {"authorization": f"Bearer {new_key(self._file, name, **limits)}"}
+
+    def url(self, device: dict[str, Any] | None = None, **parts: Any) -> str:
+        limits = {"storage": self._storage}
+        return self._serve(device, keys_file=str(self._file), limits=limits, **parts)
+
+
+@pytest.fixture
+def users(serve: Serve, tmp_path: Path, storage: str) -> Users:
+    return Users(serve, tmp_path / "keys.yaml", storage)
+
+
+def post(url: str, key: dict[str, str], **fields: Any) -> httpx.Response:
+    return httpx.post(f"{url}/v1/chat/completions", json=CHAT | fields, headers=key, timeout=15)
+
+
+def left(answer: httpx.Response, kind: str) -> int:
+    return int(answer.headers[f"x-ratelimit-remaining-{kind}"])
+
+
+def test_requests_above_the_minutes_are_a_429_that_says_when(users: Users) -> None:
+    key = users.key(requests_per_minute=2)
+    url = users.url()
+    first, second, refused = (post(url, key) for _ in range(3))
+    assert [a.status_code for a in (first, second, refused)] == [200, 200, 429]
+    assert (left(first, "requests"), left(second, "requests")) == (1, 0)
+    error = refused.json()["error"]
+    assert (error["type"], error["code"]) == ("requests", "rate_limit_exceeded")
+    assert 1 <= int(refused.headers["retry-after"]) <= 60
+    assert refused.headers["x-ratelimit-limit-requests"] == "2"
+    assert refused.headers["x-ratelimit-reset-requests"].endswith("s")
+
+
+def test_tokens_are_charged_by_what_was_used_and_not_by_the_limit(users: Users) -> None:
+    key = users.key(tokens_per_minute=1000)
+    url = users.url()
+    used = 0
+    for _ in range(3):
+        answer = post(url, key, max_tokens=300)
+        used += answer.json()["usage"]["total_tokens"]
+    assert left(post(url, key, max_tokens=1), "tokens") <= 1000 - used
+    after = httpx.get(f"{url}/v1/models", headers=key)
+    assert (
+        left(after, "tokens")
+        == 1000 - used - post(url, key, max_tokens=1).json()["usage"]["total_tokens"]
+    )
+
+
+def test_tokens_above_the_minutes_are_a_429_and_not_charged(users: Users) -> None:
+    key = users.key(tokens_per_minute=200)
+    url = users.url()
+    post(url, key, max_tokens=100, ignore_eos=True)
+    refused = post(url, key, max_tokens=150)
+    assert (refused.status_code, refused.json()["error"]["type"]) == (429, "tokens")
+    assert post(url, key, max_tokens=20).status_code == 200
+
+
+def test_a_request_that_no_minute_could_hold_is_not_tried_again(users: Users) -> None:
+    key = users.key(tokens_per_minute=100)
+    refused = post(users.url(), key, max_tokens=500)
+    assert refused.status_code == 429
+    assert refused.headers["x-should-retry"] == "false"
+    assert "lower max_tokens" in refused.json()["error"]["message"]
+
+
+def test_one_who_leaves_pays_for_what_was_made(users: Users) -> None:
+    key = users.key(tokens_per_minute=1000)
+    url = users.url(SLOW)
+    body = CHAT | {"stream": True, "max_tokens": 500, "ignore_eos": True}
+    with httpx.stream("POST", f"{url}/v1/chat/completions", json=body, headers=key) as answer:
+        lines = answer.iter_lines()
+        for _ in range(20):
+            next(lines)
+
+    def standing() -> int:
+        return left(httpx.get(f"{url}/v1/models", headers=key), "tokens")
+
+    wait_until(lambda: standing() > 900)
+    assert standing() < 1000
+
+
+def test_open_requests_above_the_keys_are_a_429(users: Users) -> None:
+    key = users.key(concurrency=2)
+    url = users.url(SLOW)
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: post(url, key, ignore_eos=True), range(4)))
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 429, 429]
+    assert post(url, key).status_code == 200
+
+
+def test_a_request_is_one_however_many_choices_it_has(users: Users) -> None:
+    key = users.key(requests_per_minute=10)
+    assert left(post(users.url(), key, n=3), "requests") == 9
+
+
+def test_a_refused_body_is_not_charged(users: Users) -> None:
+    key = users.key(requests_per_minute=10)
+    url = users.url()
+    refused = post(url, key, temperature=9)
+    assert (refused.status_code, left(refused, "requests")) == (400, 10)
+
+
+def test_keys_do_not_share_their_limits(users: Users) -> None:
+    one, other = users.key(requests_per_minute=1), users.key(requests_per_minute=1)
+    url = users.url()
+    assert [post(url, key).status_code for key in (one, one, other)] == [200, 429, 200]
+
+
+def test_replicas_share_what_is_in_redis(serve: Serve, tmp_path: Path, redis_url: str) -> None:
+    users = Users(serve, tmp_path / "keys.yaml", f"{redis_url}/15")
+    key = users.key(requests_per_minute=2)
+    here, there = users.url(), users.url()
+    assert [post(url, key).status_code for url in (here, there, here)] == [200, 200, 429]
+
+
+def test_while_the_redis_is_gone_requests_are_let_through(serve: Serve, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    users = Users(serve, tmp_path / "keys.yaml", f"redis://127.0.0.1:{port}")
+    key = users.key(requests_per_minute=1, tokens_per_minute=100)
+    url = users.url()
+    assert [post(url, key).status_code for _ in range(2)] == [200, 200]
+
+
+def test_the_sdk_waits_as_long_as_it_is_told(users: Users) -> None:
+    key = users.key(concurrency=1)
+    url = users.url(SLOW)
+    text = key["authorization"].removeprefix("Bearer ")
+    patient = openai.OpenAI(base_url=f"{url}/v1", api_key=text, max_retries=3)
+    with ThreadPoolExecutor(2) as pool:
+        asked = [
+            pool.submit(patient.chat.completions.create, **CHAT)  # type: ignore[arg-type]
+            for _ in range(2)
+        ]
+        assert all(one.result().choices for one in asked)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "written"),
+    [(0, "0ms"), (0.85, "850ms"), (1, "1s"), (59.2, "1m0s"), (90, "1m30s"), (360, "6m0s")],
+)
+def test_durations_are_written_as_openai_does(seconds: float, written: str) -> None:
+    assert duration(seconds) == written
+
+
+def test_a_request_that_is_refused_for_its_tokens_costs_no_request(users: Users) -> None:
+    key = users.key(requests_per_minute=3, tokens_per_minute=100)
+    url = users.url()
+    assert [post(url, key, max_tokens=500).status_code for _ in range(3)] == [429] * 3
+    assert post(url, key).status_code == 200
+
+
+async def test_a_late_correction_does_not_reach_the_next_minute(redis_url: str) -> None:
+    counters = Counters(f"{redis_url}/14")
+    await counters.add("tokens", "late", 1000, 900)
+    await counters.add("tokens", "late", 1000, -900)
+    assert await counters.used("tokens", "late", 1001) == 0
+    await counters.close()
+
+
+def test_many_who_leave_together_are_all_given_back(users: Users) -> None:
+    key = users.key(tokens_per_minute=10_000)
+    url = users.url(SLOW)
+    body = CHAT | {"stream": True, "max_tokens": 2000, "ignore_eos": True}
+    with ExitStack() as stack:
+        for _ in range(4):
+            answer = stack.enter_context(
+                httpx.stream("POST", f"{url}/v1/chat/completions", json=body, headers=key)
+            )
+            stack.callback(lambda kept: None, answer.iter_lines())
+    wait_until(lambda: left(httpx.get(f"{url}/v1/models", headers=key), "tokens") > 9000)

@@ -1,0 +1,150 @@
+"""The command under Ray Serve, from outside: both proxies, clients that leave, what dies."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+import pytest
+
+from gateway.config import APPLICATION_KEYS, FILE_KEYS
+from tests.conftest import sdk
+from tests.serving import ROOT, Gateway, answers, ask, processes, served, stream, until
+
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.timeout(300),
+    pytest.mark.filterwarnings("default"),  # Ray's own
+]
+
+LONG = {"when": "LONG", "reply": "word " * 3000}  # half a minute at 10 ms a token
+SIMULATED = {
+    "kind": "simulated",
+    "prefill_base_ms": 0,
+    "prefill_ms_per_token": 0,
+    "decode_base_ms": 10,
+    "decode_ms_per_slot": 0,
+    "scripts": [LONG],
+}
+
+
+def simulated(device: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    engine = {"max_model_len": 8192, "max_num_seqs": 2, "device": SIMULATED | (device or {})}
+    return {"models": [{"id": "sim", "engine": engine}], **more}
+
+
+@pytest.fixture(scope="module", params=["haproxy", "python"])
+def gateway(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with served(tmp_path_factory.mktemp("ray"), simulated(proxy=request.param)) as gateway:
+        yield gateway
+
+
+def test_the_sdk_streams_through_serve(gateway: Gateway) -> None:
+    with sdk(gateway.url) as client:
+        stream = client.chat.completions.create(
+            model="sim", messages=[{"role": "user", "content": "Hello"}], stream=True, max_tokens=8
+        )
+        arrivals = [time.monotonic() for chunk in stream if chunk.choices[0].delta.content]
+    assert len(arrivals) == 8
+    assert arrivals[-1] - arrivals[0] > 0.03  # not held back and sent at once
+
+
+def test_a_refusal_keeps_its_status_and_shape(gateway: Gateway) -> None:
+    with sdk(gateway.url) as client, pytest.raises(openai.BadRequestError) as caught:
+        client.chat.completions.create(model="sim", messages=[], extra_body={"colour": "red"})
+    assert caught.value.type == "invalid_request_error"
+
+
+def test_one_request_id_is_sent_and_the_clients_own_is_kept(gateway: Gateway) -> None:
+    answer = httpx.request(**ask(gateway.url, max_tokens=1), headers={"x-request-id": "mine-1"})
+    assert answer.headers.get_list("x-request-id") == ["mine-1"]
+
+
+def test_a_client_that_leaves_a_stream_frees_its_slot(gateway: Gateway) -> None:
+    with httpx.stream(**ask(gateway.url, "LONG", stream=True), timeout=10) as answer:
+        lines = answer.iter_lines()  # dropping it would close the connection
+        next(lines)
+        until(lambda: gateway.load()["running"] == 1, 5)
+    until(lambda: gateway.load()["running"] == 0, 1)
+
+
+def test_a_client_that_leaves_without_streaming_frees_its_slot(gateway: Gateway) -> None:
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.request(**ask(gateway.url, "LONG"), timeout=1)
+    until(lambda: gateway.load()["running"] == 0, 1)
+
+
+def test_a_client_that_leaves_before_its_first_token_frees_its_place(gateway: Gateway) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(2):  # all slots
+            busy = httpx.stream(**ask(gateway.url, "LONG", stream=True), timeout=10)
+            stack.enter_context(busy)
+        until(lambda: gateway.load()["running"] == 2, 5)
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.request(**ask(gateway.url, "LONG", stream=True), timeout=1)
+        until(lambda: gateway.load() | {"waiting": 0, "running": 2} == gateway.load(), 1)
+    until(lambda: gateway.load()["running"] == 0, 1)
+
+
+def test_a_killed_replica_is_replaced_without_help(gateway: Gateway) -> None:
+    (replica,) = gateway.descendants("ray::ServeReplica")
+    os.kill(replica, signal.SIGKILL)
+    until(lambda: answers(gateway), 60)
+    assert gateway.descendants("ray::ServeReplica") != [replica]
+
+
+def test_a_dead_engine_ends_its_stream_with_a_frame_and_is_replaced(tmp_path: Path) -> None:
+    args = simulated({"faults": {"die_at_token": 5}})
+    with served(tmp_path, args) as gateway:
+        frames = stream(gateway, ask(gateway.url, stream=True))
+        assert "error" in json.loads(frames[-2])
+        assert frames[-1] == "[DONE]"
+        until(lambda: answers(gateway), 60)
+
+
+@pytest.mark.vllm
+def test_a_killed_engine_core_is_reported_and_replaced(tmp_path: Path) -> None:
+    engine = {"max_num_seqs": 4, "device": {"kind": "cpu", "kv_cache_gib": 0.5}}
+    args = {"models": [{"id": "sim", "engine": engine}]}
+    with served(tmp_path, args, start_seconds=240) as gateway:
+
+        def kill() -> None:
+            # EngineCore is the replica's forked child, and has kept its title.
+            parents, both = dict(processes()), gateway.descendants("ray::ServeReplica")
+            (core,) = (pid for pid in both if parents[pid] in both)
+            os.kill(core, signal.SIGKILL)
+
+        request = ask(gateway.url, "Count to a thousand.", stream=True, max_tokens=1000)
+        frames = stream(gateway, request, after=(3, kill))
+        assert "error" in json.loads(frames[-2])
+        assert frames[-1] == "[DONE]"
+        until(lambda: answers(gateway), 240)
+
+
+def test_a_misspelt_argument_is_refused_by_the_builder() -> None:
+    from pydantic import ValidationError
+    from ray.serve._private.api import call_user_app_builder_with_args_if_necessary
+
+    from gateway.serving.ray_app import build_app
+
+    with pytest.raises(ValidationError, match=r"limitz"):
+        call_user_app_builder_with_args_if_necessary(build_app, {"limitz": {}})
+
+
+def test_the_builders_annotation_is_a_class_that_ray_can_read() -> None:
+    source = (ROOT / "gateway" / "serve.py").read_text()
+    assert not re.search(r"^from __future__ import annotations", source, re.MULTILINE)
+
+
+def test_the_known_keys_of_a_file_are_rays() -> None:
+    from ray.serve.schema import ServeApplicationSchema, ServeDeploySchema
+
+    assert set(ServeDeploySchema.model_fields) == FILE_KEYS
+    assert set(ServeApplicationSchema.model_fields) == APPLICATION_KEYS

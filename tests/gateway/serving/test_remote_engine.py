@@ -1,0 +1,163 @@
+"""An engine in another process: its deltas, its errors as values, its ends; without Ray."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+from typing import Any
+
+import pytest
+
+from engine import (
+    Engine,
+    EngineDead,
+    EngineError,
+    EngineOverloaded,
+    GenerateRequest,
+    Leaf,
+    ModelInfo,
+    TokenDelta,
+)
+from gateway.serving.remote_engine import RemoteEngine, State
+from tests.engine.contract import EngineContract, collect, request
+
+MODEL = ModelInfo(id="sim", max_model_len=0)
+
+
+class LocalStream:
+    """Items of a generator; breaks with an error after so many of them."""
+
+    def __init__(self, items: AsyncGenerator[Any, None], breaks: int, error: Any) -> None:
+        self._items = items
+        self._left = breaks
+        self._error = error
+        self.cancelled = False
+
+    def __aiter__(self) -> AsyncIterator[TokenDelta | EngineError]:
+        return self
+
+    async def __anext__(self) -> TokenDelta | EngineError:
+        if self._left == 0 and self._error is not None:
+            raise self._error
+        self._left -= 1
+        item: TokenDelta | EngineError = await anext(self._items)
+        return item
+
+    def cancel(self) -> None:
+        self.cancelled = True
+        self._closing = asyncio.ensure_future(self._items.aclose())
+
+
+class LocalReplicas:
+    """The replicas of a model, which are one engine of this process."""
+
+    def __init__(self, engine: Leaf, breaks: int = -1, error: Any = None) -> None:
+        self._engine = engine
+        self._break = (breaks, error)
+        self.there = 1
+        self.asked = 0
+        self.streams: list[LocalStream] = []
+
+    def generate(self, request: GenerateRequest) -> LocalStream:
+        self.streams.append(LocalStream(self._valued(request), *self._break))
+        return self.streams[-1]
+
+    async def _valued(self, request: GenerateRequest) -> AsyncGenerator[Any, None]:
+        try:
+            async for delta in self._engine.generate(request):
+                yield delta
+        except EngineError as error:
+            yield error
+
+    async def count(self) -> int:
+        return self.there
+
+    def ask(self, what: str, *arguments: Any) -> Awaitable[Any]:
+        self.asked += 1
+        return self._state()
+
+    async def _state(self) -> State:
+        return State(self._engine.model, self._engine.phase, self._engine.load)
+
+    def translated(self, error: Exception) -> Exception:
+        return EngineDead("It is gone.")
+
+
+def remote(replicas: LocalReplicas, *, may_sleep: bool = False) -> RemoteEngine:
+    return RemoteEngine(MODEL, 4, replicas, may_sleep=may_sleep)
+
+
+class TestRemote(EngineContract):
+    @pytest.fixture
+    def engine(self, leaf: Leaf) -> Engine:
+        return remote(LocalReplicas(leaf))
+
+
+async def until(true: Any) -> None:
+    for _ in range(300):
+        if true():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError
+
+
+async def test_it_learns_what_its_replica_is(leaf: Leaf) -> None:
+    engine = remote(LocalReplicas(leaf))
+    await engine.start()
+    assert engine.phase == "loading"
+    await until(lambda: engine.phase == "ready")
+    assert engine.model.max_model_len == leaf.model.max_model_len
+    await engine.close()
+
+
+async def test_where_there_is_no_replica_none_is_asked(leaf: Leaf) -> None:
+    replicas = LocalReplicas(leaf)
+    replicas.there = 0
+    engine = remote(replicas, may_sleep=True)
+    await engine.start()
+    await until(lambda: engine.phase == "idle")
+    await engine.close()
+    assert replicas.asked == 0
+
+
+async def test_a_refusal_that_comes_as_a_value_is_raised(leaf: Leaf) -> None:
+    class Refusing(LocalReplicas):
+        async def _valued(self, request: GenerateRequest) -> AsyncGenerator[Any, None]:
+            yield EngineOverloaded("It is full.", 2.0)
+
+    with pytest.raises(EngineOverloaded):
+        await collect(remote(Refusing(leaf)).generate(request()))
+
+
+ENDS = [RuntimeError("a broken wire"), asyncio.CancelledError(), StopAsyncIteration()]
+
+
+@pytest.mark.parametrize("error", ENDS, ids=lambda error: type(error).__name__)
+async def test_a_stream_that_ends_too_early_is_a_dead_replica(leaf: Leaf, error: Any) -> None:
+    replicas = LocalReplicas(leaf, 3, error)
+    with pytest.raises(EngineDead):
+        await collect(remote(replicas).generate(request()))
+    assert replicas.streams[0].cancelled
+
+
+async def test_what_breaks_after_the_last_delta_means_nothing(leaf: Leaf) -> None:
+    whole = len(await collect(leaf.generate(request())))
+    replicas = LocalReplicas(leaf, whole, RuntimeError("a broken wire"))
+    assert (await collect(remote(replicas).generate(request())))[-1].finish_reason
+
+
+async def test_leaving_cancels_the_replicas_stream(leaf: Leaf) -> None:
+    replicas = LocalReplicas(leaf)
+    engine = remote(replicas)
+    stream = engine.generate(request(max_tokens=500))
+    await anext(stream)
+    assert engine.load.running == 1
+    await stream.aclose()
+    assert replicas.streams[0].cancelled
+    assert engine.load.running == 0
+
+
+async def test_closing_ends_while_an_answer_is_coming(leaf: Leaf) -> None:
+    for _ in range(20):
+        engine = remote(LocalReplicas(leaf))
+        await engine.start()
+        await asyncio.sleep(0)
+        await asyncio.wait_for(engine.close(), 2)
