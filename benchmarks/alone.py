@@ -8,9 +8,9 @@ from benchmarks.figures import Quantiles, Timings
 from benchmarks.workloads import Workload
 from engine import (
     Chat,
+    EngineBackend,
     EngineConfig,
     GenerateRequest,
-    Leaf,
     SamplingParams,
     Simulated,
     create_engine,
@@ -35,10 +35,10 @@ async def _run(profile: str, replicas: int, slots: int, workload: Workload) -> T
             await engine.close()
 
 
-async def _load(engines: list[Leaf], workload: Workload) -> Timings:
+async def _load(engines: list[EngineBackend], workload: Workload) -> Timings:
     waiting, times = iter(range(workload.requests)), list[tuple[float, float]]()
 
-    async def work(engine: Leaf) -> None:
+    async def work(engine: EngineBackend) -> None:
         for number in waiting:
             times.append(await _one(engine, number, workload))
 
@@ -58,7 +58,7 @@ async def _load(engines: list[Leaf], workload: Workload) -> Timings:
     )
 
 
-async def _one(engine: Leaf, number: int, workload: Workload) -> tuple[float, float]:
+async def _one(engine: EngineBackend, number: int, workload: Workload) -> tuple[float, float]:
     """Give the seconds to the first delta and to the last."""
     message = {"role": "user", "content": " river" * workload.prompt_tokens}
     request = GenerateRequest(

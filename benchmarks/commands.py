@@ -126,7 +126,7 @@ def bare(name: str, frames: Path, more: tuple[str, ...]) -> Command:
 
 
 def all_threads() -> dict[str, str]:
-    """Let vLLM compute on all cores, as the gateway does; by itself it leaves one of them out."""
+    """Let vLLM compute on all cores, as the gateway does; by itself it backends one of them out."""
     return {"VLLM_CPU_OMP_THREADS_BIND": f"0-{(os.cpu_count() or 1) - 1}"}
 
 

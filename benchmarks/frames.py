@@ -14,14 +14,14 @@ from gateway.api.chat.protocol import ChatCompletionRequest
 from gateway.api.chat.router import ChatFormat
 from gateway.api.responses.protocol import ResponsesRequest
 from gateway.api.responses.rendering import Events
-from gateway.api.schema import Head
-from gateway.api.streaming.choices import Tally
+from gateway.api.schema import ResponseHead
+from gateway.api.streaming.choices import UsageTotals
 from gateway.api.streaming.chunks import Framer
-from gateway.parsing.deltas import Content
+from gateway.parsing.deltas import ContentDelta
 from gateway.parsing.tool_calls import make_parser
 
 TURN: Final = 10_000
-HEAD: Final = Head.new("chatcmpl-", "a-model")
+HEAD: Final = ResponseHead.new("chatcmpl-", "a-model")
 TEXT: Final = TokenDelta(text=" river", token_ids=(1,))
 TOP: Final = tuple(TokenLogprob(token=f" river{n}", logprob=-float(n)) for n in range(5))
 LOGPROBS: Final = TokenDelta(
@@ -33,7 +33,7 @@ LOGPROBS: Final = TokenDelta(
 
 def _framer(make_parser: Callable[[], Any] | None = None) -> Framer:
     form = ChatFormat(make_parser, named=False)
-    framer = form.writer(HEAD, 1, Tally(1), include_usage=False)
+    framer = form.writer(HEAD, 1, UsageTotals(1), include_usage=False)
     framer.feed(0, TEXT)
     return framer
 
@@ -57,7 +57,7 @@ def _arguments() -> Callable[[], Any]:
 
 def _event() -> Callable[[], Any]:
     body = ResponsesRequest(model="a-model", input="Hello.")
-    events = Events(body, HEAD, lambda delta: [Content(delta.text)], Tally(1))
+    events = Events(body, HEAD, lambda delta: [ContentDelta(delta.text)], UsageTotals(1))
     return lambda: events.feed(0, TEXT)
 
 

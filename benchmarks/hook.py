@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any, Final
 
-from engine.neuron.plugin.sampling_rows import put_right
+from engine.neuron.plugin.sampling_rows import patch_sampling_rows
 from engine.vllm.watchdog import Watchdog
 
 TURN: Final = 20_000
@@ -33,7 +33,7 @@ class Guarded(Runner):
     """The same with the hook."""
 
 
-put_right(Guarded)
+patch_sampling_rows(Guarded)
 
 
 def _step(kind: type[Runner], slots: int) -> Callable[[], Any]:

@@ -63,7 +63,7 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """A short or a full report, which peers it leaves out, and where they are installed."""
+    """A short or a full report, which peers it backends out, and where they are installed."""
 
     full: bool = False
     without: tuple[str, ...] = ()

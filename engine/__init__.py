@@ -32,8 +32,8 @@ from engine.simulated.device import Faults, Script, Simulated
 from engine.types import (
     Chat,
     Engine,
+    EngineBackend,
     GenerateRequest,
-    Leaf,
     Load,
     ModelInfo,
     Phase,
@@ -54,6 +54,7 @@ __all__ = [
     "DeadlineExceeded",
     "Device",
     "Engine",
+    "EngineBackend",
     "EngineConfig",
     "EngineDead",
     "EngineError",
@@ -64,7 +65,6 @@ __all__ = [
     "GenerationFailed",
     "InvalidRequest",
     "Launch",
-    "Leaf",
     "Load",
     "ModelInfo",
     "ModelNotAvailable",
@@ -90,10 +90,10 @@ __all__ = [
 ]
 
 
-def create_engine(model_id: str, config: EngineConfig) -> Leaf:
+def create_engine(model_id: str, config: EngineConfig) -> EngineBackend:
     """Make the engine that the device's driver names; it is not started yet.
 
     Raises ImportError where the extra that the driver needs is not installed.
     """
     module, _, name = config.device.driver.partition(":")
-    return cast(Leaf, getattr(import_module(module), name)(model_id, config))
+    return cast(EngineBackend, getattr(import_module(module), name)(model_id, config))

@@ -18,7 +18,7 @@ class Cpu(BaseModel):
     kv_cache_gib: float = Field(default=1.0, gt=0)
     threads: int = Field(default=0, ge=0)
 
-    def unsupported(self) -> frozenset[str]:
+    def unsupported_parameters(self) -> frozenset[str]:
         """Name the sampling parameters that this device ignores: none."""
         return frozenset()
 

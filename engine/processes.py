@@ -13,7 +13,7 @@ _POLL_SECONDS: Final = 0.5
 
 
 @contextlib.contextmanager
-def dying_with_me(name: str) -> Iterator[None]:
+def kill_children_with_parent(name: str) -> Iterator[None]:
     """Let processes that are forked inside follow this one into its death, and have this name.
 
     vLLM's EngineCore goes on for ever once its parent was killed, and keeps memory, sockets and
@@ -23,7 +23,7 @@ def dying_with_me(name: str) -> Iterator[None]:
 
     def follow() -> None:
         if armed:
-            follow_into_death(parent)
+            exit_with_parent(parent)
             _rename(name)
 
     os.register_at_fork(after_in_child=follow)  # for good: hence the switch
@@ -33,7 +33,7 @@ def dying_with_me(name: str) -> Iterator[None]:
         armed = False
 
 
-def follow_into_death(parent: int) -> None:
+def exit_with_parent(parent: int) -> None:
     """End this process soon after `parent`, which has to be its parent, has ended."""
     threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
 

@@ -76,8 +76,8 @@ class SamplingParams:
 class GenerateRequest:
     """One completion to make. `emitted` are tokens the client already has: continue after them.
 
-    `caller` is whose limits apply, `weight` the caller's share where requests wait, `max_seconds`
-    the time after which nobody wants the answer any more, `prompt_tokens_guess` what its prompt
+    `caller` is whose limits apply, `weight` the caller's share where requests wait, `timeout_seconds`
+    the time after which nobody wants the answer any more, `estimated_prompt_tokens` what its prompt
     was taken for before its tokenizer saw it.
     """
 
@@ -86,8 +86,8 @@ class GenerateRequest:
     sampling: SamplingParams = field(default_factory=SamplingParams)
     caller: str = ""
     weight: float = 1.0
-    max_seconds: float | None = None
-    prompt_tokens_guess: int | None = None
+    timeout_seconds: float | None = None
+    estimated_prompt_tokens: int | None = None
     emitted: tuple[int, ...] = ()
 
 
@@ -183,7 +183,7 @@ class Engine(Protocol):
         """Raise `EngineDead` if the engine can serve no more requests."""
 
 
-class Leaf(Engine, Protocol):
+class EngineBackend(Engine, Protocol):
     """An Engine that makes the deltas itself and holds what makes them."""
 
     @property

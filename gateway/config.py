@@ -43,8 +43,8 @@ class Replicas(_Frozen):
     max: int = Field(default=1, ge=1)
     initial: int | None = Field(default=None, ge=0)
     target_ongoing_requests: float | None = Field(default=None, gt=0)
-    upscale_delay_s: float = Field(default=30.0, ge=0)
-    downscale_delay_s: float = Field(default=600.0, ge=0)
+    upscale_delay_seconds: float = Field(default=30.0, ge=0)
+    downscale_delay_seconds: float = Field(default=600.0, ge=0)
 
     @model_validator(mode="after")
     def _in_order(self) -> "Replicas":
@@ -80,7 +80,7 @@ class ModelConfig(_Frozen):
         return replicas
 
     @property
-    def may_sleep(self) -> bool:
+    def scales_to_zero(self) -> bool:
         """Whether there may be no replica at all."""
         return not isinstance(self.replicas, int) and self.replicas.min == 0
 
@@ -95,8 +95,8 @@ class ModelConfig(_Frozen):
                 "max_replicas": self.replicas.max,
                 "initial_replicas": self.replicas.initial,
                 "target_ongoing_requests": target,
-                "upscale_delay_s": self.replicas.upscale_delay_s,
-                "downscale_delay_s": self.replicas.downscale_delay_s,
+                "upscale_delay_s": self.replicas.upscale_delay_seconds,
+                "downscale_delay_s": self.replicas.downscale_delay_seconds,
             }
         }
 
@@ -104,27 +104,29 @@ class ModelConfig(_Frozen):
 class Limits(_Frozen):
     """Bounds of one request and of the queue of each model; times in seconds, sizes in bytes.
 
-    `places_ahead` more requests than there are slots are given to the engine, so that a slot that
-    is free finds its next prompt there. `first_delta_seconds` is how long a stream waits with its
-    status line, `first_token_seconds` when a request fails for want of a token. With two hops
-    `resume_seconds` is how long a request whose replica died is tried elsewhere, and
-    `coalesce_seconds` how far apart its deltas are. `storage` keeps
+    `engine_queue_depth` more requests than there are slots are given to the engine, so that a slot that
+    is free finds its next prompt there. `stream_open_timeout_seconds` is how long a stream waits with its
+    status line, `ttft_timeout_seconds` when a request fails for want of a token. With two hops
+    `failover_timeout_seconds` is how long a request whose replica died is tried elsewhere, and
+    `coalescing_window_seconds` how far apart its deltas are. `rate_limit_storage` keeps
     the counters of API keys: `memory`, for each replica, or the URL of a Redis that they share.
     """
 
-    places_ahead: int = Field(default=2, ge=0)
+    engine_queue_depth: int = Field(default=2, ge=0)
     max_queued: int = Field(default=64, ge=0)
-    queue_seconds: float = Field(default=30.0, gt=0)
-    first_token_seconds: float = Field(default=120.0, gt=0)
-    stall_seconds: float = Field(default=60.0, gt=0)
-    first_delta_seconds: float = Field(default=10.0, gt=0)
-    ping_seconds: float = Field(default=15.0, gt=0)
-    max_seconds: float = Field(default=600.0, gt=0)
+    queue_timeout_seconds: float = Field(default=30.0, gt=0)
+    ttft_timeout_seconds: float = Field(default=120.0, gt=0)
+    inter_token_timeout_seconds: float = Field(default=60.0, gt=0)
+    stream_open_timeout_seconds: float = Field(default=10.0, gt=0)
+    ping_interval_seconds: float = Field(default=15.0, gt=0)
+    max_request_seconds: float = Field(default=600.0, gt=0)
     max_body_bytes: int = Field(default=4 * 2**20, ge=1024)
     send_timeout_seconds: float = Field(default=30.0, gt=0)
-    resume_seconds: float = Field(default=30.0, ge=0)
-    coalesce_seconds: float = Field(default=0.02, ge=0, le=1)
-    storage: str = Field(default="memory", pattern=r"^(memory|(redis|rediss|valkey)://\S+)$")
+    failover_timeout_seconds: float = Field(default=30.0, ge=0)
+    coalescing_window_seconds: float = Field(default=0.02, ge=0, le=1)
+    rate_limit_storage: str = Field(
+        default="memory", pattern=r"^(memory|(redis|rediss|valkey)://\S+)$"
+    )
 
 
 class Cors(_Frozen):
@@ -167,12 +169,12 @@ class AppConfig(_Frozen):
     @property
     def hops(self) -> int:
         """How many deployments a token passes under Ray Serve."""
-        several = len(self.models) > 1 or any(model.may_sleep for model in self.models)
+        several = len(self.models) > 1 or any(model.scales_to_zero for model in self.models)
         return 2 if self.topology == "two-hops" or (self.topology == "auto" and several) else 1
 
     def most_at_once(self, model: ModelConfig) -> int:
         """How many requests a replica of a model serves and lets wait: places and queue."""
-        return model.engine.max_num_seqs + self.limits.places_ahead + self.limits.max_queued
+        return model.engine.max_num_seqs + self.limits.engine_queue_depth + self.limits.max_queued
 
 
 def load_config(path: Path | None) -> AppConfig:

@@ -39,7 +39,7 @@ def running(config: AppConfig, port: int = 0) -> Iterator[str]:
     )
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
     thread.start()
-    while not server.started or any(leaf.phase in ON_THE_WAY for leaf in engines.values()):
+    while not server.started or any(backend.phase in ON_THE_WAY for backend in engines.values()):
         assert thread.is_alive()
         time.sleep(0.005)
     try:

@@ -3,7 +3,7 @@
 # so many seconds Ray stops, whatever is left.
 set -euo pipefail
 seconds=$1
-# Serve's own patience with a replica, limits.max_seconds and 30. While more than that is left it first
+# Serve's own patience with a replica, limits.max_request_seconds and 30. While more than that is left it first
 # starts another; here for two minutes, since there may be no node for one.
 patience=630
 

@@ -1,7 +1,7 @@
 """Which instances a load needs: arithmetic of memory and steps, and runs faster than time."""
 
 from engine.capacity.fleet import Outcome
-from engine.capacity.packing import Packing, packings, trusted
+from engine.capacity.placement import Placement, placements, trusted
 from engine.capacity.search import Choice, PlanError, Slo, cheapest, problems, simulate
 from engine.capacity.shape import find_shape, shape_by_hand
 from engine.capacity.workload import Lengths, Load, Workload, WorkloadError, read_workload
@@ -16,7 +16,7 @@ __all__ = [
     "Lengths",
     "Load",
     "Outcome",
-    "Packing",
+    "Placement",
     "PlanError",
     "Shape",
     "Slo",
@@ -24,7 +24,7 @@ __all__ = [
     "WorkloadError",
     "cheapest",
     "find_shape",
-    "packings",
+    "placements",
     "problems",
     "read_workload",
     "shape_by_hand",

@@ -7,7 +7,7 @@ from math import ceil, inf
 from typing import Final
 
 from engine.capacity.fleet import Outcome, run
-from engine.capacity.packing import SLOTS, Packing, replaced, trusted
+from engine.capacity.placement import SLOTS, Placement, replaced, trusted
 from engine.capacity.workload import Load
 
 REQUESTS: Final = 20_000  # of a run; each instance gets 20 at least
@@ -56,22 +56,22 @@ class Slo:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A packing with the fewest instances that hold the service level, and how they do."""
+    """A placement with the fewest instances that hold the service level, and how they do."""
 
-    packing: Packing
+    placement: Placement
     instances: int
     outcome: Outcome
 
     @classmethod
-    def of(cls, packing: Packing, load: Load) -> "Choice":
+    def of(cls, placement: Placement, load: Load) -> "Choice":
         """Take one instance at its full load."""
-        factor = packing.capacity(load) / load.requests_per_second
-        return cls(packing, 1, simulate(packing, 1, load, factor))
+        factor = placement.capacity(load) / load.requests_per_second
+        return cls(placement, 1, simulate(placement, 1, load, factor))
 
     @property
     def dollars(self) -> float:
         """Give its price in USD an hour."""
-        return self.instances * self.packing.price
+        return self.instances * self.placement.price
 
     @property
     def dollars_per_million(self) -> float:
@@ -79,36 +79,36 @@ class Choice:
         return self.dollars / 3600 / self.outcome.tokens_per_second * 1e6
 
 
-def simulate(packing: Packing, instances: int, load: Load, factor: float) -> Outcome:
+def simulate(placement: Placement, instances: int, load: Load, factor: float) -> Outcome:
     """Let a load, times a factor, come to so many instances."""
-    count = max(REQUESTS, 20 * instances * packing.replicas)
-    return run(packing.fleet(instances), load.requests(count, factor), count)
+    count = max(REQUESTS, 20 * instances * placement.replicas)
+    return run(placement.fleet(instances), load.requests(count, factor), count)
 
 
 def cheapest(
-    ways: Sequence[Packing],
+    options: Sequence[Placement],
     load: Load,
     slo: Slo,
     *,
     fixed: int | None,
     report: Callable[[str], None],
 ) -> list[Choice]:
-    """Find for each way the fewest instances; cheapest first, of equal ones the fastest.
+    """Find for each option the fewest instances; cheapest first, of equal ones the fastest.
 
     Each is tried with every usual count of slots, or with the `fixed` one. Those that cost more
     than the best, however few would do, are left out. Raises PlanError if none can.
     """
     found: list[Choice] = []
-    tried = _candidates(ways, load, fixed)
+    tried = _candidates(options, load, fixed)
     if not tried:
-        raise PlanError(f"Nothing fits. {problems(ways)}")
-    for packing in tried:
+        raise PlanError(f"Nothing fits. {problems(options)}")
+    for placement in tried:
         best = min((choice.dollars for choice in found), default=inf)
-        least = _least(packing, load)
-        if least * packing.price > best * (1 + 1e-9):
+        least = _least(placement, load)
+        if least * placement.price > best * (1 + 1e-9):
             continue
-        report(f"{packing.instance.name}, degree {packing.degree}, {packing.slots} slots")
-        choice = fewest(packing, load, slo, least, best)
+        report(f"{placement.instance.name}, degree {placement.degree}, {placement.slots} slots")
+        choice = fewest(placement, load, slo, least, best)
         if choice is not None:
             found.append(choice)
     if not found:
@@ -116,43 +116,47 @@ def cheapest(
     return sorted(found, key=lambda choice: (round(choice.dollars, 4), choice.outcome.tpot.mean))
 
 
-def _candidates(ways: Sequence[Packing], load: Load, fixed: int | None) -> list[Packing]:
+def _candidates(options: Sequence[Placement], load: Load, fixed: int | None) -> list[Placement]:
     """Give what fits, those first that could be the cheapest."""
     found = [
-        replaced(way, slots)
-        for way in trusted(ways)
+        replaced(option, slots)
+        for option in trusted(options)
         for slots in ((fixed,) if fixed else SLOTS)
-        if slots <= max(fixed or 1, way.most_slots)
+        if slots <= max(fixed or 1, option.most_slots)
     ]
-    return sorted(found, key=lambda packing: _least(packing, load) * packing.price)
+    return sorted(found, key=lambda placement: _least(placement, load) * placement.price)
 
 
-def problems(ways: Sequence[Packing]) -> str:
-    """Say of each way why it cannot be."""
-    return " ".join(f"{way.instance.name}, degree {way.degree}: {way.problem()}." for way in ways)
+def problems(options: Sequence[Placement]) -> str:
+    """Say of each option why it cannot be."""
+    return " ".join(
+        f"{option.instance.name}, degree {option.degree}: {option.problem()}." for option in options
+    )
 
 
-def _least(packing: Packing, load: Load) -> int:
+def _least(placement: Placement, load: Load) -> int:
     """Count the instances without which not even the throughput suffices."""
-    return max(1, ceil(load.requests_per_second / packing.capacity(load)))
+    return max(1, ceil(load.requests_per_second / placement.capacity(load)))
 
 
-def fewest(packing: Packing, load: Load, slo: Slo, least: int, best: float = inf) -> Choice | None:
+def fewest(
+    placement: Placement, load: Load, slo: Slo, least: int, best: float = inf
+) -> Choice | None:
     """Find the fewest instances that hold it and cost no more than `best`; None if none do."""
-    if not _alone(packing, load, slo):
+    if not _alone(placement, load, slo):
         return None
-    most = int(min(MOST_INSTANCES, best / packing.price + 1e-9))
+    most = int(min(MOST_INSTANCES, best / placement.price + 1e-9))
     for count in _growing(least, most):
-        outcome = simulate(packing, count, load, 1.0)
+        outcome = simulate(placement, count, load, 1.0)
         if slo.held(outcome):
-            return _bisected(packing, load, slo, least, Choice(packing, count, outcome))
+            return _bisected(placement, load, slo, least, Choice(placement, count, outcome))
     return None
 
 
-def _alone(packing: Packing, load: Load, slo: Slo) -> bool:
+def _alone(placement: Placement, load: Load, slo: Slo) -> bool:
     """Say whether a usual request would hold it if it had an engine to itself."""
-    step = packing.step
-    first = packing.prefill(load.prompt_tokens.mean)
+    step = placement.step
+    first = placement.prefill(load.prompt_tokens.mean)
     whole = first + (load.output_tokens.mean - 1) * step
     pairs = ((slo.ttft, first), (slo.tpot, step), (slo.e2e, whole))
     return all(limit is None or seconds <= limit for limit, seconds in pairs)
@@ -165,19 +169,19 @@ def _growing(least: int, most: int) -> Iterator[int]:
         count += max(1, count // 4)
 
 
-def _bisected(packing: Packing, load: Load, slo: Slo, least: int, held: Choice) -> Choice:
+def _bisected(placement: Placement, load: Load, slo: Slo, least: int, held: Choice) -> Choice:
     low = least - 1  # does not hold, or was never allowed to
     while held.instances - low > 1:
         middle = (low + held.instances) // 2
-        outcome = simulate(packing, middle, load, 1.0)
+        outcome = simulate(placement, middle, load, 1.0)
         if slo.held(outcome):
-            held = Choice(packing, middle, outcome)
+            held = Choice(placement, middle, outcome)
         else:
             low = middle
     return held
 
 
-def _why_none(tried: Sequence[Packing], load: Load, slo: Slo) -> str:
+def _why_none(tried: Sequence[Placement], load: Load, slo: Slo) -> str:
     alone = min(tried, key=lambda one: one.step)
     return (
         f"No fleet of up to {MOST_INSTANCES} instances holds {slo}. The fastest, "

@@ -23,7 +23,7 @@ class Capability:
         """Say why it is refused with this kind of sampling."""
         return self.on_device if sampling == "on_device" else self.cpu
 
-    def fate(self, sampling: Sampling) -> str:
+    def outcome(self, sampling: Sampling) -> str:
         """Say in a few words what becomes of it."""
         if reason := self.refused(sampling):
             return f"refused: {reason}"
@@ -74,6 +74,6 @@ def markdown() -> str:
     rows = [
         "| parameter | `sampling: on_device` | `sampling: cpu` |",
         "|---|---|---|",
-        *(f"| {c.api} | {c.fate('on_device')} | {c.fate('cpu')} |" for c in CAPABILITIES),
+        *(f"| {c.api} | {c.outcome('on_device')} | {c.outcome('cpu')} |" for c in CAPABILITIES),
     ]
     return "\n".join(rows)

@@ -50,7 +50,7 @@ ARCHITECTURES: Final = frozenset({
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class PluginRelease:
     """Versions that were released together; `packages` maps a distribution to its version."""
 
     plugin: str
@@ -60,10 +60,10 @@ class Line:
     driver: str  # the lowest aws-neuronx-dkms
 
 
-LINES: Final = {
+PLUGIN_RELEASES: Final = {
     line.plugin: line
     for line in (
-        Line(
+        PluginRelease(
             "0.4.1", "0.13.0", "2.28.0",
             {
                 "neuronx-cc": "2.23.6484.0",
@@ -73,7 +73,7 @@ LINES: Final = {
             },
             "2.26",
         ),
-        Line(
+        PluginRelease(
             "0.5.0", "0.16.0", "2.29.0",
             {
                 "neuronx-cc": "2.24.5133.0",

@@ -10,7 +10,7 @@ from engine.device import Launch
 from engine.neuron.artifacts import Artifacts, model_identity
 from engine.neuron.buckets import FIRST_CONTEXT, FIRST_GENERATION, powers
 from engine.neuron.capabilities import Sampling, bounds, unsupported
-from engine.neuron.catalogue import DEGREES, INSTANCES, LINES, Instance, Line
+from engine.neuron.catalogue import DEGREES, INSTANCES, PLUGIN_RELEASES, Instance, PluginRelease
 from engine.neuron.cores import for_runtime
 from engine.neuron.packages import versions
 
@@ -94,9 +94,9 @@ class Neuron(BaseModel):
         return INSTANCES[self.instance]
 
     @property
-    def line(self) -> Line:
+    def line(self) -> PluginRelease:
         """The versions that go with the plugin."""
-        return LINES[self.plugin]
+        return PLUGIN_RELEASES[self.plugin]
 
     @property
     def visible_cores(self) -> tuple[int, ...]:
@@ -123,7 +123,7 @@ class Neuron(BaseModel):
             return None
         return -(-launch.max_model_len // self.block_size) * launch.max_num_seqs
 
-    def unsupported(self) -> frozenset[str]:
+    def unsupported_parameters(self) -> frozenset[str]:
         """Name the sampling parameters that this device ignores."""
         return unsupported(self.sampling)
 

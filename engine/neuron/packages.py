@@ -3,7 +3,7 @@
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
-from engine.neuron.catalogue import Line
+from engine.neuron.catalogue import PluginRelease
 
 _WHERE: Final = (
     "The true ones are in AWS's Neuron pip repository, and in its images for vLLM; "
@@ -19,12 +19,12 @@ def installed(name: str) -> str | None:
         return None
 
 
-def versions(line: Line) -> dict[str, str | None]:
+def versions(line: PluginRelease) -> dict[str, str | None]:
     """Give the installed version of every package that shapes what is compiled."""
     return {name: installed(name) for name in ("vllm", "vllm-neuron", *line.packages)}
 
 
-def problem(line: Line) -> str | None:
+def problem(line: PluginRelease) -> str | None:
     """Say why an engine of this line cannot start; None where it can.
 
     The device's library is asked for by its version alone: nothing else tells a placeholder.

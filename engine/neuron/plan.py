@@ -49,7 +49,7 @@ class Plan:
     def capabilities(self) -> list[tuple[str, str]]:
         """List the request parameters, and what becomes of each."""
         sampling = self.device.sampling
-        return [(c.api.replace("`", ""), c.fate(sampling)) for c in CAPABILITIES]
+        return [(c.api.replace("`", ""), c.outcome(sampling)) for c in CAPABILITIES]
 
     def price(self) -> str:
         """Say what a replica's share of the instance costs."""

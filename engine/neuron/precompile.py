@@ -15,7 +15,7 @@ async def precompile(model_id: str, config: EngineConfig, report: Callable[[str]
     """Compile what an engine loads, unless it is there, and give its folder.
 
     `report` is told of every phase. Needs the device, since the plugin compiles at a start of the
-    engine; raises EngineDead where that fails, and leaves nothing behind then.
+    engine; raises EngineDead where that fails, and backends nothing behind then.
     """
     assert isinstance(config.device, Neuron)
     device = config.device.model_copy(update={"compile": "allowed"})

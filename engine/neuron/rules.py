@@ -18,7 +18,7 @@ def check_neuron(
 ) -> None:
     """Refuse what would die after a long compile; raises PydanticCustomError with the key.
 
-    `slots` and `length` are None where the file leaves them out. What only the model can tell
+    `slots` and `length` are None where the file backends them out. What only the model can tell
     is checked as soon as its shape is known.
     """
     if slots is None:

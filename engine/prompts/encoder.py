@@ -1,4 +1,4 @@
-"""Prompts to token ids: tokenizer, chat template, context length. The importer of transformers."""
+"""PromptEncoder to token ids: tokenizer, chat template, context length. The importer of transformers."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ _log: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class EncodedPrompt:
     """A prompt as the engine takes it: its ids, and how many tokens may follow `emitted`."""
 
     prompt_tokens: int
@@ -28,7 +28,7 @@ class Prepared:
     room: int
 
 
-class Prompts:
+class PromptEncoder:
     """Prepares the prompts of one model beside the event loop."""
 
     def __init__(
@@ -42,14 +42,14 @@ class Prompts:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prompt")
 
     @classmethod
-    def load(cls, folder: Path, model: ModelInfo) -> "Prompts":
+    def load(cls, folder: Path, model: ModelInfo) -> "PromptEncoder":
         """Read a model's tokenizer and chat template; takes seconds, so call it in a thread."""
         from transformers import AutoTokenizer
 
         tokenizer = AutoTokenizer.from_pretrained(str(folder))
         return cls(tokenizer, model.max_model_len, model.max_prompt_len)
 
-    async def prepare(self, request: GenerateRequest) -> Prepared:
+    async def prepare(self, request: GenerateRequest) -> EncodedPrompt:
         """Render, tokenize and measure one prompt; raises InvalidRequest and nothing else."""
         return await self._beside(self._prepare, request)
 
@@ -78,13 +78,13 @@ class Prompts:
         ids = list(self._known(token_ids, "tokens"))
         return str(self._tokenizer.decode(ids, skip_special_tokens=False))
 
-    def _prepare(self, request: GenerateRequest) -> Prepared:
+    def _prepare(self, request: GenerateRequest) -> EncodedPrompt:
         ids = self._token_ids(request.prompt)
         wanted = request.sampling.max_tokens
         self._require_whole_characters(request.emitted)
         check_prompt(request.prompt, len(ids) + len(request.emitted), self._prompt_limit)
         space = room_for(request.prompt, len(ids), wanted, self._limit)
-        return Prepared(
+        return EncodedPrompt(
             prompt_tokens=len(ids),
             token_ids=(*ids, *request.emitted),
             room=max(0, space - len(request.emitted)),

@@ -31,9 +31,9 @@ class Simulated(BaseModel):
     """A virtual device with static slots and bucketed prefill, like inf2's.
 
     `time_scale` 1 is real time, 0 is as fast as possible in the same order of events. A `profile`
-    gives the latencies that the file leaves out. The default ones are those of Llama 3.1 8B at
+    gives the latencies that the file backends out. The default ones are those of Llama 3.1 8B at
     tensor parallel degree 8 on inf2.48xlarge as published by Hugging Face in July 2025 (SDK 2.24):
-    a step of 10.5 + 0.6 ms per slot, 0.07 ms per prefilled token of the bucket. `ignores` are
+    a step of 10.5 + 0.6 ms per slot, 0.07 ms per prefilled token of the bucket. `unsupported` are
     sampling parameters to refuse, `template_arguments` names that its chat template reads.
     """
 
@@ -52,7 +52,7 @@ class Simulated(BaseModel):
     load_seconds: float = Field(default=0.0, ge=0)
     faults: Faults = Faults()
     scripts: tuple[Script, ...] = ()
-    ignores: frozenset[str] = frozenset()
+    unsupported: frozenset[str] = frozenset()
     template_arguments: frozenset[str] = frozenset()
 
     @model_validator(mode="before")
@@ -77,9 +77,9 @@ class Simulated(BaseModel):
             raise ValueError("prefill_buckets must ascend, e.g. [128, 512, 2048]")
         return self
 
-    def unsupported(self) -> frozenset[str]:
-        """Name the sampling parameters that this device ignores."""
-        return self.ignores
+    def unsupported_parameters(self) -> frozenset[str]:
+        """Name the sampling parameters that this device unsupported."""
+        return self.unsupported
 
     def resources(self) -> dict[str, float]:
         """Name the Ray resources of one replica: none."""

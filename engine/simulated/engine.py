@@ -67,7 +67,7 @@ class SimulatedEngine:
         self._model = ModelInfo(
             id=model_id,
             max_model_len=max_model_len,
-            unsupported=self._device.unsupported(),
+            unsupported=self._device.unsupported_parameters(),
             buckets=self._buckets,
             draws_by_position=True,
         )

@@ -11,7 +11,7 @@ WORDS: Final = (
     "the", "river", "carries", "light", "over", "stones", "and", "every", "token", "finds",
     "its", "way", "through", "a", "quiet", "valley", "café", "naïve", "Grüße", "日本",
     "signals", "cross", "small", "bridges", "while", "morning", "rises", "🌊", "slowly", "again",
-    "counting", "leaves",
+    "counting", "backends",
 )  # fmt: skip
 VOCABULARY: Final = (*WORDS, *(f" {word}" for word in WORDS))
 _IDS: Final = {word: index for index, word in enumerate(VOCABULARY)}

@@ -15,7 +15,7 @@ from engine.config import EngineConfig, model_limit
 from engine.device import Launch, VLLMDevice
 from engine.errors import EngineDead, EngineError, EngineLoading, GenerationFailed
 from engine.neuron.device import Neuron
-from engine.prompts.encoder import Prepared, Prompts
+from engine.prompts.encoder import EncodedPrompt, PromptEncoder
 from engine.types import Chat, GenerateRequest, Load, ModelInfo, Phase, TokenDelta, Tokens
 from engine.vllm.output import Deltas, nothing_left
 from engine.vllm.request import client_errors, refusal, vllm_request
@@ -39,7 +39,7 @@ class VLLMEngine:
         self._phase: Phase = "created"
         self._death: EngineDead | None = None
         self._llm: Any = None  # AsyncLLM, once started
-        self._prompts: Prompts | None = None
+        self._prompts: PromptEncoder | None = None
         self._numbers = itertools.count(1)
         self._active = 0
         self._watchdog = Watchdog()
@@ -82,7 +82,7 @@ class VLLMEngine:
         self._llm = make_async_llm(
             self.arguments, self.environment, self._config.stat_loggers or ()
         )
-        self._prompts = Prompts.load(self._folder, self._model)
+        self._prompts = PromptEncoder.load(self._folder, self._model)
         if self._phase == "dead":
             self._shut_down()
 
@@ -165,7 +165,7 @@ class VLLMEngine:
         """Give the text of these tokens; raises InvalidRequest."""
         return await self._running_prompts().detokenize(token_ids)
 
-    def _running_prompts(self) -> Prompts:
+    def _running_prompts(self) -> PromptEncoder:
         self._require_ready()
         assert self._prompts is not None
         return self._prompts
@@ -189,7 +189,7 @@ class VLLMEngine:
                     yield made.delta(output)
 
     async def _outputs(
-        self, request: GenerateRequest, prepared: Prepared
+        self, request: GenerateRequest, prepared: EncodedPrompt
     ) -> AsyncGenerator[Any, None]:
         """Stream vLLM's RequestOutputs, and see to it that an unfinished request is aborted."""
         # Clients may choose request ids; one that comes twice must not meet the other.
@@ -253,12 +253,14 @@ def _describe(model_id: str, config: EngineConfig) -> ModelInfo:
     length = config.max_model_len or model_limit(Path(config.model)) or 2048
     device = config.device
     if not isinstance(device, Neuron):
-        return ModelInfo(id=model_id, max_model_len=length, unsupported=device.unsupported())
+        return ModelInfo(
+            id=model_id, max_model_len=length, unsupported=device.unsupported_parameters()
+        )
     return ModelInfo(
         id=model_id,
         max_model_len=length,
         max_prompt_len=device.prompt_limit(length),
-        unsupported=device.unsupported(),
+        unsupported=device.unsupported_parameters(),
         at_most=device.bounds(),
         fixed=device.fixed(),
         buckets=device.context_buckets(length),

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from engine.errors import GenerationFailed
-from engine.prompts.encoder import Prepared
+from engine.prompts.encoder import EncodedPrompt
 from engine.types import FinishReason, GenerateRequest, TokenDelta, TokenLogprob, Usage
 
 _FINISH: Final[dict[str, FinishReason]] = {
@@ -16,7 +16,7 @@ _FINISH: Final[dict[str, FinishReason]] = {
 class Deltas:
     """Turns the RequestOutputs of one request into deltas and counts its tokens."""
 
-    def __init__(self, request: GenerateRequest, prepared: Prepared) -> None:
+    def __init__(self, request: GenerateRequest, prepared: EncodedPrompt) -> None:
         self._prompt_tokens = prepared.prompt_tokens
         self._completion_tokens = len(request.emitted)
         self._alternatives = request.sampling.logprobs
@@ -66,7 +66,7 @@ def _finish_reason(reason: str | None) -> FinishReason | None:
     raise GenerationFailed("The engine gave this request up.")  # "abort" and "error"
 
 
-def nothing_left(request: GenerateRequest, prepared: Prepared) -> TokenDelta:
+def nothing_left(request: GenerateRequest, prepared: EncodedPrompt) -> TokenDelta:
     """Give the one delta of a completion whose tokens were all emitted before."""
     return TokenDelta(
         finish_reason="length",

@@ -4,11 +4,11 @@ import json
 from typing import Any
 
 from engine.errors import InvalidRequest
-from engine.prompts.encoder import Prepared
+from engine.prompts.encoder import EncodedPrompt
 from engine.types import Chat, GenerateRequest, Structured
 
 
-def vllm_request(request: GenerateRequest, prepared: Prepared) -> tuple[Any, Any]:
+def vllm_request(request: GenerateRequest, prepared: EncodedPrompt) -> tuple[Any, Any]:
     """Say it in vLLM's types; `max_tokens` is always given, since vLLM's own default is 16."""
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind

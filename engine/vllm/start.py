@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-from engine.processes import dying_with_me
+from engine.processes import kill_children_with_parent
 
 
 def make_async_llm(
@@ -23,7 +23,7 @@ def make_async_llm(
     if environment["VLLM_WORKER_MULTIPROC_METHOD"] == "fork":
         _let_ray_actors_fork()
         _attend_without_amx()  # the child has it from here
-    with dying_with_me("VLLM::EngineCore"):
+    with kill_children_with_parent("VLLM::EngineCore"):
         return AsyncLLM.from_vllm_config(
             vllm_config,
             usage_context=usage,
@@ -48,7 +48,7 @@ def _let_ray_actors_fork() -> None:
 
     vLLM asks this function, and nothing else, whether Ray forbids a fork; it then spawns, and
     EngineCore imports everything a second time. The fear is of a child that talks to Ray. Ours
-    does not: its executor is in-process, and it leaves without Ray's exit handlers.
+    does not: its executor is in-process, and it backends without Ray's exit handlers.
     """
     from vllm.utils import system_utils
 

@@ -13,26 +13,26 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
-from engine import EngineDead, EngineError, Leaf
+from engine import EngineBackend, EngineDead, EngineError
 from gateway.api import health, models, tokenize
 from gateway.api.chat import router as chat
 from gateway.api.completions import router as completions
-from gateway.api.models import Models
+from gateway.api.models import ModelRegistry
 from gateway.api.responses import router as responses
 from gateway.api.state import Gateway
 from gateway.api.supervisor import supervise
 from gateway.config import AppConfig, Cors, Limits, ModelConfig
 from gateway.errors import ApiError, api_error
-from gateway.keys.middleware import Auth
-from gateway.keys.rate_limit import Quota
-from gateway.keys.store import Keys
+from gateway.keys.middleware import ApiKeyMiddleware
+from gateway.keys.rate_limit import RateLimiter
+from gateway.keys.store import KeyStore
 from gateway.observe import prometheus
-from gateway.observe.access_log import Access
-from gateway.observe.gauges import look_on
+from gateway.observe.access_log import AccessLogMiddleware
+from gateway.observe.gauges import poll_gauges
 from gateway.observe.metrics import Meter
 from gateway.observe.prometheus import PrometheusMeter
 from gateway.observe.traces import make_tracer
-from gateway.policies.pipeline import Stack, stack
+from gateway.policies.pipeline import EnginePipeline, stack
 from gateway.serving.environment import otlp_endpoint
 
 EXPOSED: Final = (
@@ -45,12 +45,12 @@ OTHER_MODELS: Final = ("/v1/embeddings", "/v1/audio/", "/v1/images/", "/v1/moder
 
 def create_app(
     config: AppConfig,
-    engines: Mapping[str, Leaf],
+    engines: Mapping[str, EngineBackend],
     *,
     behind_serve: bool = False,
     on_death: Callable[[EngineDead], None] = lambda _: None,
     meter: Meter | None = None,
-    make_stack: Callable[[Leaf, ModelConfig, Limits, Meter], Stack] = stack,
+    make_pipeline: Callable[[EngineBackend, ModelConfig, Limits, Meter], EnginePipeline] = stack,
 ) -> FastAPI:
     """Make the ASGI app over these engines; its lifespan starts and closes them.
 
@@ -68,14 +68,14 @@ def create_app(
         redirect_slashes=False,
     )
     shown = PrometheusMeter() if meter is None else meter
-    served = Models(
+    served = ModelRegistry(
         engines,
         config,
         int(time.time()),
-        lambda leaf, model: make_stack(leaf, model, config.limits, shown),
+        lambda backend, model: make_pipeline(backend, model, config.limits, shown),
     )
-    quota = Quota(config.limits.storage)
-    keys = Keys(Path(config.keys_file).expanduser()) if config.keys_file else None
+    quota = RateLimiter(config.limits.rate_limit_storage)
+    keys = KeyStore(Path(config.keys_file).expanduser()) if config.keys_file else None
     app.state.gateway = Gateway(
         config, engines, served, quota, shown, make_tracer(otlp_endpoint(config))
     )
@@ -83,8 +83,8 @@ def create_app(
         app.include_router(module.routes)
     if meter is None:
         app.include_router(prometheus.routes)
-    app.add_middleware(Auth, keys=keys, quota=quota)
-    app.add_middleware(Access, sets_request_id=not behind_serve, meter=shown)
+    app.add_middleware(ApiKeyMiddleware, keys=keys, quota=quota)
+    app.add_middleware(AccessLogMiddleware, sets_request_id=not behind_serve, meter=shown)
     if config.cors.allow_origins:
         app.add_middleware(CORSMiddleware, **_cors(config.cors))
     for error in (ApiError, EngineError):
@@ -104,17 +104,17 @@ def _cors(cors: Cors) -> dict[str, Any]:
 
 @asynccontextmanager
 async def _awaiting(app: FastAPI) -> AsyncGenerator[None, None]:
-    async with _closing(app) as leaves:
-        for leaf in leaves:
-            await leaf.start()
+    async with _closing(app) as backends:
+        for backend in backends:
+            await backend.start()
         yield
 
 
 def _supervising(on_death: Callable[[EngineDead], None]) -> Any:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
-        async with _closing(app) as leaves:
-            supervisor = asyncio.create_task(supervise(leaves, on_death))
+        async with _closing(app) as backends:
+            supervisor = asyncio.create_task(supervise(backends, on_death))
             try:
                 yield
             finally:
@@ -126,18 +126,18 @@ def _supervising(on_death: Callable[[EngineDead], None]) -> Any:
 
 
 @asynccontextmanager
-async def _closing(app: FastAPI) -> AsyncGenerator[list[Leaf], None]:
+async def _closing(app: FastAPI) -> AsyncGenerator[list[EngineBackend], None]:
     gateway: Gateway = app.state.gateway
     async with AsyncExitStack() as stack_:
         stack_.push_async_callback(gateway.quota.close)
         if gateway.tracer is not None:
             stack_.push_async_callback(asyncio.to_thread, gateway.tracer.close)
-        for leaf, waiting in gateway.models.local():
-            looking = asyncio.create_task(look_on(leaf, waiting, gateway.meter))
+        for backend, waiting in gateway.models.local():
+            looking = asyncio.create_task(poll_gauges(backend, waiting, gateway.meter))
             stack_.callback(looking.cancel)
-        for leaf in gateway.leaves.values():
-            stack_.push_async_callback(leaf.close)
-        yield list(gateway.leaves.values())
+        for backend in gateway.backends.values():
+            stack_.push_async_callback(backend.close)
+        yield list(gateway.backends.values())
 
 
 async def _answer(_: Request, error: Exception) -> Response:

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from engine import EngineError, Leaf, Load, Phase
+from engine import EngineBackend, EngineError, Load, Phase
 from gateway.api.state import gateway_of
 
 routes = APIRouter()
@@ -25,24 +25,26 @@ async def readyz(request: Request) -> Response:
     Where there are keys, those who have none hear nothing but the status.
     """
     gateway = gateway_of(request)
-    leaves, served = gateway.leaves, gateway.models
-    models = {name: await _describe(leaf, served.load(name)) for name, leaf in leaves.items()}
-    status = _status([leaf.phase for leaf in leaves.values()])
-    shown = {} if request.scope.get("is_stranger") else {"models": models}
+    backends, served = gateway.backends, gateway.models
+    models = {
+        name: await _describe(backend, served.load(name)) for name, backend in backends.items()
+    }
+    status = _status([backend.phase for backend in backends.values()])
+    shown = {} if request.scope.get("unauthenticated") else {"models": models}
     return JSONResponse({"status": status} | shown, 200 if status == "ready" else 503)
 
 
-async def _describe(leaf: Leaf, load: Load) -> dict[str, Any]:
-    reason = await _death(leaf)
-    return {"phase": leaf.phase} | asdict(load) | ({"reason": reason} if reason else {})
+async def _describe(backend: EngineBackend, load: Load) -> dict[str, Any]:
+    reason = await _death(backend)
+    return {"phase": backend.phase} | asdict(load) | ({"reason": reason} if reason else {})
 
 
-async def _death(leaf: Leaf) -> str | None:
+async def _death(backend: EngineBackend) -> str | None:
     """Ask an engine that was started for its health; say what it says if it is dead."""
-    if leaf.phase not in ("ready", "dead"):
+    if backend.phase not in ("ready", "dead"):
         return None
     try:
-        await leaf.check_health()
+        await backend.check_health()
     except EngineError as error:
         return str(error)
     return None

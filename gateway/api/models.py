@@ -7,32 +7,32 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from engine import Engine, Leaf, Load, ModelInfo, model_limit, model_type
+from engine import Engine, EngineBackend, Load, ModelInfo, model_limit, model_type
 from gateway.api.state import gateway_of
 from gateway.config import AppConfig, ModelConfig
 from gateway.errors import ApiError
 from gateway.keys.caller import caller_of
 from gateway.parsing.tool_calls import default_family
-from gateway.policies.pipeline import Stack
+from gateway.policies.pipeline import EnginePipeline
 
 routes = APIRouter()
 
 
-class Models:
+class ModelRegistry:
     """The served models; `created` is the Unix time at which the gateway started."""
 
     def __init__(
         self,
-        leaves: Mapping[str, Leaf],
+        backends: Mapping[str, EngineBackend],
         config: AppConfig,
         created: int,
-        make_stack: Callable[[Leaf, ModelConfig], Stack],
+        make_pipeline: Callable[[EngineBackend, ModelConfig], EnginePipeline],
     ) -> None:
-        self._leaves = dict(leaves)
+        self._backends = dict(backends)
         self._configs = {model.id: _with_parser(model) for model in config.models}
         self._names = {n: model.id for model in config.models for n in (model.id, *model.aliases)}
         self._stacks = {
-            name: make_stack(leaf, self._configs[name]) for name, leaf in leaves.items()
+            name: make_pipeline(backend, self._configs[name]) for name, backend in backends.items()
         }
         self._created = created
 
@@ -51,19 +51,19 @@ class Models:
         """Find the engine of a model; raises ApiError 404."""
         return self._stacks[self.id(name)].engine
 
-    def leaf(self, name: str) -> Leaf:
+    def backend(self, name: str) -> EngineBackend:
         """Find what makes a model's tokens, without the policies; raises ApiError 404."""
-        return self._leaves[self.id(name)]
+        return self._backends[self.id(name)]
 
     def load(self, name: str) -> Load:
         """Say how busy a model is: what waits for a place is in no slot yet."""
-        load, waiting = self._leaves[name].load, self._stacks[name].waiting
+        load, waiting = self._backends[name].load, self._stacks[name].waiting
         return load if waiting is None else replace(load, waiting=load.waiting + waiting())
 
-    def local(self) -> list[tuple[Leaf, Callable[[], int]]]:
+    def local(self) -> list[tuple[EngineBackend, Callable[[], int]]]:
         """List the engines whose queue is in this process, each with its count."""
-        stacks = ((self._leaves[name], stack.waiting) for name, stack in self._stacks.items())
-        return [(leaf, waiting) for leaf, waiting in stacks if waiting is not None]
+        stacks = ((self._backends[name], stack.waiting) for name, stack in self._stacks.items())
+        return [(backend, waiting) for backend, waiting in stacks if waiting is not None]
 
     def config(self, name: str) -> ModelConfig:
         """Give the config of a model that is served."""
@@ -79,7 +79,7 @@ class Models:
                 "object": "model",
                 "created": self._created,
                 "owned_by": "neuron-gateway",
-                "phase": self._leaves[name].phase,
+                "phase": self._backends[name].phase,
                 "max_model_len": model.max_model_len,
                 "unsupported": sorted(model.unsupported),
             }
@@ -92,11 +92,11 @@ class Models:
         return [self.describe(name) for name in self._stacks]
 
 
-def guessed(config: ModelConfig) -> ModelInfo:
+def model_info_from_config(config: ModelConfig) -> ModelInfo:
     """Give what the config alone says of a model whose engine has not spoken yet."""
     engine = config.engine
     length = engine.max_model_len or model_limit(Path(engine.model)) or 0
-    unsupported = engine.device.unsupported()
+    unsupported = engine.device.unsupported_parameters()
     return ModelInfo(id=config.id, max_model_len=length, unsupported=unsupported)
 
 
@@ -109,14 +109,14 @@ def _in_part(model: ModelInfo) -> dict[str, Any]:
 
 
 def _with_parser(config: ModelConfig) -> ModelConfig:
-    """Choose the tool parser that the config leaves open: by the model's family."""
+    """Choose the tool parser that the config backends open: by the model's family."""
     if config.tool_parser is not None:
         return config
     kind = model_type(Path(config.engine.model))
     return config.model_copy(update={"tool_parser": default_family(kind) if kind else "hermes"})
 
 
-def served(request: Request, name: str) -> Models:
+def served(request: Request, name: str) -> ModelRegistry:
     """Give the models if the caller may use this one; raises ApiError 404, the same for both."""
     models = gateway_of(request).models
     if not caller_of(request).may_use(models.id(name)):

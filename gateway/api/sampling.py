@@ -6,12 +6,12 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from engine import SamplingParams, Structured
-from gateway.api.schema import Refused, StreamOptions, WireModel, refused
+from gateway.api.schema import Refused, RequestModel, StreamOptions, refused
 
 _StopString = Annotated[str, Field(min_length=1, max_length=1024)]
 
 
-class SamplingFields(WireModel):
+class SamplingFields(RequestModel):
     """Fields of a request that say how tokens are chosen, with OpenAI's ranges."""
 
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None

@@ -1,4 +1,4 @@
-"""What the endpoints share on the wire: heads, usage, schema pieces, a client that leaves."""
+"""What the endpoints share on the wire: heads, usage, schema pieces, a client that backends."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ from gateway.errors import ApiError
 Result = TypeVar("Result")
 
 
-class WireModel(BaseModel):
+class RequestModel(BaseModel):
     """A JSON object from a client; unknown names are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -71,7 +71,7 @@ Metadata = Annotated[
 ]
 
 
-class StreamOptions(WireModel):
+class StreamOptions(RequestModel):
     """Options that only a stream has; obfuscation is accepted and nothing is added."""
 
     include_usage: bool | None = None
@@ -79,7 +79,7 @@ class StreamOptions(WireModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class ResponseHead:
     """What every chunk of one answer repeats; `created` is in Unix seconds."""
 
     id: str
@@ -88,7 +88,7 @@ class Head:
     service_tier: bool = False
 
     @classmethod
-    def new(cls, prefix: str, model: str, *, service_tier: bool = False) -> "Head":
+    def new(cls, prefix: str, model: str, *, service_tier: bool = False) -> "ResponseHead":
         """Make a head with an id of its own; a tier is told to those who asked for one."""
         return cls(f"{prefix}{uuid.uuid4().hex}", int(time.time()), model, service_tier)
 
@@ -98,13 +98,13 @@ class Head:
         return head | ({"service_tier": "default"} if self.service_tier else {})
 
 
-def request_id(request: Request, head: Head) -> str:
+def request_id(request: Request, head: ResponseHead) -> str:
     """Give the engine's name for a request: unique, with the id that logs show."""
     return f"{head.id}-{request.scope['request_id']}"
 
 
-async def unless_disconnected(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
-    """Do the work, which closes what it opens, unless the client leaves first."""
+async def cancel_on_disconnect(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+    """Do the work, which closes what it opens, unless the client backends first."""
     task = asyncio.create_task(work)
     leaving = asyncio.create_task(_disconnect(request))
     try:

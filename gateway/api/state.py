@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING, cast
 
 from starlette.requests import Request
 
-from engine import Leaf
+from engine import EngineBackend
 from gateway.config import AppConfig
 
 if TYPE_CHECKING:
-    from gateway.api.models import Models
-    from gateway.keys.rate_limit import Quota
+    from gateway.api.models import ModelRegistry
+    from gateway.keys.rate_limit import RateLimiter
     from gateway.observe.metrics import Meter
     from gateway.observe.traces import Tracer
 
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """The config, the leaves that hold processes, the models on them, and where figures go."""
+    """The config, the backends that hold processes, the models on them, and where figures go."""
 
     config: AppConfig
-    leaves: Mapping[str, Leaf]
-    models: Models
-    quota: Quota
+    backends: Mapping[str, EngineBackend]
+    models: ModelRegistry
+    quota: RateLimiter
     meter: Meter
     tracer: Tracer | None
 

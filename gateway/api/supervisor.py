@@ -8,22 +8,24 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from engine import EngineDead, Leaf
+from engine import EngineBackend, EngineDead
 
 PERIOD_SECONDS: Final = 1.0
 _log: Final = logging.getLogger(__name__)
 
 
-async def supervise(leaves: Iterable[Leaf], on_death: Callable[[EngineDead], None]) -> None:
+async def supervise(
+    backends: Iterable[EngineBackend], on_death: Callable[[EngineDead], None]
+) -> None:
     """Start each engine, then ask all of them for their health until one is dead."""
-    leaves = list(leaves)
+    backends = list(backends)
     try:
-        for leaf in leaves:
-            await leaf.start()
+        for backend in backends:
+            await backend.start()
         while True:
             await asyncio.sleep(PERIOD_SECONDS)
-            for leaf in leaves:
-                await leaf.check_health()
+            for backend in backends:
+                await backend.check_health()
     except EngineDead as error:
         _log.error("%s", error)
         on_death(error)

@@ -11,13 +11,13 @@ from gateway.api.body import read_body
 from gateway.api.chat.messages import Message
 from gateway.api.chat.tools import Tools
 from gateway.api.models import served
-from gateway.api.schema import Refused, WireModel
+from gateway.api.schema import Refused, RequestModel
 from gateway.api.state import gateway_of
 
 routes = APIRouter()
 
 
-class TokenizeRequest(WireModel):
+class TokenizeRequest(RequestModel):
     """A text or a conversation; special tokens are added to a text alone, unless it is said."""
 
     model: str
@@ -61,7 +61,7 @@ class TokenizeRequest(WireModel):
         )
 
 
-class DetokenizeRequest(WireModel):
+class DetokenizeRequest(RequestModel):
     """Token ids of a model."""
 
     model: str
@@ -73,14 +73,14 @@ async def tokenize(request: Request) -> dict[str, Any]:
     """Say how a model reads a text, and how many tokens that is."""
     gateway = gateway_of(request)
     body = await read_body(request, TokenizeRequest, gateway.config.limits.max_body_bytes)
-    leaf = served(request, body.model).leaf(body.model)
+    backend = served(request, body.model).backend(body.model)
     special = body.add_special_tokens
-    tokens = await leaf.tokenize(
+    tokens = await backend.tokenize(
         body.text(), add_special_tokens=body.messages is None if special is None else special
     )
     return {
         "count": len(tokens.ids),
-        "max_model_len": leaf.model.max_model_len,
+        "max_model_len": backend.model.max_model_len,
         "tokens": tokens.ids,
         "token_strs": tokens.strings if body.return_token_strs else None,
     }
@@ -91,5 +91,5 @@ async def detokenize(request: Request) -> dict[str, Any]:
     """Say what text a model's tokens are."""
     gateway = gateway_of(request)
     body = await read_body(request, DetokenizeRequest, gateway.config.limits.max_body_bytes)
-    leaf = served(request, body.model).leaf(body.model)
-    return {"prompt": await leaf.detokenize(tuple(body.tokens))}
+    backend = served(request, body.model).backend(body.model)
+    return {"prompt": await backend.detokenize(tuple(body.tokens))}

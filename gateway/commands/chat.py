@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gateway.commands.errors import refusing
+from gateway.commands.errors import exit_on_config_error
 from gateway.config import ConfigError
 from gateway.serving.environment import client_key, client_url
 
@@ -22,7 +22,7 @@ def chat(
     max_tokens: Annotated[int | None, typer.Option(min=1)] = None,
 ) -> None:
     """Chat in the terminal; the key is that of OPENAI_API_KEY. Plain text where it is piped."""
-    with refusing():
+    with exit_on_config_error():
         try:
             from clients.conversation import Failed, Settings, client, models
             from clients.terminal import Chat, prompted

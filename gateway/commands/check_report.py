@@ -15,7 +15,7 @@ def report(config: AppConfig, lengths: Sequence[int] = ()) -> Iterator[Renderabl
         yield _model_line(model)
         yield (
             f"  {_replicas(model)}; requests: {config.most_at_once(model)} at once per replica, of "
-            f"which {config.limits.max_queued} wait; {config.limits.max_seconds:g} s each at most"
+            f"which {config.limits.max_queued} wait; {config.limits.max_request_seconds:g} s each at most"
         )
     hops = "one hop" if config.hops == 1 else "two hops: an ingress, and a deployment a model"
     yield f"proxy: {config.proxy}, {hops}"

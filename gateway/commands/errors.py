@@ -1,4 +1,4 @@
-"""`refusing`: how a command refuses: one sentence on standard error, exit code 2, no traceback."""
+"""`exit_on_config_error`: how a command refuses: one sentence on standard error, exit code 2, no traceback."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from gateway.config import ConfigError
 
 
 @contextmanager
-def refusing() -> Iterator[None]:
+def exit_on_config_error() -> Iterator[None]:
     """Turn a ConfigError into the command's refusal, and Ctrl-C into a quiet end."""
     try:
         yield

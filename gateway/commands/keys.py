@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands.errors import refusing
+from gateway.commands.errors import exit_on_config_error
 from gateway.keys.store import new_key, read_keys, remove_key
 
 commands = typer.Typer(help="Make and withdraw API keys.", no_args_is_help=True)
@@ -26,7 +26,7 @@ def new(
     metrics: Annotated[bool, typer.Option("--metrics", help="It may read /metrics.")] = False,
 ) -> None:
     """Print a new key, once, and add its hash to the file; running gateways see it in a second."""
-    with refusing():
+    with exit_on_config_error():
         text = new_key(
             file,
             name,
@@ -44,7 +44,7 @@ def new(
 @commands.command()
 def remove(name: Name, file: File = DEFAULT_FILE) -> None:
     """Withdraw a key; running gateways refuse it within a second."""
-    with refusing():
+    with exit_on_config_error():
         remove_key(file, name)
     typer.echo(f"{file}: {name} removed.", err=True)
 
@@ -52,7 +52,7 @@ def remove(name: Name, file: File = DEFAULT_FILE) -> None:
 @commands.command("list")
 def list_(file: File = DEFAULT_FILE) -> None:
     """List the keys by name with their limits."""
-    with refusing():
+    with exit_on_config_error():
         keys = read_keys(file)
     for key in keys:
         limits = key.model_dump(exclude={"name", "sha256"}, exclude_defaults=True)

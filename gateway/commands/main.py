@@ -16,7 +16,7 @@ from rich.console import Console
 from gateway.commands.chat import chat
 from gateway.commands.check_report import read_lengths, report
 from gateway.commands.doctor import findings, neuron_model, table
-from gateway.commands.errors import refusing
+from gateway.commands.errors import exit_on_config_error
 from gateway.commands.keys import commands as key_commands
 from gateway.commands.plan.command import plan
 from gateway.commands.preflight import check as check_config
@@ -79,7 +79,7 @@ def serve(
     ] = False,
 ) -> None:
     """Serve a model under Ray Serve until Ctrl-C."""
-    with refusing():
+    with exit_on_config_error():
         loaded = load_config(config)
         check_config(loaded)
         check_exposure(loaded, host, insecure=insecure)
@@ -98,14 +98,14 @@ def check(
         str,
         typer.Option(help="Prompt lengths in tokens, `200,1500`, or a file with one in each line."),
     ] = "",
-    elsewhere: Annotated[
-        bool, typer.Option("--elsewhere", help="It is for other machines: look at nothing here.")
+    offline: Annotated[
+        bool, typer.Option("--offline", help="It is for other machines: look at nothing here.")
     ] = False,
 ) -> None:
     """Say whether a config would be served here, and how; start nothing."""
-    with refusing():
+    with exit_on_config_error():
         loaded = load_config(config)
-        if not elsewhere:
+        if not offline:
             check_config(loaded)
         parts = list(report(loaded, read_lengths(lengths)))
     console = Console(soft_wrap=True)
@@ -120,7 +120,7 @@ def precompile(config: NeuronFile) -> None:
     from engine.neuron.precompile import precompile as compile_artifacts
 
     progress = Progress(Console(soft_wrap=True))
-    with refusing():
+    with exit_on_config_error():
         loaded = _with_models(load_config(config), progress, keys=False)
         model = neuron_model(loaded)
         try:
@@ -136,7 +136,7 @@ def precompile(config: NeuronFile) -> None:
 @app.command()
 def doctor(config: NeuronFile) -> None:
     """Say what keeps this node from serving a config on its NeuronCores, and how to mend it."""
-    with refusing():
+    with exit_on_config_error():
         found = findings(load_config(config))
     Console().print(table(found))
     if any(one.state == "bad" for one in found):
@@ -217,7 +217,7 @@ def _serve_plain(config: AppConfig, host: str, port: int) -> None:
             port=port,
             log_level="warning",
             lifespan="on",
-            timeout_graceful_shutdown=math.ceil(config.limits.max_seconds),
+            timeout_graceful_shutdown=math.ceil(config.limits.max_request_seconds),
         )
     )
     _welcome(console, config, host, port, None)

@@ -89,6 +89,6 @@ def _capabilities(plan: Plan) -> Table:
     table = Table(title=title, title_justify="left")
     table.add_column("parameter")
     table.add_column("what becomes of it")
-    for name, fate in plan.capabilities():
-        table.add_row(name, fate)
+    for name, outcome in plan.capabilities():
+        table.add_row(name, outcome)
     return table

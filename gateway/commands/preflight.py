@@ -24,7 +24,9 @@ def check(config: AppConfig, *, keys: bool = True, meminfo: Path = _MEMINFO) -> 
     """
     if config.keys_file and keys:
         read_keys(Path(config.keys_file).expanduser())
-    _check_package(config.limits.storage != "memory", "limits.storage", "redis", "redis")
+    _check_package(
+        config.limits.rate_limit_storage != "memory", "limits.rate_limit_storage", "redis", "redis"
+    )
     _check_package(
         otlp_endpoint(config) is not None, "otlp_endpoint", "opentelemetry.exporter.otlp", "traces"
     )

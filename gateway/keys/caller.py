@@ -7,8 +7,8 @@ from typing import Final
 from starlette.requests import Request
 
 from engine import GenerateRequest
-from gateway.keys.store import Key
-from gateway.policies.token_estimate import guess
+from gateway.keys.store import ApiKey
+from gateway.policies.token_estimate import estimate_prompt_tokens
 
 GRACE_SECONDS: Final = 1.0  # the SDK's own timeout comes first: it raises what its users expect
 
@@ -26,7 +26,7 @@ class Caller:
     sees_metrics: bool = True
 
     @classmethod
-    def of(cls, key: Key) -> "Caller":
+    def of(cls, key: ApiKey) -> "Caller":
         """Give the holder of a key."""
         return cls(
             key.name,
@@ -64,18 +64,18 @@ def for_caller(
     """Give the completions with whose they are, and how long the caller waits for them."""
     caller = caller_of(request)
     patience = None if stream else _patience(request)
-    guesses: dict[int, int] = {}  # the choices of a prompt share it
+    estimates: dict[int, int] = {}  # the choices of a prompt share it
     completions = []
     for one in wanted:
-        if id(one.prompt) not in guesses:
-            guesses[id(one.prompt)] = guess(one.prompt)
+        if id(one.prompt) not in estimates:
+            estimates[id(one.prompt)] = estimate_prompt_tokens(one.prompt)
         completions.append(
             replace(
                 one,
                 caller=caller.name,
                 weight=caller.weight,
-                max_seconds=patience,
-                prompt_tokens_guess=guesses[id(one.prompt)],
+                timeout_seconds=patience,
+                estimated_prompt_tokens=estimates[id(one.prompt)],
             )
         )
     return completions

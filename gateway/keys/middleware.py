@@ -8,8 +8,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import ApiError
 from gateway.keys.caller import Caller
-from gateway.keys.rate_limit import Quota
-from gateway.keys.store import Keys
+from gateway.keys.rate_limit import RateLimiter
+from gateway.keys.store import KeyStore
 
 OPEN: Final = frozenset({"/healthz", "/readyz"})  # probes have no keys
 _MISSING: Final = ApiError(
@@ -20,10 +20,10 @@ _MISSING: Final = ApiError(
 _WRONG: Final = ApiError(401, "Incorrect API key provided.", code="invalid_api_key")
 
 
-class Auth:
+class ApiKeyMiddleware:
     """Wraps the app; puts the caller into the scope. Without keys everyone may call."""
 
-    def __init__(self, app: ASGIApp, keys: Keys | None, quota: Quota) -> None:
+    def __init__(self, app: ASGIApp, keys: KeyStore | None, quota: RateLimiter) -> None:
         self._app = app
         self._keys = keys
         self._quota = quota
@@ -36,13 +36,13 @@ class Auth:
         caller = await self._caller(Headers(scope=scope).get("authorization", ""), self._keys)
         if isinstance(caller, ApiError):
             is_open = get_route_path(scope) in OPEN
-            scope["is_stranger"] = True
+            scope["unauthenticated"] = True
             await (self._app if is_open else caller.response())(scope, receive, send)
             return
         scope["caller"] = caller
         await self._app(scope, receive, self._telling(caller, send) if caller.limited else send)
 
-    async def _caller(self, header: str, keys: Keys) -> Caller | ApiError:
+    async def _caller(self, header: str, keys: KeyStore) -> Caller | ApiError:
         scheme, _, text = header.partition(" ")
         if scheme.lower() != "bearer" or not text.strip():
             return _MISSING
@@ -53,7 +53,7 @@ class Auth:
         async def send_with_limits(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in (await self._quota.standing(caller)).items():
+                for name, value in (await self._quota.rate_limit_headers(caller)).items():
                     headers[name] = value
             await send(message)
 

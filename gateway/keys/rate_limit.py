@@ -1,6 +1,6 @@
-"""`Quota`: requests and tokens of a minute, and open requests, for each caller.
+"""`RateLimiter`: requests and tokens of a minute, and open requests, for each caller.
 
-A request is charged with what it may take at most, and is given back what it did not take.
+A request is charge_for with what it may take at most, and is given back what it did not take.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ class Estimate:
     choices: int
 
 
-class Quota:
+class RateLimiter:
     """Counts in `memory`, or in a Redis that replicas share; open requests are counted here alone.
 
     While the Redis cannot be reached requests are let through, and the log says so.
@@ -47,10 +47,10 @@ class Quota:
         await asyncio.gather(*self._work, return_exceptions=True)
         await self._counters.close()
 
-    async def charged(
+    async def charge_for(
         self, caller: Caller, estimate: Estimate, deltas: ChoiceDeltas
     ) -> AsyncGenerator[tuple[int, TokenDelta], None]:
-        """Pass a request's deltas on, charged for; raises QuotaExceeded before the first.
+        """Pass a request's deltas on, charge_for for; raises QuotaExceeded before the first.
 
         At its end the charge is what it took; prompts count by their usage, if it came so far.
         """
@@ -59,7 +59,7 @@ class Quota:
         self._enter(caller)
         try:
             async with aclosing(deltas):
-                await self._surely(charge.take(estimate.prompt + estimate.answers))
+                await self._shielded(charge.take(estimate.prompt + estimate.answers))
                 async for item in deltas:
                     index, delta = item
                     made += len(delta.token_ids)
@@ -68,9 +68,9 @@ class Quota:
                     yield item
         finally:
             self._leave(caller)
-            await self._surely(charge.settle((prompt or estimate.prompt) + made))
+            await self._shielded(charge.settle((prompt or estimate.prompt) + made))
 
-    async def standing(self, caller: Caller) -> dict[str, str]:
+    async def rate_limit_headers(self, caller: Caller) -> dict[str, str]:
         """Give the headers that say how much is left, as OpenAI names them."""
         headers: dict[str, str] = {}
         minute = this_minute()
@@ -97,7 +97,7 @@ class Quota:
         if not self._open[caller.name]:
             del self._open[caller.name]
 
-    async def _surely(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _shielded(self, work: Coroutine[Any, Any, None]) -> None:
         """Do it to its end, even if the client leaves meanwhile: a charge must not be half made."""
         task = asyncio.create_task(work)
         self._work.add(task)
@@ -106,7 +106,7 @@ class Quota:
 
 
 class _Charge:
-    """What one request was charged with, in the minute in which it came."""
+    """What one request was charge_for with, in the minute in which it came."""
 
     def __init__(self, counters: Counters, caller: Caller) -> None:
         self._counters = counters

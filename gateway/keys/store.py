@@ -22,7 +22,7 @@ RELOAD_SECONDS: Final = 1.0  # how long a change of the file may go unseen
 _log: Final = logging.getLogger(__name__)
 
 
-class Key(BaseModel):
+class ApiKey(BaseModel):
     """One key by the SHA-256 of its text, and what its holder may do; None is without limit.
 
     A key has 256 random bits, so that a plain hash cannot be reversed. `priority` is its share
@@ -47,18 +47,18 @@ class KeyFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    keys: tuple[Key, ...]
+    keys: tuple[ApiKey, ...]
 
     @field_validator("keys")
     @classmethod
-    def _names_differ(cls, keys: tuple[Key, ...]) -> tuple[Key, ...]:
+    def _names_differ(cls, keys: tuple[ApiKey, ...]) -> tuple[ApiKey, ...]:
         name, count = Counter(key.name for key in keys).most_common(1)[0] if keys else ("", 0)
         if count > 1:
             raise ValueError(f"{name} is there twice. Give every key a name of its own")
         return keys
 
 
-def read_keys(path: Path) -> tuple[Key, ...]:
+def read_keys(path: Path) -> tuple[ApiKey, ...]:
     """Read a file of keys; raises ConfigError with the key of the file and the fix."""
     try:
         return KeyFile.model_validate(yaml.safe_load(path.read_text("utf-8"))).keys
@@ -74,7 +74,7 @@ def read_keys(path: Path) -> tuple[Key, ...]:
         raise ConfigError(f"{path}: is not valid YAML. Mend the syntax.") from None
 
 
-class Keys:
+class KeyStore:
     """The keys of a file. A change that cannot be read leaves the keys as they were."""
 
     def __init__(self, path: Path) -> None:
@@ -83,7 +83,7 @@ class Keys:
         self._seen = _version(path)
         self._looked = time.monotonic()
 
-    async def find(self, text: str) -> Key | None:
+    async def find(self, text: str) -> ApiKey | None:
         """Find the key with this text; takes as long for a wrong one as for a right one."""
         now = time.monotonic()
         if now - self._looked >= RELOAD_SECONDS:
@@ -127,7 +127,7 @@ def new_key(path: Path, name: str, **limits: Any) -> str:
     text = PREFIX + secrets.token_urlsafe(32)
     given = {field: value for field, value in limits.items() if value is not None}
     try:
-        key = Key(name=name, sha256=hashlib.sha256(text.encode()).hexdigest(), **given)
+        key = ApiKey(name=name, sha256=hashlib.sha256(text.encode()).hexdigest(), **given)
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         raise ConfigError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
@@ -144,7 +144,7 @@ def remove_key(path: Path, name: str) -> None:
     _write(path, left)
 
 
-def _write(path: Path, keys: tuple[Key, ...]) -> None:
+def _write(path: Path, keys: tuple[ApiKey, ...]) -> None:
     """Replace the file in one step, readable for its owner alone."""
     document = {"keys": [key.model_dump(mode="json", exclude_defaults=True) for key in keys]}
     path.parent.mkdir(parents=True, exist_ok=True)

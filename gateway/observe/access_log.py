@@ -18,7 +18,7 @@ _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 log = logging.getLogger("gateway.observe.access_log")
 
 
-class Access:
+class AccessLogMiddleware:
     """Wraps the whole app.
 
     Ray Serve sets the `x-request-id` header of answers itself (`sets_request_id=False`).

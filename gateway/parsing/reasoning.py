@@ -6,7 +6,7 @@ from dataclasses import replace
 from engine import TokenDelta
 from gateway.api.streaming.choices import Deltas
 from gateway.config import ReasoningStyle
-from gateway.parsing.deltas import Content, Part, Reasoning, merged
+from gateway.parsing.deltas import ContentDelta, MessageDelta, ReasoningDelta, merged
 
 SPACE = " \t\r\n"
 
@@ -23,9 +23,9 @@ class ReasoningParser:
         self._after_marker = begins_inside
         self._text = ""  # not looked through yet: at most the beginning of a marker
         self._space = ""  # said if more text follows, left out if a marker does
-        self._parts: list[Part] = []
+        self._parts: list[MessageDelta] = []
 
-    def feed(self, text: str) -> list[Part]:
+    def feed(self, text: str) -> list[MessageDelta]:
         """Take more text and give the parts that are certain by now."""
         self._text += text
         if self._may_open_again and not self._opened_again():
@@ -39,7 +39,7 @@ class ReasoningParser:
         self._text = self._text[certain:]
         return self._taken()
 
-    def finish(self) -> list[Part]:
+    def finish(self) -> list[MessageDelta]:
         """End the text and give the parts that were held back."""
         self._say(self._text)
         self._add(self._space)
@@ -80,9 +80,9 @@ class ReasoningParser:
 
     def _add(self, text: str) -> None:
         if text:
-            self._parts.append(Reasoning(text) if self._inside else Content(text))
+            self._parts.append(ReasoningDelta(text) if self._inside else ContentDelta(text))
 
-    def _taken(self) -> list[Part]:
+    def _taken(self) -> list[MessageDelta]:
         parts, self._parts = self._parts, []
         return merged(parts)
 
@@ -95,7 +95,7 @@ def _overlap(text: str, marker: str) -> int:
     return next((n for n in range(longest, 0, -1) if text.endswith(marker[:n])), 0)
 
 
-async def thoughts_counted(deltas: Deltas, style: ReasoningStyle | None) -> Deltas:
+async def count_reasoning_tokens(deltas: Deltas, style: ReasoningStyle | None) -> Deltas:
     """Pass one completion's deltas on; the usage of the last one says what was thought."""
     parser = None if style is None else ReasoningParser(begins_inside=style == "think_begun")
     thought = 0
@@ -112,8 +112,8 @@ def _thought(parser: ReasoningParser, delta: TokenDelta) -> int:
     """Count a delta's tokens of thought; one that begins or ends it is shared by characters."""
     before = parser.inside
     parts = parser.feed(delta.text)
-    if before == parser.inside and not any(isinstance(part, Reasoning) for part in parts):
+    if before == parser.inside and not any(isinstance(part, ReasoningDelta) for part in parts):
         return len(delta.token_ids) if before else 0
-    content = sum(len(part.text) for part in parts if isinstance(part, Content))
+    content = sum(len(part.text) for part in parts if isinstance(part, ContentDelta))
     share = content / max(1, len(delta.text))
     return len(delta.token_ids) - round(len(delta.token_ids) * min(1.0, share))

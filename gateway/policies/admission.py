@@ -15,22 +15,22 @@ from engine import (
     GenerateRequest,
     TokenDelta,
 )
-from gateway.policies.base import Policy
+from gateway.policies.base import EngineMiddleware
 from gateway.policies.fair_queue import FairQueue
 from gateway.policies.token_estimate import answer_tokens, prompt_tokens
-from gateway.policies.wait_estimator import Job, Pace
+from gateway.policies.wait_estimator import PendingWork, WaitEstimator
 
 SPREAD: Final = 0.25  # of a wait is added by chance, or all who were refused come back at once
 LEAST_WAIT: Final = 0.05  # seconds: an engine whose pace is not known yet
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class AdmissionLimits:
     """How many requests are served at once, how many may wait for that, and how long."""
 
     places: int
     max_queued: int
-    queue_seconds: float
+    queue_timeout_seconds: float
 
 
 class Ticket:
@@ -56,29 +56,29 @@ class Ticket:
         """The caller's share."""
         return self.request.weight
 
-    def job(self) -> Job:
+    def pending_work(self) -> PendingWork:
         """Give what the pace needs to know."""
-        return Job(self.tokens, answer_tokens(self.request), self.made)
+        return PendingWork(self.tokens, answer_tokens(self.request), self.made)
 
 
-class Admission(Policy):
+class Admission(EngineMiddleware):
     """An Engine around an Engine, beside it, where its count of places is the truth."""
 
     def __init__(
         self,
         engine: Engine,
-        places: Places,
+        places: AdmissionLimits,
         *,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
         super().__init__(engine)
-        self._places = places
+        self._limits = places
         self._clock = clock
         self._chance = chance
         self._running: set[Ticket] = set()
         self._queue: FairQueue[Ticket] = FairQueue()
-        self._pace = Pace()
+        self._estimator = WaitEstimator()
 
     @property
     def waiting(self) -> int:
@@ -109,13 +109,15 @@ class Admission(Policy):
             self._leave(ticket)
 
     async def _place(self, ticket: Ticket) -> None:
-        if len(self._running) >= self._places.places or self._queue:
+        if len(self._running) >= self._limits.places or self._queue:
             await self._wait(ticket)
         else:
             self._give(ticket)
 
     async def _wait(self, ticket: Ticket) -> None:
-        longest = min(self._places.queue_seconds, ticket.request.max_seconds or float("inf"))
+        longest = min(
+            self._limits.queue_timeout_seconds, ticket.request.timeout_seconds or float("inf")
+        )
         self._refuse_what_is_too_long(ticket, longest)
         ticket.place = asyncio.get_running_loop().create_future()
         self._queue.push(ticket)
@@ -127,12 +129,12 @@ class Admission(Policy):
             raise DeadlineExceeded("The request waited too long for a place.") from None
 
     def _refuse_what_is_too_long(self, ticket: Ticket, longest: float) -> None:
-        running = [other.job() for other in self._running]
-        ahead = [other.job() for other in self._queue.ahead_of(ticket)]
-        predicted = self._pace.wait(running, ahead, self._places.places)
-        if len(self._queue) >= self._places.max_queued:
+        running = [other.pending_work() for other in self._running]
+        ahead = [other.pending_work() for other in self._queue.ahead_of(ticket)]
+        predicted = self._estimator.wait(running, ahead, self._limits.places)
+        if len(self._queue) >= self._limits.max_queued:
             # A place in the queue is free as soon as one of the running ones ends.
-            raise self._overloaded(self._pace.wait(running, (), self._places.places))
+            raise self._overloaded(self._estimator.wait(running, (), self._limits.places))
         if predicted > longest:
             raise self._overloaded(predicted - longest)
 
@@ -152,10 +154,10 @@ class Admission(Policy):
         """Learn the pace; the hot path is one addition."""
         if ticket.made == 0 and delta.token_ids:
             ticket.first = self._clock()
-            self._pace.prefilled(ticket.tokens, ticket.first - ticket.begun)
+            self._estimator.prefilled(ticket.tokens, ticket.first - ticket.begun)
         ticket.made += len(delta.token_ids)
         if delta.finish_reason is not None:
-            self._pace.ended(ticket.made, self._clock() - ticket.first)
+            self._estimator.ended(ticket.made, self._clock() - ticket.first)
 
     def _leave(self, ticket: Ticket) -> None:
         if ticket in self._running:
@@ -165,7 +167,7 @@ class Admission(Policy):
             self._queue.remove(ticket)
 
     def _next(self) -> None:
-        while self._queue and len(self._running) < self._places.places:
+        while self._queue and len(self._running) < self._limits.places:
             ticket = self._queue.pop()
             self._give(ticket)
             if ticket.place is not None and not ticket.place.done():

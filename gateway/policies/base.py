@@ -1,9 +1,9 @@
-"""`Policy`: what every Engine around an Engine has in common."""
+"""`EngineMiddleware`: what every Engine around an Engine has in common."""
 
 from engine import Engine, ModelInfo
 
 
-class Policy:
+class EngineMiddleware:
     """Stands before an engine and has its model; a subclass adds `generate`."""
 
     def __init__(self, engine: Engine) -> None:

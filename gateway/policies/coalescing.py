@@ -1,14 +1,14 @@
-"""`Coalesced`: fewer, larger deltas before a process border, where each is dear."""
+"""`Coalescing`: fewer, larger deltas before a process border, where each is dear."""
 
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from engine import Engine, GenerateRequest, TokenDelta
-from gateway.policies.base import Policy
+from gateway.policies.base import EngineMiddleware
 
 
-class Coalesced(Policy):
+class Coalescing(EngineMiddleware):
     """An Engine around an Engine, read at most once in `window` seconds.
 
     What is made meanwhile the engine itself merges into its next delta. The first one is given at

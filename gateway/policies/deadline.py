@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine import DeadlineExceeded, Engine, GenerateRequest, TokenDelta
-from gateway.policies.base import Policy
+from gateway.policies.base import EngineMiddleware
 
 _WHOLE: Final = "The request took longer than {:g} s."
 _FIRST: Final = "There was no first token within {:g} s."
@@ -23,7 +23,7 @@ class TimeLimits:
     stall: float
 
 
-class Deadline(Policy):
+class Deadline(EngineMiddleware):
     """An Engine around an Engine; what is late ends with DeadlineExceeded and frees its slot."""
 
     def __init__(self, engine: Engine, limits: TimeLimits) -> None:
@@ -32,7 +32,7 @@ class Deadline(Policy):
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenDelta, None]:
         """Stream from the engine behind while it is in time."""
-        timer = _Timer(self._limits, request.max_seconds)
+        timer = _Timer(self._limits, request.timeout_seconds)
         try:
             async with aclosing(self._engine.generate(request)) as deltas:
                 while True:
@@ -57,10 +57,10 @@ class _Timer:
     the engine counts: a reader who does not read is not the engine's fault.
     """
 
-    def __init__(self, limits: TimeLimits, max_seconds: float | None) -> None:
+    def __init__(self, limits: TimeLimits, timeout_seconds: float | None) -> None:
         self._loop = asyncio.get_running_loop()
         self._limits = limits
-        self._whole = min(limits.whole, max_seconds or limits.whole)
+        self._whole = min(limits.whole, timeout_seconds or limits.whole)
         self._end = self._loop.time() + self._whole
         self._since = self._loop.time()
         self._seconds, self._why = limits.first, _FIRST

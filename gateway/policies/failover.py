@@ -1,4 +1,4 @@
-"""`Resumed`: a request whose replica died goes on at another one, unnoticed by its client."""
+"""`Failover`: a request whose replica died goes on at another one, unnoticed by its client."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -19,7 +19,7 @@ from engine import (
     SamplingParams,
     TokenDelta,
 )
-from gateway.policies.base import Policy
+from gateway.policies.base import EngineMiddleware
 
 FIRST_PAUSE: Final = 0.1  # seconds; each further one is twice as long
 LONGEST_PAUSE: Final = 2.0
@@ -33,7 +33,7 @@ _ELSEWHERE: Final = (
 )
 
 
-class Resumed(Policy):
+class Failover(EngineMiddleware):
     """An Engine around an Engine that may die under a request and be there again a little later.
 
     Before the first delta every request is begun anew. After it a plain text goes on from its

@@ -3,42 +3,50 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from engine import Engine, Leaf
+from engine import Engine, EngineBackend
 from gateway.config import Limits, ModelConfig
 from gateway.observe.metrics import Meter
-from gateway.policies.admission import Admission, Places
+from gateway.policies.admission import Admission, AdmissionLimits
 from gateway.policies.deadline import Deadline, TimeLimits
-from gateway.policies.failover import Resumed
-from gateway.policies.supported_parameters import Capable
+from gateway.policies.failover import Failover
+from gateway.policies.supported_parameters import SupportedParameters
 
 
 @dataclass(frozen=True, slots=True)
-class Stack:
+class EnginePipeline:
     """The engine that requests meet; `waiting` counts its queue, None where that is elsewhere."""
 
     engine: Engine
     waiting: Callable[[], int] | None
 
 
-def stack(leaf: Leaf, model: ModelConfig, limits: Limits, _: Meter) -> Stack:
+def stack(backend: EngineBackend, model: ModelConfig, limits: Limits, _: Meter) -> EnginePipeline:
     """Put the policies before an engine of this process."""
-    admission = Admission(leaf, places(model.engine.max_num_seqs, limits))
-    engine = Capable(Deadline(admission, time_limits(limits)))
-    return Stack(engine, lambda: admission.waiting)
+    admission = Admission(backend, places(model.engine.max_num_seqs, limits))
+    engine = SupportedParameters(Deadline(admission, time_limits(limits)))
+    return EnginePipeline(engine, lambda: admission.waiting)
 
 
-def ingress_stack(leaf: Leaf, model: ModelConfig, limits: Limits, meter: Meter) -> Stack:
+def ingress_pipeline(
+    backend: EngineBackend, model: ModelConfig, limits: Limits, meter: Meter
+) -> EnginePipeline:
     """Put those before an engine elsewhere that outlive its replicas."""
     label = {"model": model.id}
-    resumed = Resumed(leaf, limits.resume_seconds, lambda name: meter.add(name, label))
-    return Stack(Capable(Deadline(resumed, time_limits(limits))), None)
+    resumed = Failover(
+        backend, limits.failover_timeout_seconds, lambda name: meter.add(name, label)
+    )
+    return EnginePipeline(SupportedParameters(Deadline(resumed, time_limits(limits))), None)
 
 
-def places(slots: int, limits: Limits) -> Places:
+def places(slots: int, limits: Limits) -> AdmissionLimits:
     """Give the places of an engine: its slots, and a few so that a free slot finds work."""
-    return Places(slots + limits.places_ahead, limits.max_queued, limits.queue_seconds)
+    return AdmissionLimits(
+        slots + limits.engine_queue_depth, limits.max_queued, limits.queue_timeout_seconds
+    )
 
 
 def time_limits(limits: Limits) -> TimeLimits:
     """Give the time limits of a request."""
-    return TimeLimits(limits.max_seconds, limits.first_token_seconds, limits.stall_seconds)
+    return TimeLimits(
+        limits.max_request_seconds, limits.ttft_timeout_seconds, limits.inter_token_timeout_seconds
+    )

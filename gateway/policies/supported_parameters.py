@@ -1,4 +1,4 @@
-"""`Capable`: refuses by name what the engine behind it would ignore."""
+"""`SupportedParameters`: refuses by name what the engine behind it would ignore."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -13,12 +13,12 @@ from engine import (
     UnsupportedParameter,
     UnsupportedValue,
 )
-from gateway.policies.base import Policy
+from gateway.policies.base import EngineMiddleware
 
 _DEFAULTS: Final = SamplingParams()
 
 
-class Capable(Policy):
+class SupportedParameters(EngineMiddleware):
     """An Engine around an Engine: parameters must have values that the engine honours."""
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenDelta, None]:

@@ -1,4 +1,4 @@
-"""What a request will take, guessed before its tokenizer has seen it."""
+"""What a request will take, estimated before its tokenizer has seen it."""
 
 from typing import Any, Final
 
@@ -9,12 +9,12 @@ UNBOUNDED_TOKENS: Final = 512  # of an answer that has no limit of its own
 
 
 def prompt_tokens(request: GenerateRequest) -> int:
-    """Give what was guessed of a request's prompt, or guess now."""
-    guessed = request.prompt_tokens_guess
-    return guess(request.prompt) if guessed is None else guessed
+    """Give what was estimated of a request's prompt, or estimate_prompt_tokens now."""
+    estimated = request.estimated_prompt_tokens
+    return estimate_prompt_tokens(request.prompt) if estimated is None else estimated
 
 
-def guess(prompt: Prompt) -> int:
+def estimate_prompt_tokens(prompt: Prompt) -> int:
     """Guess a prompt's tokens; of a prompt that is ids, count them."""
     if isinstance(prompt, tuple):
         return len(prompt)

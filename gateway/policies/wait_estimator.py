@@ -1,4 +1,4 @@
-"""`Pace`: how fast an engine goes, learnt from the requests it served, and what that predicts."""
+"""`WaitEstimator`: how fast an engine goes, learnt from the requests it served, and what that predicts."""
 
 import heapq
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ class Average:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class PendingWork:
     """A request as its pace sees it, in tokens; `made` are those it has already."""
 
     prompt: int
@@ -34,7 +34,7 @@ class Job:
     made: int = 0
 
 
-class Pace:
+class WaitEstimator:
     """Learns seconds of a step, seconds of a prefill by size, and tokens of an answer.
 
     A step's time is what a token took from end to end, so that it holds the prefills of others
@@ -56,19 +56,26 @@ class Pace:
         if tokens > 1:
             self._step.add(seconds / (tokens - 1))
 
-    def wait(self, running: Iterable[Job], waiting: Iterable[Job], places: int) -> float:
+    def wait(
+        self, running: Iterable[PendingWork], waiting: Iterable[PendingWork], places: int
+    ) -> float:
         """Predict the seconds until one who comes after all of these gets a place."""
-        ends = [self._left(job) for job in running]
+        ends = [self._left(pending_work) for pending_work in running]
         ends += [0.0] * (places - len(ends))
         heapq.heapify(ends)
-        for job in waiting:
+        for pending_work in waiting:
             begun = heapq.heappop(ends)
-            heapq.heappush(ends, begun + self._prefill_of(job.prompt) + self._left(job))
+            heapq.heappush(
+                ends, begun + self._prefill_of(pending_work.prompt) + self._left(pending_work)
+            )
         return ends[0]
 
-    def _left(self, job: Job) -> float:
-        usual = self._answer.or_else(job.most)
-        tokens = min(job.most - job.made, max(usual - job.made, usual * LEAST_LEFT))
+    def _left(self, pending_work: PendingWork) -> float:
+        usual = self._answer.or_else(pending_work.most)
+        tokens = min(
+            pending_work.most - pending_work.made,
+            max(usual - pending_work.made, usual * LEAST_LEFT),
+        )
         return max(0.0, tokens) * self._step.or_else(0.0)
 
     def _prefill_of(self, prompt: int) -> float:

@@ -15,7 +15,7 @@ def serve_environment(config: AppConfig) -> dict[str, str]:
     Under `serve deploy` these are the operator's to set; HAProxy then shows its figures on all
     interfaces (ports 8404 and 9101), which `proxy: python` does not.
     """
-    longest = math.ceil(config.limits.max_seconds) + 30
+    longest = math.ceil(config.limits.max_request_seconds) + 30
     return {
         "RAY_SERVE_ENABLE_HA_PROXY": str(int(config.proxy == "haproxy")),
         # Every reload of HAProxy ends the streams of the old worker after this time.

@@ -18,11 +18,11 @@ from ray import serve
 
 from engine import create_engine
 from gateway.api.app import create_app
-from gateway.api.models import guessed
+from gateway.api.models import model_info_from_config
 from gateway.config import AppConfig, ConfigError
 from gateway.observe.json_logging import configure as configure_logging
 from gateway.observe.ray_metrics import RayMeter
-from gateway.policies.pipeline import ingress_stack
+from gateway.policies.pipeline import ingress_pipeline
 from gateway.serving.neuron_cores import node_resources
 from gateway.serving.ray_engine import (
     ServeReplicas,
@@ -54,9 +54,9 @@ class GatewayReplica:
 
     async def check_health(self) -> None:
         """Ask the engines; whatever this raises makes Serve replace the replica."""
-        for leaf in self._engines.values():
-            if leaf.phase in ("ready", "dead"):  # before that the lifespan is at work
-                await leaf.check_health()
+        for backend in self._engines.values():
+            if backend.phase in ("ready", "dead"):  # before that the lifespan is at work
+                await backend.check_health()
 
 
 class GatewayIngress:
@@ -67,10 +67,10 @@ class GatewayIngress:
         self._config = config
         self._engines = {
             model.id: RemoteEngine(
-                guessed(model),
+                model_info_from_config(model),
                 model.engine.max_num_seqs,
                 ServeReplicas(handles[model.id]),
-                may_sleep=model.may_sleep,
+                scales_to_zero=model.scales_to_zero,
             )
             for model in config.models
         }
@@ -81,7 +81,7 @@ class GatewayIngress:
             self._engines,
             behind_serve=True,
             meter=RayMeter(),
-            make_stack=ingress_stack,
+            make_pipeline=ingress_pipeline,
         )
 
 
@@ -100,7 +100,7 @@ def _ingress_options(config: AppConfig) -> dict[str, Any]:
     return {
         "num_replicas": config.ingress_replicas,
         "max_ongoing_requests": 4096,
-        "graceful_shutdown_timeout_s": math.ceil(config.limits.max_seconds) + 30,
+        "graceful_shutdown_timeout_s": math.ceil(config.limits.max_request_seconds) + 30,
         "graceful_shutdown_wait_loop_s": 0.5,
         "ray_actor_options": {"num_cpus": 0},
     }
@@ -135,7 +135,7 @@ def _ray(config: AppConfig, report: Report) -> Iterator[None]:
     try:
         yield
     finally:
-        ray.shutdown()  # stops the cluster if it was started here, else only leaves it
+        ray.shutdown()  # stops the cluster if it was started here, else only backends it
 
 
 def _leave(*_: object) -> None:
@@ -156,7 +156,7 @@ def _serve(config: AppConfig, host: str, port: int, report: Report) -> Iterator[
     try:
         yield
     finally:
-        _stop(config.limits.max_seconds + STOP_SECONDS)
+        _stop(config.limits.max_request_seconds + STOP_SECONDS)
 
 
 def _stop(seconds: float) -> None:

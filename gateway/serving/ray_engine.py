@@ -28,11 +28,11 @@ from engine import (
     create_engine,
 )
 from gateway.config import AppConfig, Limits, ModelConfig
-from gateway.observe.gauges import look_on
+from gateway.observe.gauges import poll_gauges
 from gateway.observe.json_logging import configure as configure_logging
 from gateway.observe.ray_metrics import RayMeter
 from gateway.policies.admission import Admission
-from gateway.policies.coalescing import Coalesced
+from gateway.policies.coalescing import Coalescing
 from gateway.policies.pipeline import places
 from gateway.serving.local_models import with_local_models
 from gateway.serving.neuron_cores import NEURON_CORES, with_cores
@@ -67,7 +67,7 @@ def cores() -> list[str]:
     return ids.get(NEURON_CORES, [])
 
 
-def as_value(
+def errors_as_values(
     method: Callable[..., Awaitable[Answer]],
 ) -> Callable[..., Awaitable[Answer | EngineError]]:
     """Let an EngineError leave as a value: of what is raised Ray makes a log and a failure."""
@@ -88,12 +88,12 @@ class EngineReplica:
     async def __init__(self, config: AppConfig) -> None:  # type: ignore[misc] # as Serve allows
         configure_logging()
         (model,) = on_this_replica(config).models
-        self._leaf = create_engine(model.id, model.engine)
-        self._admission = Admission(self._leaf, places(model.engine.max_num_seqs, config.limits))
-        self._engine = Coalesced(self._admission, config.limits.coalesce_seconds)
-        await self._leaf.start()
+        self._backend = create_engine(model.id, model.engine)
+        self._admission = Admission(self._backend, places(model.engine.max_num_seqs, config.limits))
+        self._engine = Coalescing(self._admission, config.limits.coalescing_window_seconds)
+        await self._backend.start()
         self._looking = asyncio.create_task(
-            look_on(self._leaf, lambda: self._admission.waiting, RayMeter())
+            poll_gauges(self._backend, lambda: self._admission.waiting, RayMeter())
         )
 
     async def generate(
@@ -109,26 +109,26 @@ class EngineReplica:
 
     async def state(self) -> State:
         """Say how this replica is."""
-        return State(self._leaf.model, self._leaf.phase, self._leaf.load)
+        return State(self._backend.model, self._backend.phase, self._backend.load)
 
-    @as_value
+    @errors_as_values
     async def tokenize(self, text: str | Chat, special: bool) -> Tokens:
         """Give the tokens of a text or of a conversation."""
-        return await self._leaf.tokenize(text, add_special_tokens=special)
+        return await self._backend.tokenize(text, add_special_tokens=special)
 
-    @as_value
+    @errors_as_values
     async def detokenize(self, token_ids: tuple[int, ...]) -> str:
         """Give the text of these tokens."""
-        return await self._leaf.detokenize(token_ids)
+        return await self._backend.detokenize(token_ids)
 
     async def check_health(self) -> None:
         """Ask the engine; whatever this raises makes Serve replace the replica."""
-        await self._leaf.check_health()
+        await self._backend.check_health()
 
     async def __del__(self) -> None:
         """Close the engine; Serve calls this when it stops the replica."""
-        if hasattr(self, "_leaf"):
-            await self._leaf.close()
+        if hasattr(self, "_backend"):
+            await self._backend.close()
 
 
 class ServeReplicas:
@@ -158,7 +158,7 @@ class ServeReplicas:
         answer: Awaitable[Any] = self._handle.options(method_name=what).remote(*arguments)
         return answer
 
-    def translated(self, error: Exception) -> Exception:
+    def translate_error(self, error: Exception) -> Exception:
         """Say in our own words what Ray said; a replica that is gone is an engine that is dead."""
         if isinstance(error, BackPressureError):
             return EngineOverloaded("The model's replicas are full.", BACK_SECONDS)
@@ -184,7 +184,7 @@ def replica_options(model: ModelConfig, limits: Limits) -> dict[str, Any]:
     return {
         # Far more than is served: what waits before a replica gets neither a ping nor a refusal.
         "max_ongoing_requests": 4096,
-        "graceful_shutdown_timeout_s": math.ceil(limits.max_seconds) + 30,
+        "graceful_shutdown_timeout_s": math.ceil(limits.max_request_seconds) + 30,
         "graceful_shutdown_wait_loop_s": 0.5,
         # Serve replaces a replica after three failures in a row.
         "health_check_period_s": 1,

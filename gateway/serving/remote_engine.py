@@ -48,16 +48,16 @@ class Replicas(Protocol):
     def generate(self, request: GenerateRequest) -> Stream: ...
     async def count(self) -> int: ...
     def ask(self, what: str, *arguments: Any) -> Awaitable[Any]: ...
-    def translated(self, error: Exception) -> Exception: ...
+    def translate_error(self, error: Exception) -> Exception: ...
 
 
 class RemoteEngine:
-    """A Leaf over replicas; it knows of them what the last one that was asked said."""
+    """A EngineBackend over replicas; it knows of them what the last one that was asked said."""
 
     def __init__(
-        self, model: ModelInfo, slots: int, replicas: Replicas, *, may_sleep: bool
+        self, model: ModelInfo, slots: int, replicas: Replicas, *, scales_to_zero: bool
     ) -> None:
-        self._may_sleep = may_sleep
+        self._may_sleep = scales_to_zero
         self._state = State(model, "created", Load(running=0, waiting=0, slots=slots))
         self._replicas = replicas
         self._open = 0
@@ -81,7 +81,7 @@ class RemoteEngine:
     async def start(self) -> None:
         """Begin to ask the replicas how they are; they start by themselves."""
         self._state = replace(self._state, phase="loading")
-        self._asking = asyncio.create_task(self._ask_on())
+        self._asking = asyncio.create_task(self._poll())
 
     async def close(self) -> None:
         """Ask no more."""
@@ -117,7 +117,7 @@ class RemoteEngine:
                 if isinstance(item, EngineError):
                     raise item
                 yield item
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - all are translated
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - all are translate_error
             self._raise_unless_told(error, finished)
         finally:
             self._open -= 1
@@ -136,7 +136,7 @@ class RemoteEngine:
             raise EngineDead("The replica of this request is gone.") from None
         if not finished:
             assert isinstance(error, Exception)
-            raise self._replicas.translated(error) from error
+            raise self._replicas.translate_error(error) from error
 
     async def _asked(self) -> State:
         """Ask a replica how it is; where there is none a question would start one."""
@@ -150,12 +150,12 @@ class RemoteEngine:
         try:
             answer = await self._replicas.ask(what, *arguments)
         except Exception as error:
-            raise self._replicas.translated(error) from error
+            raise self._replicas.translate_error(error) from error
         if isinstance(answer, EngineError):
             raise answer
         return answer
 
-    async def _ask_on(self) -> None:
+    async def _poll(self) -> None:
         while True:
             try:
                 async with asyncio.timeout(PATIENCE_SECONDS):

@@ -271,7 +271,7 @@ def test_an_answer_that_breaks_off_says_so_and_stays(open_chat: Open) -> None:
 def test_a_busy_gateway_is_asked_again_after_the_time_it_said(open_chat: Open) -> None:
     config = simulated(
         SLOW | {"scripts": SCRIPTS}, engine={"max_num_seqs": 1},
-        limits={"places_ahead": 0, "max_queued": 0},
+        limits={"engine_queue_depth": 0, "max_queued": 0},
     )  # fmt: skip
     with running(config) as url:
         first, second = open_chat(url), open_chat(url)

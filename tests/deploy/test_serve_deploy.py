@@ -100,7 +100,7 @@ def test_streams_end_while_serve_moves_their_replica_to_another_node(tmp_path: P
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_check_reads_a_clusters_config_on_a_laptop(name: str) -> None:
     file = DEPLOY / "k8s" / "overlays" / name / "config" / "serve.yaml"
-    command = [sys.executable, "-m", "gateway", "check", "--elsewhere", str(file)]
+    command = [sys.executable, "-m", "gateway", "check", "--offline", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert "replicas:" in done.stdout

@@ -1,4 +1,4 @@
-"""The laws that every Engine keeps; each leaf's and each policy's test module runs them."""
+"""The laws that every Engine keeps; each backend's and each policy's test module runs them."""
 
 import asyncio
 import contextlib

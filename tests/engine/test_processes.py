@@ -7,12 +7,12 @@ from pathlib import Path
 
 PARENT = """
 import multiprocessing, time
-from engine.processes import dying_with_me
+from engine.processes import kill_children_with_parent
 
 if __name__ == "__main__":
     fork = multiprocessing.get_context("fork")
     inside, outside = (fork.Process(target=time.sleep, args=(30,)) for _ in range(2))
-    with dying_with_me("VLLM::EngineCore"):
+    with kill_children_with_parent("VLLM::EngineCore"):
         inside.start()
     outside.start()
     print(inside.pid, outside.pid, flush=True)

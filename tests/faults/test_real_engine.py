@@ -41,7 +41,7 @@ def tokens(frames: list[str]) -> int:
 
 def test_a_stream_outlives_the_engine_core_of_its_replica(tmp_path: Path) -> None:
     models = [{"id": "sim", "replicas": 2, "engine": ENGINE}]
-    args = {"models": models, "topology": "two-hops", "limits": {"resume_seconds": 60}}
+    args = {"models": models, "topology": "two-hops", "limits": {"failover_timeout_seconds": 60}}
     with served(tmp_path, args, start_seconds=300) as gateway:
         request = ask(gateway.url, **COUNT, **WHOLE)
         whole = stream(gateway, request)

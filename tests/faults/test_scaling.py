@@ -74,7 +74,7 @@ def replicas(gateway: Gateway) -> int:
 
 
 def test_replicas_follow_the_load_to_none_and_back(tmp_path: Path) -> None:
-    delays = {"upscale_delay_s": 1, "downscale_delay_s": 2}
+    delays = {"upscale_delay_seconds": 1, "downscale_delay_seconds": 2}
     scaled = args(replicas={"min": 0, "max": 2} | delays) | {"topology": "two-hops"}
     with served(tmp_path, scaled) as gateway, ThreadPoolExecutor(12) as pool:
         until(lambda: replicas(gateway) == 0, 60)

@@ -119,6 +119,6 @@ CAUSES: Final = (
 
 
 def cause_of(lines: Iterable[str]) -> Cause | None:
-    """Find the first cause of the table that the engine's last lines tell of."""
+    """Find the first cause of the table that the engine's last lines send_phase of."""
     text = "\n".join(lines)
     return next((cause for cause in CAUSES if re.search(cause.pattern, text)), None)

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from engine.neuron.cores import WAIT_SECONDS, claim
-from engine.neuron.plugin.log_pipe import tell, write_to
-from engine.neuron.plugin.sampling_rows import put_right
-from engine.processes import follow_into_death
+from engine.neuron.plugin.log_pipe import send_phase, write_to
+from engine.neuron.plugin.sampling_rows import patch_sampling_rows
+from engine.processes import exit_with_parent
 
 _WORKER: Final = "vllm_neuron.worker"
 
@@ -25,13 +25,13 @@ def install() -> None:
     environment: Mapping[str, str] = os.environ  # noqa: TID251 - the way into vLLM's processes
     if "NEURON_GATEWAY_ROWS" not in environment or multiprocessing.parent_process() is None:
         return
-    follow_into_death(os.getppid())
+    exit_with_parent(os.getppid())
     if pipe := environment.get("NEURON_GATEWAY_LOG"):
         write_to(Path(pipe))
     claim(_cores(environment.get("NEURON_RT_VISIBLE_CORES", "")), wait=WAIT_SECONDS)
     if environment["NEURON_GATEWAY_ROWS"] == "1":
         runner = importlib.import_module(f"{_WORKER}.neuronx_distributed_model_runner")
-        put_right(runner.NeuronxDistributedModelRunner)
+        patch_sampling_rows(runner.NeuronxDistributedModelRunner)
     loader = importlib.import_module(f"{_WORKER}.neuronx_distributed_model_loader")
     _guard_compile(loader.NeuronModelBase, allowed=environment["NEURON_GATEWAY_COMPILE"] != "never")
 
@@ -73,9 +73,9 @@ def _loading(load: Any) -> Callable[..., Any]:
 def _told(phase: str, work: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(work)
     def told(*args: Any, **kwargs: Any) -> Any:
-        tell(phase)
+        send_phase(phase)
         done = work(*args, **kwargs)
-        tell("warming up")
+        send_phase("warming up")
         return done
 
     return told

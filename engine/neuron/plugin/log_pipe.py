@@ -81,6 +81,6 @@ def write_to(path: Path) -> None:
     os.close(pipe)
 
 
-def tell(phase: str) -> None:
+def send_phase(phase: str) -> None:
     """Tell the reader of this process's pipe what the engine is about to do."""
     os.write(1, f"{PHASE}{phase}\n".encode())

@@ -14,12 +14,12 @@ _FINALIZE: Final = "_finalize_continuous_batching_inputs"
 _ROWS: Final = "get_nxd_sampling_params"
 
 
-class DoesNotFit(RuntimeError):
+class PluginMismatch(RuntimeError):
     """The plugin's code is not the one that the hook was made for."""
 
 
-def put_right(runner: type) -> None:
-    """Let a runner fill its rows in the order of the batch; raises DoesNotFit.
+def patch_sampling_rows(runner: type) -> None:
+    """Let a runner fill its rows in the order of the batch; raises PluginMismatch.
 
     While the inputs of one step are made, the runner sees the requests of that step alone, in
     the order of their tokens. Nothing else of it is touched.
@@ -58,11 +58,11 @@ def _check(runner: type) -> None:
     )
     for holds, name in wanted:
         if not holds:
-            raise DoesNotFit(f"The sampling hook does not fit this plugin: {name} has changed.")
+            raise PluginMismatch(f"The sampling hook does not fit this plugin: {name} has changed.")
 
 
 def _method(runner: type, name: str) -> Callable[..., Any]:
     found: Callable[..., Any] | None = getattr(runner, name, None)
     if found is None:
-        raise DoesNotFit(f"The sampling hook does not fit this plugin: {name} is not there.")
+        raise PluginMismatch(f"The sampling hook does not fit this plugin: {name} is not there.")
     return found

@@ -5,13 +5,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.api.chat.tools import PastCall
-from gateway.api.schema import Refused, WireModel, given, only_supported
+from gateway.api.chat.tools import AssistantToolCall
+from gateway.api.schema import Refused, RequestModel, given, only_supported
 
 PartType = Literal["text", "refusal", "image_url", "input_audio", "file"]
 
 
-class ContentPart(WireModel):
+class ContentPart(RequestModel):
     """A piece of a message; `text`, or the `refusal` of an earlier answer."""
 
     type: Annotated[PartType, only_supported("text", "refusal")]
@@ -33,13 +33,13 @@ class ContentPart(WireModel):
         return value
 
 
-class Message(WireModel):
+class Message(RequestModel):
     """One message; an assistant's answer may be sent back as it came."""
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
     name: str | None = None
     tool_call_id: str | None = None
-    tool_calls: list[PastCall] | None = None
+    tool_calls: list[AssistantToolCall] | None = None
     refusal: str | None = None
     content: str | Annotated[list[ContentPart], Field(min_length=1)] | None = Field(
         default=None, validate_default=True

@@ -6,7 +6,14 @@ from typing import Any
 from gateway.api.chat.protocol import ChatCompletionRequest
 from gateway.api.chat.tools import NamedChoice
 from gateway.config import ModelConfig
-from gateway.parsing.deltas import Content, Parser, Part, Reasoning, ToolCall, merged
+from gateway.parsing.deltas import (
+    ContentDelta,
+    MessageDelta,
+    Parser,
+    ReasoningDelta,
+    ToolCallDelta,
+    merged,
+)
 from gateway.parsing.reasoning import ReasoningParser
 from gateway.parsing.tool_calls import make_parser
 from gateway.parsing.tool_calls.scanner import new_id
@@ -14,45 +21,45 @@ from gateway.parsing.tool_calls.scanner import new_id
 MakeParser = Callable[[], Parser]
 
 
-class NamedCall:
+class ForcedCallParser:
     """The parser of an answer that is nothing but the arguments of one function."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._begun = False
 
-    def feed(self, text: str) -> list[Part]:
+    def feed(self, text: str) -> list[MessageDelta]:
         """Take more text; all of it is arguments."""
         if self._begun or not text:
-            return [ToolCall(0, None, None, text)] if text else []
+            return [ToolCallDelta(0, None, None, text)] if text else []
         self._begun = True
-        return [ToolCall(0, new_id(), self._name, text)]
+        return [ToolCallDelta(0, new_id(), self._name, text)]
 
-    def finish(self) -> list[Part]:
+    def finish(self) -> list[MessageDelta]:
         """End the text."""
         return []
 
 
-class Chained:
+class ReasoningThenContentParser:
     """The parser of an answer with a thought: what is not thought goes to another parser."""
 
     def __init__(self, reasoning: ReasoningParser, rest: Parser | None) -> None:
         self._reasoning = reasoning
         self._rest = rest
 
-    def feed(self, text: str) -> list[Part]:
+    def feed(self, text: str) -> list[MessageDelta]:
         """Take more text and give the parts that are certain by now."""
         return self._passed(self._reasoning.feed(text))
 
-    def finish(self) -> list[Part]:
+    def finish(self) -> list[MessageDelta]:
         """End the text and give the parts that were held back."""
         parts = self._passed(self._reasoning.finish())
         return parts if self._rest is None else parts + self._rest.finish()
 
-    def _passed(self, parts: Iterable[Part]) -> list[Part]:
-        passed: list[Part] = []
+    def _passed(self, parts: Iterable[MessageDelta]) -> list[MessageDelta]:
+        passed: list[MessageDelta] = []
         for part in parts:
-            if self._rest is not None and isinstance(part, Content):
+            if self._rest is not None and isinstance(part, ContentDelta):
                 passed += self._rest.feed(part.text)
             else:
                 passed.append(part)
@@ -67,7 +74,9 @@ def parser_for(body: ChatCompletionRequest, model: ModelConfig) -> MakeParser | 
     begins_inside = model.reasoning == "think_begun"
 
     def chained() -> Parser:
-        return Chained(ReasoningParser(begins_inside=begins_inside), tools() if tools else None)
+        return ReasoningThenContentParser(
+            ReasoningParser(begins_inside=begins_inside), tools() if tools else None
+        )
 
     return chained
 
@@ -76,7 +85,7 @@ def _tool_parser(body: ChatCompletionRequest, family: str) -> MakeParser | None:
     demand, tools = body.demand
     if isinstance(demand, NamedChoice):
         name = demand.function.name
-        return lambda: NamedCall(name)
+        return lambda: ForcedCallParser(name)
     if demand == "none":
         return None
     names = {tool.function.name for tool in tools}
@@ -86,21 +95,21 @@ def _tool_parser(body: ChatCompletionRequest, family: str) -> MakeParser | None:
     return lambda: make_parser(written, names, most)
 
 
-def delta_body(part: Part) -> dict[str, Any]:
+def delta_body(part: MessageDelta) -> dict[str, Any]:
     """Write a part as the `delta` of a chunk."""
-    if isinstance(part, Content):
+    if isinstance(part, ContentDelta):
         return {"content": part.text}
-    if isinstance(part, Reasoning):
+    if isinstance(part, ReasoningDelta):
         return {"reasoning_content": part.text, "reasoning": part.text}
     return {"tool_calls": [{"index": part.index} | _call(part)]}
 
 
-def message_body(parts: Iterable[Part]) -> dict[str, Any]:
+def message_body(parts: Iterable[MessageDelta]) -> dict[str, Any]:
     """Write all the parts of one choice as its `message`."""
     whole = merged(parts)
-    content = "".join(part.text for part in whole if isinstance(part, Content))
-    thought = "".join(part.text for part in whole if isinstance(part, Reasoning))
-    calls = [_call(part) for part in whole if isinstance(part, ToolCall)]
+    content = "".join(part.text for part in whole if isinstance(part, ContentDelta))
+    thought = "".join(part.text for part in whole if isinstance(part, ReasoningDelta))
+    calls = [_call(part) for part in whole if isinstance(part, ToolCallDelta)]
     message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": None}
     if thought:
         message |= {"reasoning_content": thought, "reasoning": thought}
@@ -109,7 +118,7 @@ def message_body(parts: Iterable[Part]) -> dict[str, Any]:
     return message
 
 
-def _call(part: ToolCall) -> dict[str, Any]:
+def _call(part: ToolCallDelta) -> dict[str, Any]:
     if part.id is None:
         return {"function": {"arguments": part.arguments}}
     function = {"name": part.name, "arguments": part.arguments}

@@ -8,7 +8,15 @@ from pydantic_core import PydanticCustomError
 from engine import Chat, GenerateRequest, Structured
 from gateway.api.chat.messages import Message
 from gateway.api.chat.response_format import ResponseFormat
-from gateway.api.chat.tools import Demand, Tool, ToolChoice, Tools, allowed, check_choice, forced
+from gateway.api.chat.tools import (
+    ResolvedToolChoice,
+    Tool,
+    ToolChoice,
+    Tools,
+    allowed,
+    check_choice,
+    forced,
+)
 from gateway.api.sampling import SamplingFields
 from gateway.api.schema import Metadata, Refused, refused
 
@@ -90,7 +98,7 @@ class ChatCompletionRequest(SamplingFields):
         return value
 
     @property
-    def demand(self) -> tuple[Demand, list[Tool]]:
+    def demand(self) -> tuple[ResolvedToolChoice, list[Tool]]:
         """What the model has to do with tools, and with which."""
         return allowed(self.tool_choice, self.tools or [])
 

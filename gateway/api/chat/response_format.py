@@ -7,7 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from engine import Structured
-from gateway.api.schema import WireModel
+from gateway.api.schema import RequestModel
 
 MOST_NODES: Final = 5000  # objects, lists and values; OpenAI takes 5,000 properties in all
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
@@ -43,7 +43,7 @@ def _require_small(schema: Any) -> None:
             waiting += node.values() if isinstance(node, dict) else node
 
 
-class JsonSchemaFormat(WireModel):
+class JsonSchemaFormat(RequestModel):
     """A named JSON schema; the output is held to it whether or not `strict` is said."""
 
     name: Name
@@ -57,7 +57,7 @@ class JsonSchemaFormat(WireModel):
         return valid_schema(schema)
 
 
-class ResponseFormat(WireModel):
+class ResponseFormat(RequestModel):
     """The form of the answer: text, any JSON object, or JSON that fits a schema."""
 
     type: Literal["text", "json_object", "json_schema"]

@@ -13,14 +13,14 @@ from gateway.api.chat.protocol import ChatCompletionRequest
 from gateway.api.chat.tools import NamedChoice
 from gateway.api.logprobs import chat_logprobs
 from gateway.api.models import served
-from gateway.api.schema import Head, request_id
+from gateway.api.schema import ResponseHead, request_id
 from gateway.api.state import gateway_of
-from gateway.api.streaming.choices import Tally
+from gateway.api.streaming.choices import UsageTotals
 from gateway.api.streaming.chunks import Framer
 from gateway.api.streaming.respond import answer, with_choices
 from gateway.keys.caller import for_caller
-from gateway.parsing.deltas import Content, Parser, Part, ToolCall
-from gateway.parsing.reasoning import thoughts_counted
+from gateway.parsing.deltas import ContentDelta, MessageDelta, Parser, ToolCallDelta
+from gateway.parsing.reasoning import count_reasoning_tokens
 
 routes = APIRouter()
 
@@ -34,11 +34,15 @@ class ChatFormat:
         self.make_parser = make_parser
         self._named = named
 
-    def writer(self, head: Head, count: int, tally: Tally, *, include_usage: bool) -> Framer:
+    def writer(
+        self, head: ResponseHead, count: int, tally: UsageTotals, *, include_usage: bool
+    ) -> Framer:
         """Make the writer of a stream."""
         return ChatFramer(self, head, count, tally, include_usage=include_usage)
 
-    def whole(self, head: Head, completions: Sequence[TokenDelta], tally: Tally) -> dict[str, Any]:
+    def whole(
+        self, head: ResponseHead, completions: Sequence[TokenDelta], tally: UsageTotals
+    ) -> dict[str, Any]:
         """Give the whole answer."""
         return with_choices(head, self, completions, tally)
 
@@ -52,10 +56,10 @@ class ChatFormat:
             "finish_reason": self.reason(whole, called=_called(parts)),
         }
 
-    def parts(self, whole: TokenDelta) -> list[Part]:
+    def parts(self, whole: TokenDelta) -> list[MessageDelta]:
         """Parse a whole text."""
         if self.make_parser is None:
-            return [Content(whole.text)]
+            return [ContentDelta(whole.text)]
         parser = self.make_parser()
         return parser.feed(whole.text) + parser.finish()
 
@@ -71,7 +75,13 @@ class ChatFramer(Framer):
     object_ = "chat.completion.chunk"
 
     def __init__(
-        self, form: ChatFormat, head: Head, count: int, tally: Tally, *, include_usage: bool
+        self,
+        form: ChatFormat,
+        head: ResponseHead,
+        count: int,
+        tally: UsageTotals,
+        *,
+        include_usage: bool,
     ) -> None:
         super().__init__(head, count, tally, include_usage=include_usage)
         self._form = form
@@ -130,8 +140,8 @@ def _choice(
     }
 
 
-def _called(parts: Sequence[Part]) -> bool:
-    return any(isinstance(part, ToolCall) for part in parts)
+def _called(parts: Sequence[MessageDelta]) -> bool:
+    return any(isinstance(part, ToolCallDelta) for part in parts)
 
 
 @routes.post("/v1/chat/completions")
@@ -142,9 +152,9 @@ async def create_chat_completion(request: Request) -> Response:
     models = served(request, body.model)
     engine, model = models.engine(body.model), models.config(body.model)
     form = ChatFormat(parser_for(body, model), named=isinstance(body.tool_choice, NamedChoice))
-    head = Head.new("chatcmpl-", body.model, service_tier=body.service_tier is not None)
+    head = ResponseHead.new("chatcmpl-", body.model, service_tier=body.service_tier is not None)
     wanted = for_caller(
         request, body.to_engine(request_id(request, head)), stream=bool(body.stream)
     )
-    streams = [thoughts_counted(engine.generate(one), model.reasoning) for one in wanted]
+    streams = [count_reasoning_tokens(engine.generate(one), model.reasoning) for one in wanted]
     return await answer(request, body, head, wanted, streams, form)

@@ -8,10 +8,10 @@ from pydantic_core import PydanticCustomError
 
 from engine import Structured
 from gateway.api.chat.response_format import Name, valid_schema
-from gateway.api.schema import WireModel, only_supported
+from gateway.api.schema import RequestModel, only_supported
 
 
-class Function(WireModel):
+class Function(RequestModel):
     """A function that the model may call; without `parameters` it takes none."""
 
     name: Name
@@ -30,7 +30,7 @@ class Function(WireModel):
         return self.parameters or {"type": "object", "properties": {}}
 
 
-class Tool(WireModel):
+class Tool(RequestModel):
     """A declared tool; functions are the only kind."""
 
     type: Annotated[Literal["function", "custom"], only_supported("function")]
@@ -38,13 +38,13 @@ class Tool(WireModel):
     custom: Any = None  # named so that what is refused is its type
 
 
-class NamedFunction(WireModel):
+class NamedFunction(RequestModel):
     """The function that has to be called."""
 
     name: str
 
 
-class NamedChoice(WireModel):
+class NamedChoice(RequestModel):
     """A choice of one function by name."""
 
     type: Annotated[Literal["function", "custom"], only_supported("function")]
@@ -52,7 +52,7 @@ class NamedChoice(WireModel):
     custom: Any = None
 
 
-class NamedTool(WireModel):
+class NamedTool(RequestModel):
     """One of the tools that may be called."""
 
     type: Annotated[Literal["function", "custom"], only_supported("function")]
@@ -60,15 +60,15 @@ class NamedTool(WireModel):
     custom: Any = None
 
 
-class AllowedTools(WireModel):
+class AllowedTools(RequestModel):
     """Some of the declared tools, and whether one of them has to be called."""
 
     mode: Literal["auto", "required"]
     tools: Annotated[list[NamedTool], Field(min_length=1, max_length=128)]
 
 
-class AllowedChoice(WireModel):
-    """A choice that leaves the declared tools as they are and allows some of them."""
+class AllowedChoice(RequestModel):
+    """A choice that backends the declared tools as they are and allows some of them."""
 
     type: Literal["allowed_tools"]
     allowed_tools: AllowedTools
@@ -89,11 +89,11 @@ ToolChoice = Annotated[
     Discriminator(kind_of_choice),
 ]
 # What is left of a choice once the tools that it does not allow are left out.
-Demand = Literal["none", "auto", "required"] | NamedChoice
+ResolvedToolChoice = Literal["none", "auto", "required"] | NamedChoice
 Tools = Annotated[list[Tool], Field(min_length=1, max_length=128)]
 
 
-class PastFunction(WireModel):
+class AssistantFunction(RequestModel):
     """What was called, with its arguments as a JSON string."""
 
     name: str
@@ -101,12 +101,12 @@ class PastFunction(WireModel):
     parsed_arguments: Any = None  # the SDK's own, in the answers of its parse() and stream()
 
 
-class PastCall(WireModel):
+class AssistantToolCall(RequestModel):
     """A call in an assistant's message that is sent back."""
 
     id: str
     type: Literal["function"] = "function"
-    function: PastFunction
+    function: AssistantFunction
     index: int | None = None
 
     def for_template(self) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def _chosen(choice: ToolChoice | None) -> set[str]:
     return set()
 
 
-def allowed(choice: ToolChoice | None, tools: list[Tool]) -> tuple[Demand, list[Tool]]:
+def allowed(choice: ToolChoice | None, tools: list[Tool]) -> tuple[ResolvedToolChoice, list[Tool]]:
     """Say which tools the model is shown, and what it has to do with them."""
     if not tools or choice == "none":
         return "none", []
@@ -146,7 +146,7 @@ def allowed(choice: ToolChoice | None, tools: list[Tool]) -> tuple[Demand, list[
     return choice or "auto", tools
 
 
-def forced(choice: Demand, tools: list[Tool], *, many: bool) -> Structured | None:
+def forced(choice: ResolvedToolChoice, tools: list[Tool], *, many: bool) -> Structured | None:
     """Say what the engine has to hold the output to, so that a call is sure to come."""
     if isinstance(choice, NamedChoice):
         tool = next(t for t in tools if t.function.name == choice.function.name)

@@ -13,9 +13,9 @@ from gateway.api.body import read_body
 from gateway.api.logprobs import completion_logprobs
 from gateway.api.models import served
 from gateway.api.sampling import SamplingFields
-from gateway.api.schema import Head, Refused, request_id
+from gateway.api.schema import Refused, ResponseHead, request_id
 from gateway.api.state import gateway_of
-from gateway.api.streaming.choices import Tally
+from gateway.api.streaming.choices import UsageTotals
 from gateway.api.streaming.chunks import Framer
 from gateway.api.streaming.respond import answer, with_choices
 from gateway.keys.caller import for_caller
@@ -76,7 +76,9 @@ class CompletionFramer(Framer):
 
     object_ = "text_completion"
 
-    def __init__(self, head: Head, count: int, tally: Tally, *, include_usage: bool) -> None:
+    def __init__(
+        self, head: ResponseHead, count: int, tally: UsageTotals, *, include_usage: bool
+    ) -> None:
         super().__init__(head, count, tally, include_usage=include_usage)
         self._offsets: dict[int, int] = {}
 
@@ -107,11 +109,15 @@ class CompletionFormat:
 
     object_ = "text_completion"
 
-    def writer(self, head: Head, count: int, tally: Tally, *, include_usage: bool) -> Framer:
+    def writer(
+        self, head: ResponseHead, count: int, tally: UsageTotals, *, include_usage: bool
+    ) -> Framer:
         """Make the writer of a stream."""
         return CompletionFramer(head, count, tally, include_usage=include_usage)
 
-    def whole(self, head: Head, completions: Sequence[TokenDelta], tally: Tally) -> dict[str, Any]:
+    def whole(
+        self, head: ResponseHead, completions: Sequence[TokenDelta], tally: UsageTotals
+    ) -> dict[str, Any]:
         """Give the whole answer."""
         return with_choices(head, self, completions, tally)
 
@@ -131,7 +137,7 @@ async def create_completion(request: Request) -> Response:
     gateway = gateway_of(request)
     body = await read_body(request, CompletionRequest, gateway.config.limits.max_body_bytes)
     engine = served(request, body.model).engine(body.model)
-    head = Head.new("cmpl-", body.model)
+    head = ResponseHead.new("cmpl-", body.model)
     wanted = for_caller(
         request, body.to_engine(request_id(request, head)), stream=bool(body.stream)
     )

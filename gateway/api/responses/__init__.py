@@ -1,4 +1,4 @@
-"""`POST /v1/responses`: OpenAI's newer dialect, translated into a chat and back."""
+"""`POST /v1/responses`: OpenAI's newer dialect, translate_error into a chat and back."""
 
 from gateway.api.responses.router import routes
 

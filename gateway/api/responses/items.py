@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Discriminator, Field, Tag, ValidationInfo, field_validator
 
 from gateway.api.chat.messages import Message
-from gateway.api.chat.tools import PastCall, PastFunction
-from gateway.api.schema import WireModel, given, only_supported
+from gateway.api.chat.tools import AssistantFunction, AssistantToolCall
+from gateway.api.schema import RequestModel, given, only_supported
 
 _Status = Literal["in_progress", "completed", "incomplete"]
 
 
-class InputPart(WireModel):
+class InputPart(RequestModel):
     """A piece of a message: text of either side, or the refusal of an earlier answer."""
 
     type: Annotated[
@@ -48,7 +48,7 @@ class InputPart(WireModel):
 Text = str | Annotated[list[InputPart], Field(min_length=1)]
 
 
-class InputMessage(WireModel):
+class InputMessage(RequestModel):
     """What somebody said; an answer's message may be sent back as it came."""
 
     type: Literal["message"] = "message"
@@ -59,7 +59,7 @@ class InputMessage(WireModel):
     phase: Literal["commentary", "final_answer"] | None = None
 
 
-class InputCall(WireModel):
+class InputCall(RequestModel):
     """A function that an earlier answer called."""
 
     type: Literal["function_call"]
@@ -71,7 +71,7 @@ class InputCall(WireModel):
     parsed_arguments: Any = None  # the SDK's own
 
 
-class InputResult(WireModel):
+class InputResult(RequestModel):
     """What a called function gave."""
 
     type: Literal["function_call_output"]
@@ -81,14 +81,14 @@ class InputResult(WireModel):
     status: _Status | None = None
 
 
-class ThoughtPart(WireModel):
+class ThoughtPart(RequestModel):
     """A piece of a thought."""
 
     type: Literal["reasoning_text", "summary_text"]
     text: str
 
 
-class InputThought(WireModel):
+class InputThought(RequestModel):
     """What an earlier answer thought."""
 
     type: Literal["reasoning"]
@@ -99,7 +99,7 @@ class InputThought(WireModel):
     encrypted_content: str | None = None
 
 
-class OtherItem(WireModel):
+class OtherItem(RequestModel):
     """An item of a kind that is not served."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -176,7 +176,9 @@ def _answers(items: list[Item]) -> Iterator[Message]:
 def _answer(items: list[Item]) -> Message:
     thoughts = (part for i in items if isinstance(i, InputThought) for part in i.content or ())
     calls = [
-        PastCall(id=i.call_id, function=PastFunction(name=i.name, arguments=i.arguments))
+        AssistantToolCall(
+            id=i.call_id, function=AssistantFunction(name=i.name, arguments=i.arguments)
+        )
         for i in items
         if isinstance(i, InputCall)
     ]

@@ -6,7 +6,7 @@ from typing import Any
 
 from engine import TokenLogprob
 from gateway.api.logprobs import response_logprobs
-from gateway.parsing.deltas import Content, Part, Reasoning, ToolCall
+from gateway.parsing.deltas import ContentDelta, MessageDelta, ReasoningDelta, ToolCallDelta
 
 Event = dict[str, Any]
 
@@ -14,7 +14,7 @@ Event = dict[str, Any]
 class _Item:
     """An item in the making; its text is joined when it is done."""
 
-    def __init__(self, index: int, part: Part) -> None:
+    def __init__(self, index: int, part: MessageDelta) -> None:
         self.index = index
         self.kind = type(part)
         self.logprobs: list[dict[str, Any]] = []
@@ -22,28 +22,28 @@ class _Item:
         self._fixed = _fixed(part)
         self.id: str = self._fixed["id"]
 
-    def grow(self, part: Part, logprobs: list[dict[str, Any]]) -> Event:
+    def grow(self, part: MessageDelta, logprobs: list[dict[str, Any]]) -> Event:
         """Add a part and tell its event."""
-        text = part.arguments if isinstance(part, ToolCall) else part.text
+        text = part.arguments if isinstance(part, ToolCallDelta) else part.text
         self._texts.append(text)
         self.logprobs += logprobs
         event = self._event("delta") | {"delta": text}
-        return event | ({"logprobs": _told(logprobs)} if self.kind is Content else {})
+        return event | ({"logprobs": _told(logprobs)} if self.kind is ContentDelta else {})
 
     def opening(self) -> list[Event]:
         """Tell that the item begins."""
         added = {"type": "response.output_item.added", "output_index": self.index}
         events = [added | {"item": self.body("in_progress", empty=True)}]
-        return events if self.kind is ToolCall else [*events, self._part("added", "")]
+        return events if self.kind is ToolCallDelta else [*events, self._part("added", "")]
 
     def closing(self, status: str) -> list[Event]:
         """Tell that the item is done."""
         whole = "".join(self._texts)
         done = self._event("done")
-        if self.kind is ToolCall:
+        if self.kind is ToolCallDelta:
             events = [done | {"arguments": whole}]
         else:
-            shown = {"logprobs": _told(self.logprobs)} if self.kind is Content else {}
+            shown = {"logprobs": _told(self.logprobs)} if self.kind is ContentDelta else {}
             events = [done | {"text": whole} | shown, self._part("done", whole)]
         item = {"type": "response.output_item.done", "output_index": self.index}
         return [*events, item | {"item": self.body(status)}]
@@ -52,7 +52,7 @@ class _Item:
         """Write the item, without its content while it is empty."""
         text = "" if empty else "".join(self._texts)
         head = self._fixed | {"status": status}
-        if self.kind is ToolCall:
+        if self.kind is ToolCallDelta:
             return head | {"arguments": text}
         return head | {"content": [] if empty else [self._content(text)]}
 
@@ -65,30 +65,30 @@ class _Item:
         }
 
     def _content(self, text: str) -> dict[str, Any]:
-        if self.kind is Reasoning:
+        if self.kind is ReasoningDelta:
             return {"type": "reasoning_text", "text": text}
         logprobs = self.logprobs if text else []
         return {"type": "output_text", "text": text, "annotations": [], "logprobs": logprobs}
 
     def _event(self, what: str) -> Event:
         event = {"type": f"response.{_NAMES[self.kind]}.{what}", **self._place()}
-        return event if self.kind is ToolCall else event | {"content_index": 0}
+        return event if self.kind is ToolCallDelta else event | {"content_index": 0}
 
     def _place(self) -> dict[str, Any]:
         return {"item_id": self.id, "output_index": self.index}
 
 
 _NAMES = {
-    Content: "output_text",
-    Reasoning: "reasoning_text",
-    ToolCall: "function_call_arguments",
+    ContentDelta: "output_text",
+    ReasoningDelta: "reasoning_text",
+    ToolCallDelta: "function_call_arguments",
 }
 
 
-def _fixed(part: Part) -> dict[str, Any]:
-    if isinstance(part, Content):
+def _fixed(part: MessageDelta) -> dict[str, Any]:
+    if isinstance(part, ContentDelta):
         return {"type": "message", "id": _new_id("msg"), "role": "assistant"}
-    if isinstance(part, Reasoning):
+    if isinstance(part, ReasoningDelta):
         return {"type": "reasoning", "id": _new_id("rs"), "summary": []}
     call = {"type": "function_call", "id": _new_id("fc")}
     return call | {"call_id": part.id, "name": part.name}
@@ -121,7 +121,7 @@ class Output:
         self._open: _Item | None = None
         self._logprobs: list[dict[str, Any]] = []  # of text that a parser still holds back
 
-    def feed(self, parts: Iterable[Part], logprobs: Sequence[TokenLogprob]) -> list[Event]:
+    def feed(self, parts: Iterable[MessageDelta], logprobs: Sequence[TokenLogprob]) -> list[Event]:
         """Add parts and tell their events."""
         self._logprobs += response_logprobs(logprobs)
         events: list[Event] = []
@@ -131,23 +131,23 @@ class Output:
 
     def finish(self, *, cut_short: bool) -> list[Event]:
         """End the last item; an answer of nothing is an empty message."""
-        events = [] if self.items or self._open else self._begin(Content(""))
+        events = [] if self.items or self._open else self._begin(ContentDelta(""))
         return events + self._close("incomplete" if cut_short else "completed")
 
-    def _add(self, part: Part) -> list[Event]:
+    def _add(self, part: MessageDelta) -> list[Event]:
         events = [] if self._goes_on_with(part) else self._close("completed") + self._begin(part)
         assert self._open is not None
         shown: list[dict[str, Any]] = []
-        if isinstance(part, Content):
+        if isinstance(part, ContentDelta):
             shown, self._logprobs = self._logprobs, []
         return [*events, self._open.grow(part, shown)]
 
-    def _goes_on_with(self, part: Part) -> bool:
+    def _goes_on_with(self, part: MessageDelta) -> bool:
         if self._open is None or self._open.kind is not type(part):
             return False
-        return not isinstance(part, ToolCall) or part.id is None
+        return not isinstance(part, ToolCallDelta) or part.id is None
 
-    def _begin(self, part: Part) -> list[Event]:
+    def _begin(self, part: MessageDelta) -> list[Event]:
         self._open = _Item(len(self.items), part)
         return self._open.opening()
 

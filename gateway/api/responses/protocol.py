@@ -9,12 +9,12 @@ from gateway.api.chat.protocol import ChatCompletionRequest, Effort, ServiceTier
 from gateway.api.chat.tools import check_choice
 from gateway.api.responses.items import InputCall, InputResult, Item, conversation
 from gateway.api.responses.tools import FlatChoice, FunctionTool, TextSettings, chat_choice
-from gateway.api.schema import Metadata, Refused, WireModel, only_supported, refused
+from gateway.api.schema import Metadata, Refused, RequestModel, only_supported, refused
 
 LOGPROBS = "message.output_text.logprobs"
 
 
-class Reasoning(WireModel):
+class Reasoning(RequestModel):
     """How much to think; a thought is always shown whole, never summed up."""
 
     effort: Effort | None = None
@@ -22,13 +22,13 @@ class Reasoning(WireModel):
     generate_summary: Literal["auto", "concise", "detailed"] | None = None
 
 
-class StreamOptions(WireModel):
+class StreamOptions(RequestModel):
     """Options that only a stream has; nothing is added to obfuscate."""
 
     include_obfuscation: bool | None = None
 
 
-class ResponsesRequest(WireModel):
+class ResponsesRequest(RequestModel):
     """What a client may send; every other name is refused."""
 
     model: str

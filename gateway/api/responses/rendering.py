@@ -8,10 +8,10 @@ from typing import Any
 from engine import TokenDelta
 from gateway.api.responses.output import Event, Output
 from gateway.api.responses.protocol import ResponsesRequest
-from gateway.api.schema import Head
-from gateway.api.streaming.choices import Tally
+from gateway.api.schema import ResponseHead
+from gateway.api.streaming.choices import UsageTotals
 from gateway.errors import ApiError
-from gateway.parsing.deltas import Part
+from gateway.parsing.deltas import MessageDelta
 
 
 class Events:
@@ -20,9 +20,9 @@ class Events:
     def __init__(
         self,
         body: ResponsesRequest,
-        head: Head,
-        parse: Callable[[TokenDelta], list[Part]],
-        tally: Tally,
+        head: ResponseHead,
+        parse: Callable[[TokenDelta], list[MessageDelta]],
+        tally: UsageTotals,
     ) -> None:
         self._body = body
         self._head = head
@@ -89,7 +89,7 @@ class Events:
 _ECHOED = {"reasoning", "text", "tool_choice", "tools"}
 
 
-def _echo(body: ResponsesRequest, head: Head) -> dict[str, Any]:
+def _echo(body: ResponsesRequest, head: ResponseHead) -> dict[str, Any]:
     """Give what every state of a response repeats of its request."""
     sent = body.model_dump(include=_ECHOED, by_alias=True, exclude_none=True)
     text = sent.get("text", {})
@@ -129,7 +129,7 @@ def _tool(tool: dict[str, Any]) -> dict[str, Any]:
     return {"description": None, "parameters": None, "strict": False} | tool
 
 
-def _usage(tally: Tally) -> dict[str, Any]:
+def _usage(tally: UsageTotals) -> dict[str, Any]:
     read, made = tally.prompt_tokens, tally.completion_tokens
     return {
         "input_tokens": read,

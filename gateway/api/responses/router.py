@@ -12,13 +12,13 @@ from gateway.api.chat.parsers import MakeParser, parser_for
 from gateway.api.models import served
 from gateway.api.responses.protocol import ResponsesRequest
 from gateway.api.responses.rendering import Events
-from gateway.api.schema import Head, request_id
+from gateway.api.schema import ResponseHead, request_id
 from gateway.api.state import gateway_of
-from gateway.api.streaming.choices import Deltas, Tally
+from gateway.api.streaming.choices import Deltas, UsageTotals
 from gateway.api.streaming.respond import answer
 from gateway.keys.caller import for_caller
-from gateway.parsing.deltas import Content, Part
-from gateway.parsing.reasoning import thoughts_counted
+from gateway.parsing.deltas import ContentDelta, MessageDelta
+from gateway.parsing.reasoning import count_reasoning_tokens
 
 routes = APIRouter()
 
@@ -39,19 +39,23 @@ class ResponsesFormat:
         self._body = body
         self._make_parser = make_parser
 
-    def writer(self, head: Head, count: int, tally: Tally, *, include_usage: bool) -> "Events":  # noqa: ARG002 - it always comes, and for one choice
+    def writer(
+        self, head: ResponseHead, count: int, tally: UsageTotals, *, include_usage: bool
+    ) -> "Events":  # noqa: ARG002 - it always comes, and for one choice
         """Make the writer of a stream."""
         return Events(self._body, head, self.parse(), tally)
 
-    def whole(self, head: Head, completions: Sequence[TokenDelta], tally: Tally) -> dict[str, Any]:
+    def whole(
+        self, head: ResponseHead, completions: Sequence[TokenDelta], tally: UsageTotals
+    ) -> dict[str, Any]:
         """Give the whole answer: what a stream would have ended with."""
         last = Events(self._body, head, self.parse(), tally).take(completions[0])[-1]
         return dict(last["response"])
 
-    def parse(self) -> Callable[[TokenDelta], list[Part]]:
+    def parse(self) -> Callable[[TokenDelta], list[MessageDelta]]:
         """Make what turns the deltas of one answer into parts."""
         if self._make_parser is None:
-            return lambda delta: [Content(delta.text)] if delta.text else []
+            return lambda delta: [ContentDelta(delta.text)] if delta.text else []
         parser = self._make_parser()
         return lambda delta: (
             parser.feed(delta.text) + (parser.finish() if delta.finish_reason else [])
@@ -81,10 +85,10 @@ async def create_response(request: Request) -> Response:
     models = served(request, body.model)
     engine, model = models.engine(body.model), models.config(body.model)
     chat = body.to_chat()
-    head = Head.new("resp_", body.model)
+    head = ResponseHead.new("resp_", body.model)
     (wanted,) = for_caller(
         request, chat.to_engine(request_id(request, head)), stream=bool(body.stream)
     )
-    deltas = thoughts_counted(_in_these_words(engine.generate(wanted)), model.reasoning)
+    deltas = count_reasoning_tokens(_in_these_words(engine.generate(wanted)), model.reasoning)
     form = ResponsesFormat(body, parser_for(chat, model))
     return await answer(request, chat, head, [wanted], [deltas], form)

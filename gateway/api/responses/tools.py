@@ -16,7 +16,7 @@ from gateway.api.chat.tools import (
     ToolChoice,
     kind_of_choice,
 )
-from gateway.api.schema import WireModel, given, only_supported
+from gateway.api.schema import RequestModel, given, only_supported
 
 
 class FunctionTool(Function):
@@ -29,14 +29,14 @@ class FunctionTool(Function):
         return Tool(type="function", function=Function(**self.model_dump(exclude={"type"})))
 
 
-class FlatName(WireModel):
+class FlatName(RequestModel):
     """One function by its name."""
 
     type: Annotated[str, only_supported("function")]
     name: str
 
 
-class FlatAllowed(WireModel):
+class FlatAllowed(RequestModel):
     """Some of the declared tools, and whether one of them has to be called."""
 
     type: Literal["allowed_tools"]
@@ -65,7 +65,7 @@ def chat_choice(choice: FlatChoice | None) -> ToolChoice | None:
     return choice
 
 
-class TextFormat(WireModel):
+class TextFormat(RequestModel):
     """The form of the answer."""
 
     type: Literal["text", "json_object", "json_schema"]
@@ -95,7 +95,7 @@ class TextFormat(WireModel):
         return ResponseFormat(type=self.type, json_schema=JsonSchemaFormat(**fields))
 
 
-class TextSettings(WireModel):
+class TextSettings(RequestModel):
     """What is wished of the text; `verbosity` is a hint without effect."""
 
     format: TextFormat | None = None

@@ -39,7 +39,7 @@ async def merged(streams: Sequence[Deltas]) -> ChoiceDeltas:
 
 
 @dataclass(slots=True)
-class Tally:
+class UsageTotals:
     """Token counts of a request: `choices` completions of each prompt, prompts counted once."""
 
     choices: int

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from engine import TokenDelta, TokenLogprob
-from gateway.api.schema import Head
-from gateway.api.streaming.choices import Tally
+from gateway.api.schema import ResponseHead
+from gateway.api.streaming.choices import UsageTotals
 from gateway.api.streaming.sse import DONE, frame
 from gateway.errors import ApiError
 
@@ -20,7 +20,9 @@ class Framer(ABC):
 
     object_: ClassVar[str]
 
-    def __init__(self, head: Head, count: int, tally: Tally, *, include_usage: bool) -> None:
+    def __init__(
+        self, head: ResponseHead, count: int, tally: UsageTotals, *, include_usage: bool
+    ) -> None:
         self._base = head.fields(self.object_)
         self._tally = tally
         self._left = count

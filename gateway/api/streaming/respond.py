@@ -8,9 +8,9 @@ from starlette.responses import JSONResponse, Response
 
 from engine import GenerateRequest, TokenDelta
 from gateway.api.sampling import SamplingFields
-from gateway.api.schema import Head, unless_disconnected
+from gateway.api.schema import ResponseHead, cancel_on_disconnect
 from gateway.api.state import gateway_of
-from gateway.api.streaming.choices import ChoiceDeltas, Deltas, Tally, collected, merged
+from gateway.api.streaming.choices import ChoiceDeltas, Deltas, UsageTotals, collected, merged
 from gateway.api.streaming.sse import EventStream, Writer, frames, started
 from gateway.errors import ApiError
 from gateway.keys.caller import caller_of
@@ -22,18 +22,22 @@ from gateway.policies.token_estimate import answer_tokens, prompt_tokens
 class Format(Protocol):
     """How an endpoint writes what the engine made."""
 
-    def writer(self, head: Head, count: int, tally: Tally, *, include_usage: bool) -> Writer:
+    def writer(
+        self, head: ResponseHead, count: int, tally: UsageTotals, *, include_usage: bool
+    ) -> Writer:
         """Make the writer of a stream of `count` choices."""
 
-    def whole(self, head: Head, completions: Sequence[TokenDelta], tally: Tally) -> dict[str, Any]:
+    def whole(
+        self, head: ResponseHead, completions: Sequence[TokenDelta], tally: UsageTotals
+    ) -> dict[str, Any]:
         """Give the whole answer; counts the tokens on the way."""
 
 
 def with_choices(
-    head: Head,
+    head: ResponseHead,
     form: "ChoiceFormat",
     completions: Sequence[TokenDelta],
-    tally: Tally,
+    tally: UsageTotals,
 ) -> dict[str, Any]:
     """Give the whole answer of an endpoint that has choices."""
     for index, whole in enumerate(completions):
@@ -54,17 +58,17 @@ class ChoiceFormat(Protocol):
 async def answer(
     request: Request,
     body: SamplingFields,
-    head: Head,
+    head: ResponseHead,
     wanted: Sequence[GenerateRequest],
     streams: Sequence[Deltas],
     form: Format,
 ) -> Response:
-    """Answer with these streams of what is wanted; a client that leaves ends them all."""
+    """Answer with these streams of what is wanted; a client that backends ends them all."""
     config = gateway_of(request).config
     model = gateway_of(request).models.config(head.model)
     _require_places(len(streams), body, config.most_at_once(model))
     limits = config.limits
-    tally = Tally(body.n or 1)
+    tally = UsageTotals(body.n or 1)
     deltas = _charged(request, wanted, tally.choices, merged(streams))
     story, tell = _story(request, head, len(streams), tally.choices)
     if not body.stream:
@@ -74,17 +78,17 @@ async def answer(
                 completions = await collected(deltas, len(streams), story.take)
                 return form.whole(head, completions, tally)
 
-        return JSONResponse(await unless_disconnected(request, whole()))
-    begun = started(observed(story, deltas, tell), limits.first_delta_seconds)
-    stream = await unless_disconnected(request, begun)
+        return JSONResponse(await cancel_on_disconnect(request, whole()))
+    begun = started(observed(story, deltas, tell), limits.stream_open_timeout_seconds)
+    stream = await cancel_on_disconnect(request, begun)
     writer = form.writer(head, len(streams), tally, include_usage=body.include_usage)
     return EventStream(
-        frames(stream, writer), stream, limits.ping_seconds, limits.send_timeout_seconds
+        frames(stream, writer), stream, limits.ping_interval_seconds, limits.send_timeout_seconds
     )
 
 
 def _story(
-    request: Request, head: Head, streams: int, choices: int
+    request: Request, head: ResponseHead, streams: int, choices: int
 ) -> tuple[Story, Callable[[Story], None]]:
     """Begin a request's story, which metrics, log and traces are told."""
     gateway = gateway_of(request)
@@ -110,7 +114,7 @@ def _charged(
         return deltas
     prompt = sum(prompt_tokens(one) for one in wanted[::choices])
     estimate = Estimate(prompt, sum(answer_tokens(one) for one in wanted), choices)
-    return gateway_of(request).quota.charged(caller, estimate, deltas)
+    return gateway_of(request).quota.charge_for(caller, estimate, deltas)
 
 
 def _require_places(count: int, body: SamplingFields, most: int) -> None:

@@ -121,7 +121,7 @@ async def frames(stream: Started, writer: Writer) -> AsyncGenerator[bytes, None]
         yield last
 
 
-class _SlowReader:
+class SendTimeout:
     """Ends a stream whose reader takes nothing: one timer for all of it, not one for each frame."""
 
     def __init__(self, seconds: float) -> None:
@@ -172,7 +172,7 @@ class EventStream(EventSourceResponse):
         )
         self._content = content
         self._owns = owns
-        self._reader: _SlowReader | None = None
+        self._reader: SendTimeout | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the frames; a reader that takes none for too long is cut off."""
@@ -189,7 +189,7 @@ class EventStream(EventSourceResponse):
         """Send a frame; the library's own way costs as much as all the rest of a frame."""
         if self._reader is None:
             assert self.send_timeout is not None
-            self._reader = _SlowReader(self.send_timeout)
+            self._reader = SendTimeout(self.send_timeout)
         await self._reader.send(send, message)
 
 

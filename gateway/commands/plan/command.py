@@ -1,6 +1,6 @@
 """`neuron-gateway plan`: what carries a model, how fast and for how much, before anything is paid.
 
-Without a workload it shows every way to use the instances; with one it searches the cheapest.
+Without a workload it shows every option to use the instances; with one it searches the cheapest.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from engine.capacity import (
     Choice,
     Lengths,
     Load,
-    Packing,
+    Placement,
     PlanError,
     Shape,
     Slo,
@@ -26,13 +26,13 @@ from engine.capacity import (
     WorkloadError,
     cheapest,
     find_shape,
-    packings,
+    placements,
     problems,
     read_workload,
     shape_by_hand,
     trusted,
 )
-from gateway.commands.errors import refusing
+from gateway.commands.errors import exit_on_config_error
 from gateway.commands.plan.config_file import ready_config
 from gateway.commands.plan.plot import draw
 from gateway.commands.plan.tables import at_loads, candidates, choices, details, loads
@@ -44,7 +44,7 @@ InstanceName = Literal["inf2.xlarge", "inf2.8xlarge", "inf2.24xlarge", "inf2.48x
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class PlanRequest:
     """What a plan is asked for; None is whatever fits best."""
 
     model: str
@@ -94,8 +94,8 @@ def plan(
 ) -> None:
     """Say which inf2 carries a model, within which latency and for how much a million tokens."""
     console = Console(soft_wrap=True, width=max(WIDTH, Console().width))
-    with refusing(), _sentences():
-        asked = Question(
+    with exit_on_config_error(), _sentences():
+        asked = PlanRequest(
             model=model, by_hand=by_hand, instance=instance, degree=tensor_parallel_size,
             length=max_model_len, slots=max_num_seqs, usual=(prompt, output), price=price,
             workload=workload, slo=Slo.parse(slo, percentile),
@@ -103,7 +103,7 @@ def plan(
         load = asked.load()
         best = _answer(asked, load, console)
         _tell(console, best, load, plot)
-        _give_config(console, ready_config(model, best.packing), config)
+        _give_config(console, ready_config(model, best.placement), config)
 
 
 @contextmanager
@@ -114,7 +114,7 @@ def _sentences() -> Iterator[None]:
         raise ConfigError(str(error)) from None
 
 
-def _answer(asked: Question, load: Load, console: Console) -> Choice:
+def _answer(asked: PlanRequest, load: Load, console: Console) -> Choice:
     """Show what there is to choose from, and give the best."""
     if asked.price is not None and asked.instance is None:
         raise PlanError("--price: is that of one instance. Give --instance too.")
@@ -122,17 +122,17 @@ def _answer(asked: Question, load: Load, console: Console) -> Choice:
     length = asked.length or _length(shape, load)
     names = (asked.instance,) if asked.instance else tuple(INSTANCES)
     degrees = (asked.degree,) if asked.degree else DEGREES
-    ways = list(
-        packings(shape, length=length, instances=names, degrees=degrees, slots=asked.slots,
+    options = list(
+        placements(shape, length=length, instances=names, degrees=degrees, slots=asked.slots,
                  price=asked.price)
     )  # fmt: skip
     if asked.workload is None:
-        best = _best(ways, load)
-        for part in candidates(ways, load):
+        best = _best(options, load)
+        for part in candidates(options, load):
             _show(console, part)
         return Choice.of(best, load)
     with console.status("searching") as status:
-        found = cheapest(ways, load, asked.slo, fixed=asked.slots, report=status.update)
+        found = cheapest(options, load, asked.slo, fixed=asked.slots, report=status.update)
     _show(console, choices(found, asked.slo))
     return found[0]
 
@@ -151,15 +151,15 @@ def _length(shape: Shape, load: Load) -> int:
     return length
 
 
-def _best(ways: list[Packing], load: Load) -> Packing:
-    usable = trusted(ways)
+def _best(options: list[Placement], load: Load) -> Placement:
+    usable = trusted(options)
     if not usable:
-        raise PlanError(f"Nothing fits. {problems(ways)}")
-    return min(usable, key=lambda way: way.price / way.capacity(load))
+        raise PlanError(f"Nothing fits. {problems(options)}")
+    return min(usable, key=lambda option: option.price / option.capacity(load))
 
 
 def _tell(console: Console, best: Choice, load: Load, plot: Path | None) -> None:
-    for part in details(best.packing):
+    for part in details(best.placement):
         _show(console, part)
     with console.status("running loads"):
         seen = at_loads(best, load)

@@ -4,23 +4,23 @@ from typing import Any
 
 import yaml
 
-from engine.capacity import Packing
+from engine.capacity import Placement
 
 
-def ready_config(model: str, packing: Packing) -> str:
+def ready_config(model: str, placement: Placement) -> str:
     """Write the config of one instance."""
     engine = {
         "model": model,
-        "max_model_len": packing.length,
-        "max_num_seqs": packing.slots,
+        "max_model_len": placement.length,
+        "max_num_seqs": placement.slots,
         "device": {
             "kind": "neuron",
-            "instance": packing.instance.name,
-            "tensor_parallel_size": packing.degree,
+            "instance": placement.instance.name,
+            "tensor_parallel_size": placement.degree,
         },
     }
     name = model.rstrip("/").rpartition("/")[2] if model.startswith(("/", ".", "~")) else model
-    entry: dict[str, Any] = {"id": name, "replicas": packing.replicas, "engine": engine}
+    entry: dict[str, Any] = {"id": name, "replicas": placement.replicas, "engine": engine}
     application = {
         "name": "gateway",
         "import_path": "gateway.serving.ray_app:build_app",

@@ -24,10 +24,10 @@ def draw(file: Path, best: Choice, seen: Sequence[Outcome]) -> None:
     tpot = [[1000 * one.tpot.quantile(q) for one in seen] for q in SHARES]
     _lines(axes[1], rates, "TPOT, ms", tpot)
     axes[0].set_yscale("log")
-    packing = best.packing
+    placement = best.placement
     figure.suptitle(
-        f"{best.instances} x {packing.instance.name}, {packing.replicas} x degree "
-        f"{packing.degree}, {packing.slots} slots (simulated)"
+        f"{best.instances} x {placement.instance.name}, {placement.replicas} x degree "
+        f"{placement.degree}, {placement.slots} slots (simulated)"
     )
     figure.tight_layout()
     try:

@@ -6,24 +6,24 @@ from typing import Final
 from rich.console import RenderableType
 from rich.table import Table
 
-from engine.capacity import PRICE_DATE, Choice, Load, Outcome, Packing, Slo, simulate
+from engine.capacity import PRICE_DATE, Choice, Load, Outcome, Placement, Slo, simulate
 
 SHARES: Final = (0.1, 0.25, 0.5, 0.7, 0.8, 0.9)  # of the load at which all slots are busy
 BAR: Final = 16  # characters of the longest bar
 
 
-def candidates(ways: Sequence[Packing], load: Load) -> Iterator[RenderableType]:
-    """Show every way to use the instances with what it yields, and why others cannot be."""
+def candidates(options: Sequence[Placement], load: Load) -> Iterator[RenderableType]:
+    """Show every option to use the instances with what it yields, and why others cannot be."""
     table = _table(
         "instance", "engines", "slots", "free", "step ms", "prompt ms", "req/s", "tokens/s", "$/M"
     )
     refused = []
-    for way in ways:
-        problem = way.problem()
+    for option in options:
+        problem = option.problem()
         if problem is None:
-            table.add_row(*_yield(way, load))
-        elif way.degree <= way.instance.cores:
-            refused.append(f"{way.instance.name}, degree {way.degree}: {problem}")
+            table.add_row(*_yield(option, load))
+        elif option.degree <= option.instance.cores:
+            refused.append(f"{option.instance.name}, degree {option.degree}: {problem}")
     table.caption = (
         f"prompts of {load.prompt_tokens.mean:.0f} tokens, answers of "
         f"{load.output_tokens.mean:.0f}, all slots busy; on demand, us-east-1, {PRICE_DATE}, or "
@@ -33,36 +33,36 @@ def candidates(ways: Sequence[Packing], load: Load) -> Iterator[RenderableType]:
     yield "\n".join(("do not fit:", *refused)) if refused else ""
 
 
-def _yield(way: Packing, load: Load) -> tuple[str, ...]:
-    rate = way.capacity(load)
+def _yield(option: Placement, load: Load) -> tuple[str, ...]:
+    rate = option.capacity(load)
     tokens = rate * load.output_tokens.mean
     return (
-        way.instance.name,
-        f"{way.replicas} x TP{way.degree}{'' if way.published else ' ~'}",
-        str(way.slots),
-        f"{way.memory.free:.0%}",
-        f"{1000 * way.step:.1f}",
-        f"{1000 * way.prefill(load.prompt_tokens.mean):.0f}",
+        option.instance.name,
+        f"{option.replicas} x TP{option.degree}{'' if option.published else ' ~'}",
+        str(option.slots),
+        f"{option.memory.free:.0%}",
+        f"{1000 * option.step:.1f}",
+        f"{1000 * option.prefill(load.prompt_tokens.mean):.0f}",
         f"{rate:.2f}",
         f"{tokens:,.0f}",
-        f"{way.price / 3600 / tokens * 1e6:.2f}",
+        f"{option.price / 3600 / tokens * 1e6:.2f}",
     )
 
 
-def details(packing: Packing) -> Iterator[RenderableType]:
-    """Show the memory of one way, and where its latencies come from."""
-    memory, cores = packing.memory, packing.degree
+def details(placement: Placement) -> Iterator[RenderableType]:
+    """Show the memory of one option, and where its latencies come from."""
+    memory, cores = placement.memory, placement.degree
     yield (
-        f"\n{packing.instance.name}, {packing.replicas} x degree {cores}, {packing.slots} slots of "
-        f"{packing.length} tokens: ${packing.price:g} an hour"
+        f"\n{placement.instance.name}, {placement.replicas} x degree {cores}, {placement.slots} slots of "
+        f"{placement.length} tokens: ${placement.price:g} an hour"
     )
     yield (
         f"memory of a NeuronCore: {memory.weights / cores / 1e9:.2f} GB weights, "
         f"{memory.kv / cores / 1e9:.2f} KV cache, "
         f"{(memory.device - memory.total) / cores / 1e9:.2f} free of "
-        f"{memory.device / cores / 1e9:.2f}; {packing.most_slots} slots are the most with 20 % free"
+        f"{memory.device / cores / 1e9:.2f}; {placement.most_slots} slots are the most with 20 % free"
     )
-    yield from packing.remarks
+    yield from placement.remarks
 
 
 def choices(found: Sequence[Choice], slo: Slo) -> Table:
@@ -73,11 +73,11 @@ def choices(found: Sequence[Choice], slo: Slo) -> Table:
         "busy", "$/M",
     )  # fmt: skip
     for choice in found:
-        packing, seen = choice.packing, choice.outcome
+        placement, seen = choice.placement, choice.outcome
         table.add_row(
-            f"{choice.instances} x {packing.instance.name}",
-            f"{packing.replicas} x TP{packing.degree}",
-            str(packing.slots),
+            f"{choice.instances} x {placement.instance.name}",
+            f"{placement.replicas} x TP{placement.degree}",
+            str(placement.slots),
             f"{choice.dollars:.2f}",
             f"{seen.ttft.quantile(slo.share):.2f} s",
             f"{1000 * seen.tpot.quantile(slo.share):.1f} ms",
@@ -91,8 +91,8 @@ def choices(found: Sequence[Choice], slo: Slo) -> Table:
 
 def at_loads(best: Choice, load: Load) -> list[Outcome]:
     """Run a fleet at some shares of the load that fills it."""
-    full = best.instances * best.packing.capacity(load) / load.requests_per_second
-    return [simulate(best.packing, best.instances, load, share * full) for share in SHARES]
+    full = best.instances * best.placement.capacity(load) / load.requests_per_second
+    return [simulate(best.placement, best.instances, load, share * full) for share in SHARES]
 
 
 def loads(best: Choice, seen: Sequence[Outcome]) -> Table:
@@ -113,7 +113,7 @@ def loads(best: Choice, seen: Sequence[Outcome]) -> Table:
             "█" * max(1, round(BAR * first / most)),
         )
     table.caption = (
-        f"{best.instances} x {best.packing.instance.name}, requests at random times; bars are "
+        f"{best.instances} x {best.placement.instance.name}, requests at random times; bars are "
         "TTFT p99"
     )
     return table

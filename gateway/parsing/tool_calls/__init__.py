@@ -3,15 +3,15 @@
 from collections.abc import Callable, Collection
 from typing import Final
 
-from gateway.parsing.deltas import Parser, Part
+from gateway.parsing.deltas import MessageDelta, Parser
 from gateway.parsing.tool_calls.hermes import hermes
-from gateway.parsing.tool_calls.incremental_text import Source, Steps
+from gateway.parsing.tool_calls.incremental_text import IncrementalText, Scanner
 from gateway.parsing.tool_calls.llama3_json import llama3_json
 from gateway.parsing.tool_calls.mistral import mistral
 from gateway.parsing.tool_calls.plain_json import plain_json
-from gateway.parsing.tool_calls.scanner import Found, new_id
+from gateway.parsing.tool_calls.scanner import CallCollector, new_id
 
-Grammar = Callable[[Source, Found], Steps[None]]
+Grammar = Callable[[IncrementalText, CallCollector], Scanner[None]]
 
 FAMILIES: Final[dict[str, Grammar]] = {
     "llama3_json": llama3_json,
@@ -44,24 +44,24 @@ def make_parser(
     make_id: Callable[[], str] = new_id,
 ) -> Parser:
     """Make the parser of one answer; calls beyond `max_calls` are left out of it."""
-    return _ToolParser(FAMILIES[family], Found(tool_names, max_calls, make_id))
+    return _ToolParser(FAMILIES[family], CallCollector(tool_names, max_calls, make_id))
 
 
 class _ToolParser:
     """Drives a grammar with the text as it comes."""
 
-    def __init__(self, grammar: Grammar, found: Found) -> None:
+    def __init__(self, grammar: Grammar, found: CallCollector) -> None:
         self._found = found
-        self._steps = grammar(Source(), found)
+        self._steps = grammar(IncrementalText(), found)
         next(self._steps)
 
-    def feed(self, text: str) -> list[Part]:
+    def feed(self, text: str) -> list[MessageDelta]:
         """Take more text and give the parts that are certain by now."""
         if text:
             self._steps.send(text)
         return self._found.taken()
 
-    def finish(self) -> list[Part]:
+    def finish(self) -> list[MessageDelta]:
         """End the text and give the parts that were held back."""
         try:
             self._steps.send("")

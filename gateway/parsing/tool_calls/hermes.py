@@ -1,17 +1,17 @@
 """Hermes and Qwen: `<tool_call>` blocks with content around them."""
 
-from gateway.parsing.tool_calls.incremental_text import Source, Steps
-from gateway.parsing.tool_calls.scanner import Found, scan_calls, scan_text
+from gateway.parsing.tool_calls.incremental_text import IncrementalText, Scanner
+from gateway.parsing.tool_calls.scanner import CallCollector, scan_calls, scan_text
 
 
-def hermes(source: Source, found: Found) -> Steps[None]:
+def hermes(source: IncrementalText, found: CallCollector) -> Scanner[None]:
     """Read content, and in each block one or more objects, or an array of them."""
     while (yield from scan_text(source, found, "<")):
         if (yield from source.match("<tool_call>")):
             yield from _block(source, found)
 
 
-def _block(source: Source, found: Found) -> Steps[None]:
+def _block(source: IncrementalText, found: CallCollector) -> Scanner[None]:
     some = False
     while (yield from source.space()) in ("{", "["):
         if not (yield from scan_calls(source, found)):

@@ -1,6 +1,6 @@
-"""`Source`: text that is still being written, and the reading of JSON values from it.
+"""`IncrementalText`: text that is still being written, and the reading of JSON values from it.
 
-What reads a `Source` is a generator that waits inside it for more text, so where the text is
+What reads a `IncrementalText` is a generator that waits inside it for more text, so where the text is
 cut cannot matter.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 from typing import TypeVar
 
 T = TypeVar("T")
-Steps = Generator[None, str, T]
+Scanner = Generator[None, str, T]
 Emit = Callable[[str], None]
 
 SPACE = " \t\r\n"
@@ -20,7 +20,7 @@ BETWEEN = re.compile(r'[^"{}\[\]]+')  # within an object or an array, outside st
 CLOSES = {"{": "}", "[": "]"}
 
 
-class Source:
+class IncrementalText:
     """The characters of a text that is still being written; "" is its end."""
 
     def __init__(self) -> None:
@@ -29,14 +29,14 @@ class Source:
         self._ended = False
         self._held: list[str] = []
 
-    def peek(self) -> Steps[str]:
+    def peek(self) -> Scanner[str]:
         """Give the next character, and leave it there."""
         while self._at == len(self._text) and not self._ended:
             self._text, self._at = (yield), 0
             self._ended = not self._text
         return self._text[self._at : self._at + 1]
 
-    def take(self) -> Steps[str]:
+    def take(self) -> Scanner[str]:
         """Read the next character and hold it."""
         if self._at == len(self._text):
             yield from self.peek()
@@ -45,13 +45,13 @@ class Source:
         self._held.append(char)
         return char
 
-    def space(self) -> Steps[str]:
+    def space(self) -> Scanner[str]:
         """Read white space, and give the character after it."""
         while (char := (yield from self.peek())) and char in SPACE:
             yield from self.take()
         return char
 
-    def match(self, marker: str) -> Steps[bool]:
+    def match(self, marker: str) -> Scanner[bool]:
         """Read `marker`, or as much of it as is there."""
         for char in marker:
             if (yield from self.peek()) != char:
@@ -81,14 +81,14 @@ class Source:
         return held
 
 
-def read_text(source: Source) -> Steps[str]:
+def read_text(source: IncrementalText) -> Scanner[str]:
     """Read a value and give its text, "" if it is broken."""
     chars: list[str] = []
     whole = yield from read_value(source, chars.append)
     return "".join(chars) if whole else ""
 
 
-def read_value(source: Source, emit: Emit) -> Steps[bool]:
+def read_value(source: IncrementalText, emit: Emit) -> Scanner[bool]:
     """Read a JSON value, counting brackets on a list: depth costs no recursion."""
     open_: list[str] = []
     while char := (yield from source.peek()):
@@ -115,7 +115,7 @@ def _fits(char: str, open_: list[str]) -> bool:
     return char not in "]}" or open_.pop() == char
 
 
-def _scalar(source: Source, emit: Emit) -> Steps[bool]:
+def _scalar(source: IncrementalText, emit: Emit) -> Scanner[bool]:
     some = False
     while (yield from source.peek()) in SCALAR:
         emit((yield from source.take()))
@@ -123,7 +123,7 @@ def _scalar(source: Source, emit: Emit) -> Steps[bool]:
     return some
 
 
-def _quoted(source: Source, emit: Emit) -> Steps[bool]:
+def _quoted(source: IncrementalText, emit: Emit) -> Scanner[bool]:
     """Read a string; a bare control character, which models write and JSON forbids, is escaped."""
     emit((yield from source.take()))
     while char := (yield from source.take()):

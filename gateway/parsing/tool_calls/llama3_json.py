@@ -1,12 +1,12 @@
 """Llama 3: objects separated by `;`, at the beginning or after `<|python_tag|>`."""
 
-from gateway.parsing.tool_calls.incremental_text import Source, Steps
-from gateway.parsing.tool_calls.scanner import Found, scan_call, scan_text
+from gateway.parsing.tool_calls.incremental_text import IncrementalText, Scanner
+from gateway.parsing.tool_calls.scanner import CallCollector, scan_call, scan_text
 
 TAG = "<|python_tag|>"
 
 
-def llama3_json(source: Source, found: Found) -> Steps[None]:
+def llama3_json(source: IncrementalText, found: CallCollector) -> Scanner[None]:
     """Read calls, then content with calls after each tag in it."""
     if (yield from source.space()) == "{":
         yield from _objects(source, found)
@@ -15,7 +15,7 @@ def llama3_json(source: Source, found: Found) -> Steps[None]:
             yield from _objects(source, found)
 
 
-def _objects(source: Source, found: Found) -> Steps[None]:
+def _objects(source: IncrementalText, found: CallCollector) -> Scanner[None]:
     while (yield from source.space()) == "{":
         called = yield from scan_call(source, found)
         if not called:

@@ -1,12 +1,12 @@
 """Mistral: `[TOOL_CALLS]` and then an array of calls, or a name and its arguments."""
 
-from gateway.parsing.tool_calls.incremental_text import Source, Steps
-from gateway.parsing.tool_calls.scanner import Found, scan_arguments, scan_calls, scan_text
+from gateway.parsing.tool_calls.incremental_text import IncrementalText, Scanner
+from gateway.parsing.tool_calls.scanner import CallCollector, scan_arguments, scan_calls, scan_text
 
 NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")
 
 
-def mistral(source: Source, found: Found) -> Steps[None]:
+def mistral(source: IncrementalText, found: CallCollector) -> Scanner[None]:
     """Read content, and after each marker its calls."""
     while (yield from scan_text(source, found, "[")):
         if not (yield from source.match("[TOOL_CALLS]")):
@@ -17,7 +17,7 @@ def mistral(source: Source, found: Found) -> Steps[None]:
             yield from _named(source, found)
 
 
-def _named(source: Source, found: Found) -> Steps[None]:
+def _named(source: IncrementalText, found: CallCollector) -> Scanner[None]:
     """Read `name{...}`, `name[ARGS]{...}` or `name[CALL_ID]id[ARGS]{...}`."""
     name = yield from _word(source)
     if (yield from source.space()) == "[":
@@ -26,7 +26,7 @@ def _named(source: Source, found: Found) -> Steps[None]:
         yield from scan_arguments(source, found, name)
 
 
-def _markers(source: Source) -> Steps[None]:
+def _markers(source: IncrementalText) -> Scanner[None]:
     yield from source.take()
     if (yield from source.peek()) == "C":
         if not (yield from source.match("CALL_ID]")):
@@ -38,7 +38,7 @@ def _markers(source: Source) -> Steps[None]:
     yield from source.match("ARGS]")
 
 
-def _word(source: Source) -> Steps[str]:
+def _word(source: IncrementalText) -> Scanner[str]:
     chars: list[str] = []
     while (yield from source.peek()) in NAME:
         chars.append((yield from source.take()))

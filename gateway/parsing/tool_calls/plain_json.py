@@ -1,10 +1,10 @@
 """Plain JSON: the answer is one call or an array of calls."""
 
-from gateway.parsing.tool_calls.incremental_text import Source, Steps
-from gateway.parsing.tool_calls.scanner import Found, scan_calls, scan_text
+from gateway.parsing.tool_calls.incremental_text import IncrementalText, Scanner
+from gateway.parsing.tool_calls.scanner import CallCollector, scan_calls, scan_text
 
 
-def plain_json(source: Source, found: Found) -> Steps[None]:
+def plain_json(source: IncrementalText, found: CallCollector) -> Scanner[None]:
     """Read calls at the beginning; all the rest is content."""
     if (yield from source.space()) in ("{", "["):
         yield from scan_calls(source, found)

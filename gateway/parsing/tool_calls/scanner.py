@@ -8,8 +8,14 @@ import json
 import secrets
 from collections.abc import Callable, Collection
 
-from gateway.parsing.deltas import Content, Part, ToolCall, merged
-from gateway.parsing.tool_calls.incremental_text import SPACE, Source, Steps, read_text, read_value
+from gateway.parsing.deltas import ContentDelta, MessageDelta, ToolCallDelta, merged
+from gateway.parsing.tool_calls.incremental_text import (
+    SPACE,
+    IncrementalText,
+    Scanner,
+    read_text,
+    read_value,
+)
 
 ARGUMENTS = ("arguments", "parameters")
 
@@ -19,7 +25,7 @@ def new_id() -> str:
     return f"call_{secrets.token_hex(12)}"
 
 
-class Found:
+class CallCollector:
     """The parts found so far; calls beyond `limit` and white space next to a call are left out."""
 
     def __init__(
@@ -30,7 +36,7 @@ class Found:
         self._make_id = make_id
         self._calls = 0
         self._space = ""
-        self._parts: list[Part] = []
+        self._parts: list[MessageDelta] = []
 
     def text(self, text: str) -> None:
         """Add content; the white space at its end waits for what follows."""
@@ -38,27 +44,27 @@ class Found:
         body = text.rstrip(SPACE)
         self._space = text[len(body) :]
         if body:
-            self._parts.append(Content(body))
+            self._parts.append(ContentDelta(body))
 
     def begin(self, name: str) -> None:
         """Begin the next call."""
         self._space = ""
         self._calls += 1
         if self._wanted():
-            self._parts.append(ToolCall(self._calls - 1, self._make_id(), name, ""))
+            self._parts.append(ToolCallDelta(self._calls - 1, self._make_id(), name, ""))
 
     def arguments(self, text: str) -> None:
         """Add to the arguments of the call that was begun last."""
         if self._wanted():
-            self._parts.append(ToolCall(self._calls - 1, None, None, text))
+            self._parts.append(ToolCallDelta(self._calls - 1, None, None, text))
 
     def finish(self) -> None:
         """Add the white space at the end, unless there were calls."""
         if self._space and not self._calls:
-            self._parts.append(Content(self._space))
+            self._parts.append(ContentDelta(self._space))
         self._space = ""
 
-    def taken(self) -> list[Part]:
+    def taken(self) -> list[MessageDelta]:
         """Hand over what was found since the last time."""
         parts, self._parts = self._parts, []
         return merged(parts)
@@ -67,7 +73,7 @@ class Found:
         return self._limit is None or self._calls <= self._limit
 
 
-def scan_text(source: Source, found: Found, stop: str = "") -> Steps[str]:
+def scan_text(source: IncrementalText, found: CallCollector, stop: str = "") -> Scanner[str]:
     """Read content, what is held first, up to the character `stop`, and give that one or ""."""
     found.text(source.release())
     while (char := (yield from source.peek())) and char != stop:
@@ -75,7 +81,7 @@ def scan_text(source: Source, found: Found, stop: str = "") -> Steps[str]:
     return char
 
 
-def scan_calls(source: Source, found: Found) -> Steps[bool]:
+def scan_calls(source: IncrementalText, found: CallCollector) -> Scanner[bool]:
     """Read an object or an array of objects; false, and the rest is held, if it ends as no call."""
     if (yield from source.peek()) != "[":
         return (yield from scan_call(source, found))
@@ -95,14 +101,14 @@ def scan_calls(source: Source, found: Found) -> Steps[bool]:
     return True
 
 
-def scan_call(source: Source, found: Found) -> Steps[bool]:
+def scan_call(source: IncrementalText, found: CallCollector) -> Scanner[bool]:
     """Read `{"name": ..., "arguments": {...}}`; false, and the rest is held, if it is no call."""
     if (yield from source.peek()) != "{":
         return False
     return (yield from _Call(source, found).scan())
 
 
-def scan_arguments(source: Source, found: Found, name: str) -> Steps[bool]:
+def scan_arguments(source: IncrementalText, found: CallCollector, name: str) -> Scanner[bool]:
     """Read the object with the arguments of a call to `name` as the call's deltas."""
     source.release()
     found.begin(name)
@@ -114,7 +120,7 @@ def scan_arguments(source: Source, found: Found, name: str) -> Steps[bool]:
 class _Call:
     """One JSON object that may turn out to be a call."""
 
-    def __init__(self, source: Source, found: Found) -> None:
+    def __init__(self, source: IncrementalText, found: CallCollector) -> None:
         self._source = source
         self._found = found
         self._name: str | None = None
@@ -122,7 +128,7 @@ class _Call:
         self._begun = False
         self._refused = False
 
-    def scan(self) -> Steps[bool]:
+    def scan(self) -> Scanner[bool]:
         """Read the object; once a call has begun, it is one, however the object ends."""
         whole = yield from self._members()
         if whole and not self._refused and not self._begun and self._name is not None:
@@ -132,7 +138,7 @@ class _Call:
             self._found.text("" if whole else tail)
         return self._begun
 
-    def _members(self) -> Steps[bool]:
+    def _members(self) -> Scanner[bool]:
         source = self._source
         yield from source.take()
         if (yield from source.space()) == "}":
@@ -148,7 +154,7 @@ class _Call:
             yield from source.space()
         return False
 
-    def _member(self) -> Steps[bool]:
+    def _member(self) -> Scanner[bool]:
         source = self._source
         if (yield from source.peek()) != '"':
             return False
@@ -163,7 +169,7 @@ class _Call:
             return (yield from self._read_arguments())
         return bool((yield from read_text(source)))
 
-    def _read_name(self) -> Steps[bool]:
+    def _read_name(self) -> Scanner[bool]:
         text = yield from read_text(self._source)
         name = _loaded(text)
         if isinstance(name, str) and name in self._found.names:
@@ -174,7 +180,7 @@ class _Call:
             self._refused = True
         return bool(text)
 
-    def _read_arguments(self) -> Steps[bool]:
+    def _read_arguments(self) -> Scanner[bool]:
         opens = (yield from self._source.peek()) == "{"
         if opens and self._name is not None and not self._refused:
             self._begun = True

@@ -50,7 +50,7 @@ def _service(document: Document, cluster: Document) -> Iterator[str]:
 
 
 def _longest_request(spec: Document) -> float:
-    found = re.search(r"max_seconds: (\d+)", spec.get("serveConfigV2", ""))
+    found = re.search(r"max_request_seconds: (\d+)", spec.get("serveConfigV2", ""))
     return float(found[1]) if found else 600.0
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from engine.capacity.placement import Placement
 
 from engine import EngineConfig, GenerateRequest, SamplingParams, Simulated, create_engine
 from engine.capacity import (
@@ -16,14 +17,13 @@ from engine.capacity import (
     WorkloadError,
     cheapest,
     find_shape,
-    packings,
+    placements,
     read_workload,
     shape_by_hand,
     simulate,
 )
 from engine.capacity.fleet import Fleet, run
 from engine.capacity.histogram import Histogram
-from engine.capacity.packing import Packing
 from engine.capacity.published import PUBLISHED, markdown, simulated
 from engine.capacity.workload import Request
 from tests.engine.capacity.virtual_time import run_in_virtual_time
@@ -47,8 +47,8 @@ def one_engine(slots: int) -> Fleet:
     return Fleet(device=device(), replicas=1, slots=slots, max_model_len=200)
 
 
-def way(instance: str, degree: int, slots: int, length: int = 4096) -> Packing:
-    (found,) = packings(
+def option(instance: str, degree: int, slots: int, length: int = 4096) -> Placement:
+    (found,) = placements(
         find_shape(LLAMA), length=length, instances=[instance], degrees=[degree], slots=slots
     )
     return found
@@ -128,7 +128,7 @@ def test_a_quantile_is_within_a_percent() -> None:
 
 
 def test_memory_of_a_core_is_as_by_hand() -> None:
-    memory = way("inf2.8xlarge", 2, 10).memory
+    memory = option("inf2.8xlarge", 2, 10).memory
     # 8.03 B weights of 2 bytes; 10 slots of 4,096 tokens of 128 KiB; over two cores.
     assert memory.weights / 1e9 == pytest.approx(16.06, abs=0.01)
     assert memory.kv == 10 * 4096 * 131072
@@ -136,24 +136,24 @@ def test_memory_of_a_core_is_as_by_hand() -> None:
 
 
 def test_steps_and_capacity_are_as_by_hand() -> None:
-    packing = way("inf2.48xlarge", 8, 32)
+    placement = option("inf2.48xlarge", 8, 32)
     # The lines of inf2-tp8: 9.81 + 0.4773 ms a slot; 300 ms for 4,096 tokens.
-    assert packing.step == pytest.approx(0.02508, abs=1e-5)
-    assert packing.prefill(1500) == pytest.approx(0.15)
+    assert placement.step == pytest.approx(0.02508, abs=1e-5)
+    assert placement.prefill(1500) == pytest.approx(0.15)
     # Three engines, each 0.15 s of prefill and 249 steps for 32 requests at once.
-    assert packing.capacity(USUAL) == pytest.approx(3 / (0.15 + 249 * 0.02508 / 32), rel=1e-3)
+    assert placement.capacity(USUAL) == pytest.approx(3 / (0.15 + 249 * 0.02508 / 32), rel=1e-3)
 
 
 def test_a_fleet_under_too_much_load_yields_its_capacity() -> None:
-    packing = way("inf2.48xlarge", 8, 32)
-    seen = simulate(packing, 1, USUAL, 1.3 * packing.capacity(USUAL))
-    assert seen.requests_per_second == pytest.approx(packing.capacity(USUAL), rel=0.02)
+    placement = option("inf2.48xlarge", 8, 32)
+    seen = simulate(placement, 1, USUAL, 1.3 * placement.capacity(USUAL))
+    assert seen.requests_per_second == pytest.approx(placement.capacity(USUAL), rel=0.02)
 
 
 def test_dollars_per_million_tokens_are_as_by_hand() -> None:
-    packing = way("inf2.48xlarge", 8, 32)
+    placement = option("inf2.48xlarge", 8, 32)
     load = USUAL.model_copy(update={"requests_per_second": 4})
-    (choice,) = cheapest([packing], load, Slo(ttft=5), fixed=32, report=lambda _: None)
+    (choice,) = cheapest([placement], load, Slo(ttft=5), fixed=32, report=lambda _: None)
     # 4 requests of 250 tokens a second for 12.98127 dollars an hour.
     assert choice.instances == 1
     assert choice.dollars_per_million == pytest.approx(12.98127 / 3600 / 1000 * 1e6, rel=0.01)
@@ -169,32 +169,34 @@ def test_dollars_per_million_tokens_are_as_by_hand() -> None:
     ],
 )
 def test_what_cannot_be_says_why(instance: str, degree: int, reason: str) -> None:
-    assert reason in (way(instance, degree, 1).problem() or "")
+    assert reason in (option(instance, degree, 1).problem() or "")
 
 
 def test_too_many_slots_say_how_many_fit() -> None:
-    assert way("inf2.8xlarge", 2, 64).problem() == "64 slots do not fit, 27 do"
+    assert option("inf2.8xlarge", 2, 64).problem() == "64 slots do not fit, 27 do"
 
 
 def test_another_model_is_scaled_by_its_weights_and_says_so() -> None:
     shape = shape_by_hand("parameters=16.06e9,layers=40,heads=40,kv_heads=8", length=4096)
-    (packing,) = packings(shape, length=4096, instances=["inf2.48xlarge"], degrees=[8], slots=32)
-    assert packing.step == pytest.approx(2 * 0.02508, abs=1e-4)
-    assert any("scaled by 2.00" in remark for remark in packing.remarks)
+    (placement,) = placements(
+        shape, length=4096, instances=["inf2.48xlarge"], degrees=[8], slots=32
+    )
+    assert placement.step == pytest.approx(2 * 0.02508, abs=1e-4)
+    assert any("scaled by 2.00" in remark for remark in placement.remarks)
 
 
 def test_the_cheapest_fleet_is_the_smallest_that_holds_the_level() -> None:
     load = USUAL.model_copy(update={"requests_per_second": 20})
-    slo, packing = Slo.parse("ttft=2s,tpot=80ms"), way("inf2.48xlarge", 8, 32)
-    (choice,) = cheapest([packing], load, slo, fixed=32, report=lambda _: None)
-    assert slo.held(simulate(packing, choice.instances, load, 1))
-    assert not slo.held(simulate(packing, choice.instances - 1, load, 1))
+    slo, placement = Slo.parse("ttft=2s,tpot=80ms"), option("inf2.48xlarge", 8, 32)
+    (choice,) = cheapest([placement], load, slo, fixed=32, report=lambda _: None)
+    assert slo.held(simulate(placement, choice.instances, load, 1))
+    assert not slo.held(simulate(placement, choice.instances - 1, load, 1))
 
 
 def test_a_level_that_nothing_holds_is_told_with_what_the_fastest_does() -> None:
-    ways = list(packings(find_shape(LLAMA), length=4096))
+    options = list(placements(find_shape(LLAMA), length=4096))
     with pytest.raises(PlanError, match=r"ms for a token when nothing else runs. Relax --slo"):
-        cheapest(ways, USUAL, Slo.parse("tpot=1ms"), fixed=None, report=lambda _: None)
+        cheapest(options, USUAL, Slo.parse("tpot=1ms"), fixed=None, report=lambda _: None)
 
 
 @pytest.mark.parametrize("text", ["ttft", "ttft=2", "speed=2s", "ttft=-1s"])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from engine import EngineConfig, Leaf, create_engine
+from engine import EngineBackend, EngineConfig, create_engine
 from gateway.config import AppConfig, ModelConfig
 from tests.conftest import running
 from tests.engine.neuron.lab.journal import read_journal
@@ -52,13 +52,13 @@ class Lab:
         )
 
     @contextlib.asynccontextmanager
-    async def engine(self, **config: Any) -> AsyncIterator[Leaf]:
-        leaf = create_engine("tiny", self.config(**config))
-        await leaf.start()
+    async def engine(self, **config: Any) -> AsyncIterator[EngineBackend]:
+        backend = create_engine("tiny", self.config(**config))
+        await backend.start()
         try:
-            yield leaf
+            yield backend
         finally:
-            await leaf.close()
+            await backend.close()
 
     @contextlib.contextmanager
     def gateway(self, **config: Any) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from engine import GenerateRequest, Leaf, SamplingParams
+from engine import EngineBackend, GenerateRequest, SamplingParams
 from tests.engine.neuron.conftest import Lab, lab_in
 from tests.engine.neuron.lab.journal import answer, rows_by_prompt, same, wanted_row
 
@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.filterwarnings("default"),
 ]
 
-# Prompts differ in length, so that the journal tells them apart.
+# PromptEncoder differ in length, so that the journal tells them apart.
 MIXED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("r0: the quick", {"temperature": 0.0}),
     ("r1: brown fox jumps", {"temperature": 0.9, "top_k": 50, "top_p": 0.95}),
@@ -40,9 +40,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Any:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def engine(shared: Lab) -> AsyncIterator[Leaf]:
-    async with shared.engine() as leaf:
-        yield leaf
+async def engine(shared: Lab) -> AsyncIterator[EngineBackend]:
+    async with shared.engine() as backend:
+        yield backend
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +56,7 @@ def request(prompt: str, tokens: int = 40, **sampling: Any) -> GenerateRequest:
     return GenerateRequest(request_id=prompt[:2], prompt=prompt, sampling=params)
 
 
-async def say(engine: Leaf, prompt: str, delay: float = 0, **sampling: Any) -> str:
+async def say(engine: EngineBackend, prompt: str, delay: float = 0, **sampling: Any) -> str:
     await asyncio.sleep(delay)
     deltas = [delta async for delta in engine.generate(request(prompt, **sampling))]
     return "".join(delta.text for delta in deltas)
@@ -77,7 +77,7 @@ def misplaced(lab: Lab) -> list[tuple[int, list[float]]]:
     ]
 
 
-async def test_mixed_requests_keep_their_rows(shared: Lab, engine: Leaf) -> None:
+async def test_mixed_requests_keep_their_rows(shared: Lab, engine: EngineBackend) -> None:
     texts = await asyncio.gather(*(say(engine, p, 0.05 * n, **s) for n, (p, s) in enumerate(MIXED)))
     assert misplaced(shared) == []
     assert max(len(call["seq_ids"]) for call in shared.calls) == 4
@@ -85,14 +85,14 @@ async def test_mixed_requests_keep_their_rows(shared: Lab, engine: Leaf) -> None
         assert text == answer(ids(prompt), 40, greedy=sampling["temperature"] == 0)
 
 
-async def test_arrivals_in_mid_decode_change_nothing(shared: Lab, engine: Leaf) -> None:
+async def test_arrivals_in_mid_decode_change_nothing(shared: Lab, engine: EngineBackend) -> None:
     delays = (0.0, 0.35, 0.1, 0.2)
     await asyncio.gather(*(say(engine, p, d, **s) for d, (p, s) in zip(delays, MIXED, strict=True)))
     assert misplaced(shared) == []
 
 
 async def test_an_abort_in_the_middle_of_the_batch_changes_nothing(
-    shared: Lab, engine: Leaf
+    shared: Lab, engine: EngineBackend
 ) -> None:
     async def leave(prompt: str, after: int, **sampling: Any) -> None:
         async with aclosing(engine.generate(request(prompt, 200, **sampling))) as deltas:
@@ -105,7 +105,7 @@ async def test_an_abort_in_the_middle_of_the_batch_changes_nothing(
 
 
 async def test_a_slot_that_is_used_again_forgets_its_last_request(
-    shared: Lab, engine: Leaf
+    shared: Lab, engine: EngineBackend
 ) -> None:
     for _ in range(3):
         await asyncio.gather(
@@ -115,12 +115,12 @@ async def test_a_slot_that_is_used_again_forgets_its_last_request(
     assert len({slot for call in shared.calls for slot in call["seq_ids"]}) == 4
 
 
-async def test_more_requests_than_slots_keep_their_rows(shared: Lab, engine: Leaf) -> None:
+async def test_more_requests_than_slots_keep_their_rows(shared: Lab, engine: EngineBackend) -> None:
     await asyncio.gather(*(say(engine, p, 0.01 * n, **s) for n, (p, s) in enumerate(MIXED * 3)))
     assert misplaced(shared) == []
 
 
-async def test_choices_of_one_prompt_keep_their_rows(shared: Lab, engine: Leaf) -> None:
+async def test_choices_of_one_prompt_keep_their_rows(shared: Lab, engine: EngineBackend) -> None:
     prompt, sampling = MIXED[1]
     choices = [say(engine, prompt, **sampling) for _ in range(3)]
     await asyncio.gather(*choices, say(engine, MIXED[0][0], temperature=0.0))

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from engine.neuron.plugin.sampling_rows import DoesNotFit, put_right
+from engine.neuron.plugin.sampling_rows import PluginMismatch, patch_sampling_rows
 
 
 class Data:
@@ -32,7 +32,7 @@ def runner(**changed: Any) -> type:
 
 def test_rows_follow_the_batch_and_nothing_else_is_touched() -> None:
     kind = runner()
-    put_right(kind)
+    patch_sampling_rows(kind)
     one = kind()
     assert one._finalize_continuous_batching_inputs(Data, False)["rows"] == [2, 1]
     assert one.requests == {"a": 1, "b": 2}
@@ -40,9 +40,9 @@ def test_rows_follow_the_batch_and_nothing_else_is_touched() -> None:
 
 def test_it_is_put_right_once() -> None:
     kind = runner()
-    put_right(kind)
+    patch_sampling_rows(kind)
     first = kind._finalize_continuous_batching_inputs
-    put_right(kind)
+    patch_sampling_rows(kind)
     assert kind._finalize_continuous_batching_inputs is first
 
 
@@ -70,5 +70,5 @@ UNFIT = {
 @pytest.mark.parametrize("changed", UNFIT.values(), ids=UNFIT)
 def test_another_plugin_is_refused_by_the_name_of_what_changed(changed: dict[str, Any]) -> None:
     kind = runner(**changed)
-    with pytest.raises(DoesNotFit, match=f"does not fit this plugin: {next(iter(changed))}"):
-        put_right(kind)
+    with pytest.raises(PluginMismatch, match=f"does not fit this plugin: {next(iter(changed))}"):
+        patch_sampling_rows(kind)

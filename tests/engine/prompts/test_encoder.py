@@ -11,7 +11,7 @@ from engine import (
     InvalidRequest,
     SamplingParams,
 )
-from engine.prompts.encoder import Prepared, Prompts
+from engine.prompts.encoder import EncodedPrompt, PromptEncoder
 from engine.types import Prompt
 
 pytest.importorskip("transformers")
@@ -40,9 +40,9 @@ def tokenizer(template: str | None = TEMPLATE) -> Any:
     return made
 
 
-async def prepare(prompt: Prompt, limit: int = 64, **kwargs: Any) -> Prepared:
+async def prepare(prompt: Prompt, limit: int = 64, **kwargs: Any) -> EncodedPrompt:
     emitted = kwargs.pop("emitted", ())
-    prompts = Prompts(kwargs.pop("tokenizer", None) or tokenizer(), limit)
+    prompts = PromptEncoder(kwargs.pop("tokenizer", None) or tokenizer(), limit)
     try:
         return await prompts.prepare(
             GenerateRequest(
@@ -77,7 +77,7 @@ async def test_tools_reach_the_template() -> None:
 
 async def test_emitted_tokens_follow_the_prompt_and_use_up_room() -> None:
     prepared = await prepare((1, 2, 3), emitted=(4, 5), max_tokens=10)
-    assert prepared == Prepared(prompt_tokens=3, token_ids=(1, 2, 3, 4, 5), room=8)
+    assert prepared == EncodedPrompt(prompt_tokens=3, token_ids=(1, 2, 3, 4, 5), room=8)
 
 
 async def test_nothing_is_left_where_all_was_emitted() -> None:
@@ -144,7 +144,7 @@ async def test_what_just_fits_is_taken(tokens: int, max_tokens: int | None) -> N
 
 
 async def test_many_prompts_at_once_do_not_disturb_each_other() -> None:
-    prompts = Prompts(tokenizer(), 10_000)
+    prompts = PromptEncoder(tokenizer(), 10_000)
     requests = [GenerateRequest(request_id=str(n), prompt="x" * (n + 1)) for n in range(64)]
     prepared = await asyncio.gather(*map(prompts.prepare, requests))
     prompts.close()
@@ -194,7 +194,7 @@ async def test_what_a_template_does_not_read_is_refused(
 
 
 async def test_tokens_go_there_and_back() -> None:
-    prompts = Prompts(tokenizer(), 64)
+    prompts = PromptEncoder(tokenizer(), 64)
     tokens = await prompts.tokenize("héllo", add_special_tokens=True)
     assert len(tokens.ids) == len(tokens.strings) == 6
     assert await prompts.detokenize(tokens.ids) == "héllo"

@@ -7,20 +7,20 @@ from typing import Any
 import pytest
 
 from engine import (
+    EngineBackend,
     EngineConfig,
     EngineDead,
     GenerateRequest,
     GenerationFailed,
-    Leaf,
     SamplingParams,
     Simulated,
     create_engine,
 )
-from gateway.policies.supported_parameters import Capable
+from gateway.policies.supported_parameters import SupportedParameters
 from tests.engine.contract import EngineContract, collect, request
 
 
-async def start(slots: int = 4, **device: Any) -> Leaf:
+async def start(slots: int = 4, **device: Any) -> EngineBackend:
     simulated = Simulated.model_validate({"kind": "simulated", "time_scale": 0} | device)
     engine = create_engine("sim", EngineConfig(max_num_seqs=slots, device=simulated))
     await engine.start()
@@ -28,7 +28,7 @@ async def start(slots: int = 4, **device: Any) -> Leaf:
 
 
 @pytest.fixture
-async def leaf() -> AsyncGenerator[Leaf, None]:
+async def backend() -> AsyncGenerator[EngineBackend, None]:
     engine = await start()
     yield engine
     await engine.close()
@@ -36,14 +36,14 @@ async def leaf() -> AsyncGenerator[Leaf, None]:
 
 class TestSimulated(EngineContract):
     @pytest.fixture
-    def engine(self, leaf: Leaf) -> Leaf:
-        return leaf
+    def engine(self, backend: EngineBackend) -> EngineBackend:
+        return backend
 
 
 class TestCapable(EngineContract):
     @pytest.fixture
-    def engine(self, leaf: Leaf) -> Capable:
-        return Capable(leaf)
+    def engine(self, backend: EngineBackend) -> SupportedParameters:
+        return SupportedParameters(backend)
 
 
 async def test_no_more_than_its_slots_run_at_once() -> None:
@@ -60,11 +60,11 @@ async def test_no_more_than_its_slots_run_at_once() -> None:
     await engine.close()
 
 
-async def test_a_stream_can_go_on_after_what_was_sent(leaf: Leaf) -> None:
-    whole = await collect(leaf.generate(request()))
+async def test_a_stream_can_go_on_after_what_was_sent(backend: EngineBackend) -> None:
+    whole = await collect(backend.generate(request()))
     emitted = tuple(token for delta in whole[:5] for token in delta.token_ids)
     rest = await collect(
-        leaf.generate(
+        backend.generate(
             GenerateRequest(
                 request_id="rest",
                 prompt=request().prompt,
@@ -94,8 +94,8 @@ async def test_death_ends_every_stream() -> None:
         await engine.check_health()
 
 
-async def test_a_slow_reader_gets_merged_deltas(leaf: Leaf) -> None:
-    stream = leaf.generate(request())
+async def test_a_slow_reader_gets_merged_deltas(backend: EngineBackend) -> None:
+    stream = backend.generate(request())
     first = await anext(stream)
     await asyncio.sleep(0.05)
     second = await anext(stream)
@@ -103,9 +103,9 @@ async def test_a_slow_reader_gets_merged_deltas(leaf: Leaf) -> None:
     await stream.aclose()
 
 
-async def test_greedy_text_does_not_depend_on_the_seed(leaf: Leaf) -> None:
-    greedy = [await collect(leaf.generate(request(seed=seed))) for seed in (1, 2)]
-    sampled = [await collect(leaf.generate(request(seed=s, temperature=1.0))) for s in (1, 2)]
+async def test_greedy_text_does_not_depend_on_the_seed(backend: EngineBackend) -> None:
+    greedy = [await collect(backend.generate(request(seed=seed))) for seed in (1, 2)]
+    sampled = [await collect(backend.generate(request(seed=s, temperature=1.0))) for s in (1, 2)]
     assert greedy[0] == greedy[1]
     assert sampled[0] != sampled[1]
 
@@ -123,10 +123,10 @@ def test_a_decode_step_takes_the_time_of_all_slots() -> None:
     assert device.decode_seconds(slots=8) == 0.014
 
 
-async def test_more_tokens_than_asked_for_never_come(leaf: Leaf) -> None:
+async def test_more_tokens_than_asked_for_never_come(backend: EngineBackend) -> None:
     for wanted in (1, 2, 100):
         params = SamplingParams(max_tokens=wanted, ignore_eos=True)
         deltas = await collect(
-            leaf.generate(GenerateRequest(request_id="n", prompt="x", sampling=params))
+            backend.generate(GenerateRequest(request_id="n", prompt="x", sampling=params))
         )
         assert sum(len(delta.token_ids) for delta in deltas) == wanted

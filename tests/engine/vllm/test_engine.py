@@ -19,11 +19,11 @@ from engine import (
     Chat,
     ContextLengthExceeded,
     Cpu,
+    EngineBackend,
     EngineConfig,
     EngineDead,
     GenerateRequest,
     InvalidRequest,
-    Leaf,
     SamplingParams,
     TokenDelta,
     create_engine,
@@ -44,7 +44,7 @@ SLOTS = 16
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def engine() -> AsyncIterator[Leaf]:
+async def engine() -> AsyncIterator[EngineBackend]:
     pytest.importorskip("vllm")
     folder: Path = resolve_model(DEFAULT_MODEL, cache=cache_folder(), progress=lambda _: None)
     config = EngineConfig(
@@ -54,7 +54,7 @@ async def engine() -> AsyncIterator[Leaf]:
     await made.start()
     yield made
     await made.close()
-    gc.collect()  # vLLM leaves a ZeroMQ context open when its EngineCore is killed: warn here
+    gc.collect()  # vLLM backends a ZeroMQ context open when its EngineCore is killed: warn here
 
 
 def ask(prompt: Any = QUESTION, emitted: tuple[int, ...] = (), **sampling: Any) -> GenerateRequest:
@@ -64,7 +64,7 @@ def ask(prompt: Any = QUESTION, emitted: tuple[int, ...] = (), **sampling: Any) 
     )
 
 
-async def collect(engine: Leaf, request: GenerateRequest) -> list[TokenDelta]:
+async def collect(engine: EngineBackend, request: GenerateRequest) -> list[TokenDelta]:
     async with contextlib.aclosing(engine.generate(request)) as deltas:
         return [delta async for delta in deltas]
 
@@ -76,14 +76,14 @@ def joined(deltas: list[TokenDelta]) -> TokenDelta:
     return whole
 
 
-async def test_answers_and_answers_the_same_again(engine: Leaf) -> None:
+async def test_answers_and_answers_the_same_again(engine: EngineBackend) -> None:
     first, second = [joined(await collect(engine, ask())) for _ in range(2)]
     assert "Paris" in first.text
     assert (first.text, first.token_ids) == (second.text, second.token_ids)
     assert first.finish_reason == "stop"
 
 
-async def test_only_the_last_delta_has_reason_and_usage(engine: Leaf) -> None:
+async def test_only_the_last_delta_has_reason_and_usage(engine: EngineBackend) -> None:
     deltas = await collect(engine, ask(max_tokens=5, ignore_eos=True))
     assert [d.finish_reason for d in deltas] == [None] * (len(deltas) - 1) + ["length"]
     assert all(d.usage is None for d in deltas[:-1])
@@ -93,13 +93,13 @@ async def test_only_the_last_delta_has_reason_and_usage(engine: Leaf) -> None:
     assert usage.prompt_tokens > 10
 
 
-async def test_without_max_tokens_it_is_the_model_that_stops(engine: Leaf) -> None:
+async def test_without_max_tokens_it_is_the_model_that_stops(engine: EngineBackend) -> None:
     whole = joined(await collect(engine, ask("1 2 3 4 5 6 7 8 9", max_tokens=None, stop=("20",))))
     assert len(whole.token_ids) > 16  # vLLM's own default
     assert "20" not in whole.text
 
 
-async def test_goes_on_after_what_was_emitted(engine: Leaf) -> None:
+async def test_goes_on_after_what_was_emitted(engine: EngineBackend) -> None:
     whole = joined(await collect(engine, ask()))
     rest = joined(await collect(engine, ask(emitted=whole.token_ids[:3])))
     assert rest.token_ids == whole.token_ids[3:]
@@ -110,12 +110,12 @@ async def test_goes_on_after_what_was_emitted(engine: Leaf) -> None:
     assert rest.usage.prompt_tokens == whole.usage.prompt_tokens
 
 
-async def test_nothing_to_go_on_with_is_one_empty_delta(engine: Leaf) -> None:
+async def test_nothing_to_go_on_with_is_one_empty_delta(engine: EngineBackend) -> None:
     (delta,) = await collect(engine, ask((5, 6), emitted=(7, 8), max_tokens=2))
     assert (delta.text, delta.finish_reason) == ("", "length")
 
 
-async def test_sixteen_streams_progress_side_by_side(engine: Leaf) -> None:
+async def test_sixteen_streams_progress_side_by_side(engine: EngineBackend) -> None:
     order: list[int] = []
 
     async def one(number: int) -> TokenDelta:
@@ -138,13 +138,13 @@ async def until(condition: Callable[[], bool], seconds: float) -> None:
             await asyncio.sleep(0.01)
 
 
-async def free(engine: Leaf) -> None:
+async def free(engine: EngineBackend) -> None:
     """Wait, for a second, until no request is left in the engine's count and in vLLM's."""
     llm: Any = engine._llm  # type: ignore[attr-defined]  # the truth is in vLLM
     await until(lambda: not engine.load.running and not llm.get_num_unfinished_requests(), 1)
 
 
-async def test_leaving_in_mid_stream_frees_the_slot(engine: Leaf) -> None:
+async def test_leaving_in_mid_stream_frees_the_slot(engine: EngineBackend) -> None:
     deltas = engine.generate(ask(max_tokens=1000, ignore_eos=True))
     await anext(deltas)
     assert engine.load.running == 1
@@ -153,7 +153,9 @@ async def test_leaving_in_mid_stream_frees_the_slot(engine: Leaf) -> None:
 
 
 @pytest.mark.parametrize("ticks", [0, 1, 2, 3, 5, 10, 30])
-async def test_leaving_before_the_first_token_frees_the_slot(engine: Leaf, ticks: int) -> None:
+async def test_leaving_before_the_first_token_frees_the_slot(
+    engine: EngineBackend, ticks: int
+) -> None:
     deltas = engine.generate(ask(f"{ticks} " * 300, max_tokens=1000, ignore_eos=True))
     task = asyncio.ensure_future(anext(deltas))
     for _ in range(ticks):
@@ -164,7 +166,7 @@ async def test_leaving_before_the_first_token_frees_the_slot(engine: Leaf, ticks
     await free(engine)
 
 
-async def test_counts_those_who_wait_for_a_slot(engine: Leaf) -> None:
+async def test_counts_those_who_wait_for_a_slot(engine: EngineBackend) -> None:
     tasks = [
         asyncio.create_task(collect(engine, ask(f"{n}", max_tokens=50, ignore_eos=True)))
         for n in range(SLOTS + 4)
@@ -177,7 +179,7 @@ async def test_counts_those_who_wait_for_a_slot(engine: Leaf) -> None:
     await free(engine)
 
 
-async def test_a_prompt_that_is_too_long_harms_nobody(engine: Leaf) -> None:
+async def test_a_prompt_that_is_too_long_harms_nobody(engine: EngineBackend) -> None:
     with pytest.raises(ContextLengthExceeded):
         await collect(engine, ask("word " * 3000))
     await engine.check_health()
@@ -194,13 +196,13 @@ async def test_a_prompt_that_is_too_long_harms_nobody(engine: Leaf) -> None:
         {"stop_token_ids": (-5,)},
     ],
 )
-async def test_odd_sampling_harms_nobody(engine: Leaf, sampling: dict[str, Any]) -> None:
+async def test_odd_sampling_harms_nobody(engine: EngineBackend, sampling: dict[str, Any]) -> None:
     with contextlib.suppress(InvalidRequest):
         await collect(engine, ask(**sampling))
     assert "Paris" in joined(await collect(engine, ask())).text
 
 
-async def test_zero_temperature_keeps_the_other_settings_legal(engine: Leaf) -> None:
+async def test_zero_temperature_keeps_the_other_settings_legal(engine: EngineBackend) -> None:
     settings = {"top_k": 0, "min_p": 0.1, "seed": 7, "presence_penalty": 1.0, "top_p": 0.5}
     assert joined(await collect(engine, ask(**settings, logit_bias={5: 100.0}, min_tokens=2)))
 
@@ -216,7 +218,7 @@ async def death(deltas: AsyncGenerator[TokenDelta, None]) -> float:
     return time.monotonic()
 
 
-async def test_a_killed_engine_core_ends_every_stream(engine: Leaf) -> None:
+async def test_a_killed_engine_core_ends_every_stream(engine: EngineBackend) -> None:
     """The last test: the engine is dead after it."""
     streams = [engine.generate(ask(f"{n}", max_tokens=1500, ignore_eos=True)) for n in range(3)]
     for stream in streams:

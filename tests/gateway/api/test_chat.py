@@ -228,7 +228,7 @@ def test_a_refusal_of_a_stream_keeps_its_status(client: openai.OpenAI) -> None:
 
 
 def test_what_the_device_ignores_is_refused(serve: Serve) -> None:
-    with sdk(serve({"ignores": ["seed"]})) as client:
+    with sdk(serve({"unsupported": ["seed"]})) as client:
         with pytest.raises(openai.BadRequestError) as refused:
             create(client, seed=1)
         assert (refused.value.code, refused.value.param) == ("unsupported_parameter", "seed")
@@ -265,7 +265,7 @@ def test_a_dead_engine_says_when_to_come_back(serve: Serve) -> None:
 
 
 def test_silence_is_filled_with_pings(serve: Serve) -> None:
-    limits = {"first_delta_seconds": 0.05, "ping_seconds": 0.05}
+    limits = {"stream_open_timeout_seconds": 0.05, "ping_interval_seconds": 0.05}
     url = serve({"faults": {"stall_at_token": 0}}, limits=limits)
     body = {"model": "sim", "messages": HELLO, "stream": True}
     with httpx.stream("POST", f"{url}/v1/chat/completions", json=body) as answer:

@@ -75,7 +75,7 @@ def test_a_bad_schema_says_where(url: str) -> None:
 
 
 def test_an_engine_without_grammars_refuses_by_name(serve: Serve) -> None:
-    error = refusal(serve({"ignores": ["structured"]}), response_format={"type": "json_object"})
+    error = refusal(serve({"unsupported": ["structured"]}), response_format={"type": "json_object"})
     assert (error["code"], error["param"]) == ("unsupported_parameter", "response_format")
 
 

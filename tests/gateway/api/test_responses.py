@@ -79,7 +79,7 @@ def test_a_bad_request_is_refused_by_name(
 
 
 def test_what_the_device_ignores_is_refused_by_this_endpoints_name(serve: Serve) -> None:
-    url = serve({"ignores": ["structured", "logprobs"]})
+    url = serve({"unsupported": ["structured", "logprobs"]})
     form = {"type": "json_schema", "name": "a", "schema": {"type": "object"}}
     for fields, param in (
         ({"text": {"format": form}}, "text.format"),

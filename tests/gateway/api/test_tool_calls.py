@@ -121,7 +121,7 @@ def test_a_tool_that_is_not_allowed_is_not_called() -> None:
 
 
 def test_a_forced_call_is_refused_where_nothing_can_force_it(serve: Serve) -> None:
-    with sdk(serve({"ignores": ["structured"]})) as client:
+    with sdk(serve({"unsupported": ["structured"]})) as client:
         with pytest.raises(openai.BadRequestError) as refused:
             ask(client, tool_choice="required")
         assert (refused.value.code, refused.value.param) == ("unsupported_parameter", "tool_choice")

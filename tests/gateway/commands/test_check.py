@@ -110,7 +110,7 @@ def test_the_files_we_ship_are_valid_and_can_be_described(path: Path) -> None:
 
 
 def test_haproxy_outlives_the_longest_stream() -> None:
-    environment = serve_environment(parse_config({"limits": {"max_seconds": 700}}, "test"))
+    environment = serve_environment(parse_config({"limits": {"max_request_seconds": 700}}, "test"))
     assert int(environment["RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S"]) > 700
 
 

@@ -56,7 +56,7 @@ def storage(request: pytest.FixtureRequest) -> str:
 
 
 class Users:
-    """Keys with limits, and gateways that know them."""
+    """KeyStore with limits, and gateways that know them."""
 
     def __init__(self, serve: Serve, file: Path, storage: str) -> None:
         self._serve = serve
@@ -68,7 +68,7 @@ class Users:
         return {"authorization": f"Bearer {new_key(self._file, name, **limits)}"}
 
     def url(self, device: dict[str, Any] | None = None, **parts: Any) -> str:
-        limits = {"storage": self._storage}
+        limits = {"rate_limit_storage": self._storage}
         return self._serve(device, keys_file=str(self._file), limits=limits, **parts)
 
 
@@ -139,11 +139,11 @@ def test_one_who_leaves_pays_for_what_was_made(users: Users) -> None:
         for _ in range(20):
             next(lines)
 
-    def standing() -> int:
+    def rate_limit_headers() -> int:
         return left(httpx.get(f"{url}/v1/models", headers=key), "tokens")
 
-    wait_until(lambda: standing() > 900)
-    assert standing() < 1000
+    wait_until(lambda: rate_limit_headers() > 900)
+    assert rate_limit_headers() < 1000
 
 
 def test_open_requests_above_the_keys_are_a_429(users: Users) -> None:

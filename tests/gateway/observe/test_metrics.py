@@ -1,4 +1,4 @@
-"""Metrics and the access log: what a request leaves there, and that no prompt is among it."""
+"""Metrics and the access log: what a request backends there, and that no prompt is among it."""
 
 import json
 import logging
@@ -74,7 +74,11 @@ def test_a_request_of_many_choices_is_one(serve: Serve) -> None:
 FAULTS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "an engine that fails": ({"faults": {"fail_at_token": 2}}, {}, "failed"),
     "an engine that dies": ({"faults": {"die_at_token": 2}}, {}, "dead"),
-    "an engine that stalls": ({"faults": {"stall_at_token": 2}}, {"stall_seconds": 0.2}, "late"),
+    "an engine that stalls": (
+        {"faults": {"stall_at_token": 2}},
+        {"inter_token_timeout_seconds": 0.2},
+        "late",
+    ),
 }
 
 
@@ -94,7 +98,7 @@ def test_a_request_that_does_not_fit_is_counted_as_refused(serve: Serve) -> None
 
 
 def test_overload_is_counted(serve: Serve) -> None:
-    limits = {"places_ahead": 0, "max_queued": 0}
+    limits = {"engine_queue_depth": 0, "max_queued": 0}
     url = serve(SLOW, engine={"max_num_seqs": 1}, limits=limits)
     post(url, n=1, max_tokens=1)
     with httpx.stream(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.parsing.deltas import Content, Part, Reasoning, merged
+from gateway.parsing.deltas import ContentDelta, MessageDelta, ReasoningDelta, merged
 from gateway.parsing.reasoning import ReasoningParser
 
 PIECES = st.sampled_from(
@@ -15,60 +15,60 @@ PIECES = st.sampled_from(
 TEXTS = st.lists(PIECES, max_size=12).map("".join)
 
 
-def parsed(*pieces: str, inside: bool = False) -> list[Part]:
+def parsed(*pieces: str, inside: bool = False) -> list[MessageDelta]:
     parser = ReasoningParser(begins_inside=inside)
     parts = [part for piece in pieces for part in parser.feed(piece)]
     return merged([*parts, *parser.finish()])
 
 
-def joined(parts: list[Part]) -> str:
-    return "".join(part.text for part in parts if isinstance(part, Content | Reasoning))
+def joined(parts: list[MessageDelta]) -> str:
+    return "".join(part.text for part in parts if isinstance(part, ContentDelta | ReasoningDelta))
 
 
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
         ("", []),
-        ("just text ", [Content("just text ")]),
-        ("<think>\nhm\n</think>\n\nYes.", [Reasoning("hm"), Content("Yes.")]),
-        ("\n<think>\n\n</think>\n\nYes.\n", [Content("Yes.\n")]),
-        ("a <think>b</think> c", [Content("a"), Reasoning("b"), Content("c")]),
-        ("<think>cut off ", [Reasoning("cut off ")]),
-        ("<think>a <b </thin", [Reasoning("a <b </thin")]),
-        ("1 < 2 and <thin", [Content("1 < 2 and <thin")]),
-        ("stray </think> here", [Content("stray </think> here")]),
-        ("<think>a<think>b</think>c", [Reasoning("a<think>b"), Content("c")]),
+        ("just text ", [ContentDelta("just text ")]),
+        ("<think>\nhm\n</think>\n\nYes.", [ReasoningDelta("hm"), ContentDelta("Yes.")]),
+        ("\n<think>\n\n</think>\n\nYes.\n", [ContentDelta("Yes.\n")]),
+        ("a <think>b</think> c", [ContentDelta("a"), ReasoningDelta("b"), ContentDelta("c")]),
+        ("<think>cut off ", [ReasoningDelta("cut off ")]),
+        ("<think>a <b </thin", [ReasoningDelta("a <b </thin")]),
+        ("1 < 2 and <thin", [ContentDelta("1 < 2 and <thin")]),
+        ("stray </think> here", [ContentDelta("stray </think> here")]),
+        ("<think>a<think>b</think>c", [ReasoningDelta("a<think>b"), ContentDelta("c")]),
     ],
 )
-def test_sections(text: str, parts: list[Part]) -> None:
+def test_sections(text: str, parts: list[MessageDelta]) -> None:
     assert parsed(text) == parts
 
 
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ("\nhm\n</think>\nYes.", [Reasoning("hm"), Content("Yes.")]),
-        ("\n<think>\nhm</think>Yes.", [Reasoning("hm"), Content("Yes.")]),
-        ("<thi", [Reasoning("<thi")]),
-        ("only thought", [Reasoning("only thought")]),
-        ("</think>Yes.", [Content("Yes.")]),
+        ("\nhm\n</think>\nYes.", [ReasoningDelta("hm"), ContentDelta("Yes.")]),
+        ("\n<think>\nhm</think>Yes.", [ReasoningDelta("hm"), ContentDelta("Yes.")]),
+        ("<thi", [ReasoningDelta("<thi")]),
+        ("only thought", [ReasoningDelta("only thought")]),
+        ("</think>Yes.", [ContentDelta("Yes.")]),
         (
             "a</think>b<think>c</think>d",
-            [Reasoning("a"), Content("b"), Reasoning("c"), Content("d")],
+            [ReasoningDelta("a"), ContentDelta("b"), ReasoningDelta("c"), ContentDelta("d")],
         ),
     ],
 )
-def test_a_template_that_begins_inside(text: str, parts: list[Part]) -> None:
+def test_a_template_that_begins_inside(text: str, parts: list[MessageDelta]) -> None:
     assert parsed(text, inside=True) == parts
 
 
 def test_parts_come_as_soon_as_they_are_certain() -> None:
     parser = ReasoningParser()
     assert parser.feed("<thi") == []
-    assert parser.feed("nk>I think") == [Reasoning("I think")]
-    assert parser.feed(" so</thi") == [Reasoning(" so")]
-    assert parser.feed("s") == [Reasoning("</this")]
-    assert parser.feed("</think>Y") == [Content("Y")]
+    assert parser.feed("nk>I think") == [ReasoningDelta("I think")]
+    assert parser.feed(" so</thi") == [ReasoningDelta(" so")]
+    assert parser.feed("s") == [ReasoningDelta("</this")]
+    assert parser.feed("</think>Y") == [ContentDelta("Y")]
 
 
 @pytest.mark.parametrize("inside", [False, True])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.parsing.deltas import Content, Part, ToolCall, merged
+from gateway.parsing.deltas import ContentDelta, MessageDelta, ToolCallDelta, merged
 from gateway.parsing.tool_calls import FAMILIES, default_family, make_parser
 
 NAMES = ("get_weather", "f", "add-2")
@@ -49,23 +49,23 @@ TEXTS = {
 EVERY = [(family, text) for family, texts in TEXTS.items() for text in texts]
 
 
-def parsed(family: str, *pieces: str, limit: int | None = None) -> list[Part]:
+def parsed(family: str, *pieces: str, limit: int | None = None) -> list[MessageDelta]:
     ids = count()
     parser = make_parser(family, NAMES, limit, lambda: f"call_{next(ids)}")
     parts = [part for piece in pieces for part in parser.feed(piece)]
     return merged([*parts, *parser.finish()])
 
 
-def calls(parts: list[Part]) -> list[tuple[str | None, Any]]:
-    return [(p.name, json.loads(p.arguments)) for p in parts if isinstance(p, ToolCall)]
+def calls(parts: list[MessageDelta]) -> list[tuple[str | None, Any]]:
+    return [(p.name, json.loads(p.arguments)) for p in parts if isinstance(p, ToolCallDelta)]
 
 
-def content(parts: list[Part]) -> str:
-    return "".join(part.text for part in parts if isinstance(part, Content))
+def content(parts: list[MessageDelta]) -> str:
+    return "".join(part.text for part in parts if isinstance(part, ContentDelta))
 
 
-def call(index: int, name: str, arguments: str) -> ToolCall:
-    return ToolCall(index, f"call_{index}", name, arguments)
+def call(index: int, name: str, arguments: str) -> ToolCallDelta:
+    return ToolCallDelta(index, f"call_{index}", name, arguments)
 
 
 F, F1 = call(0, "f", "{}"), call(1, "f", "{}")
@@ -77,10 +77,14 @@ WEATHER = call(0, "get_weather", NESTED)
     [
         ("llama3_json", TEXTS["llama3_json"][0], [WEATHER, F1]),
         ("llama3_json", f"{OTHER} ; ", [F]),
-        ("llama3_json", f"{UNKNOWN}; {OTHER}", [Content(UNKNOWN), F]),
+        ("llama3_json", f"{UNKNOWN}; {OTHER}", [ContentDelta(UNKNOWN), F]),
         ("hermes", f"<tool_call>\n{CALL}\n</tool_call>", [WEATHER]),
         ("hermes", f'<tool_call>{OTHER[:-1]}, "id": [1]}}</tool_call>', [F]),
-        ("hermes", f"A\n<tool_call>{OTHER}</tool_call>\nB", [Content("A"), F, Content("\nB")]),
+        (
+            "hermes",
+            f"A\n<tool_call>{OTHER}</tool_call>\nB",
+            [ContentDelta("A"), F, ContentDelta("\nB")],
+        ),
         ("mistral", f"[TOOL_CALLS] [{CALL},{OTHER}]", [WEATHER, F1]),
         ("mistral", f"[TOOL_CALLS]f{NESTED}", [call(0, "f", NESTED)]),
         ("mistral", TEXTS["mistral"][1], [call(0, "f", NESTED), call(1, "add-2", "{}")]),
@@ -99,7 +103,7 @@ WEATHER = call(0, "get_weather", NESTED)
         ("plain_json", LONE, [call(0, "f", r'{"a": "\ud800"}')]),
     ],
 )
-def test_calls(family: str, text: str, parts: list[Part]) -> None:
+def test_calls(family: str, text: str, parts: list[MessageDelta]) -> None:
     assert parsed(family, text) == parts
 
 
@@ -133,7 +137,7 @@ def test_calls(family: str, text: str, parts: list[Part]) -> None:
     ids=lambda text: text[:40],
 )
 def test_what_is_no_call_comes_out_unchanged(family: str, text: str) -> None:
-    assert merged(parsed(family, text)) == ([Content(text)] if text else [])
+    assert merged(parsed(family, text)) == ([ContentDelta(text)] if text else [])
 
 
 @pytest.mark.parametrize(("family", "text"), EVERY)
@@ -195,7 +199,7 @@ def test_any_well_formed_calls_are_read(
     style = {"ensure_ascii": ascii_, "sort_keys": sort, "indent": indent}
     parts = parsed(family, *cut(data, written(family, wanted, style, twice)))
     assert calls(parts) == wanted
-    assert [p.index for p in parts if isinstance(p, ToolCall)] == list(range(len(wanted)))
+    assert [p.index for p in parts if isinstance(p, ToolCallDelta)] == list(range(len(wanted)))
     assert content(parts) == ""
 
 
@@ -217,44 +221,44 @@ def test_any_text_is_read_without_a_crash_or_a_loss(
 ) -> None:
     whole = parsed(family, text)
     assert parsed(family, *cut(data, text)) == whole
-    assert all(bool(p.arguments or p.id) if isinstance(p, ToolCall) else p.text for p in whole)
-    if not any(isinstance(part, ToolCall) for part in whole):
+    assert all(bool(p.arguments or p.id) if isinstance(p, ToolCallDelta) else p.text for p in whole)
+    if not any(isinstance(part, ToolCallDelta) for part in whole):
         assert content(whole) == text
 
 
 def test_arguments_are_streamed_as_they_come() -> None:
     parser = make_parser("hermes", NAMES, make_id=lambda: "call_a")
-    assert parser.feed("Wait") == [Content("Wait")]
-    assert parser.feed(".\n<tool_call>") == [Content(".")]
+    assert parser.feed("Wait") == [ContentDelta("Wait")]
+    assert parser.feed(".\n<tool_call>") == [ContentDelta(".")]
     assert parser.feed('{"name": "f", "arguments": ') == []
-    assert parser.feed('{"a": ') == [ToolCall(0, "call_a", "f", '{"a": ')]
-    assert parser.feed("1") == [ToolCall(0, None, None, "1")]
-    assert parser.feed("}}\n</tool") == [ToolCall(0, None, None, "}")]
+    assert parser.feed('{"a": ') == [ToolCallDelta(0, "call_a", "f", '{"a": ')]
+    assert parser.feed("1") == [ToolCallDelta(0, None, None, "1")]
+    assert parser.feed("}}\n</tool") == [ToolCallDelta(0, None, None, "}")]
     assert parser.feed("_call>\n") == []
     assert parser.finish() == []
 
 
 def test_a_marker_that_turns_out_to_be_text_is_released() -> None:
     parser = make_parser("hermes", NAMES)
-    assert parser.feed("a <tool_c") == [Content("a")]
-    assert parser.feed("hest>") == [Content(" <tool_chest>")]
+    assert parser.feed("a <tool_c") == [ContentDelta("a")]
+    assert parser.feed("hest>") == [ContentDelta(" <tool_chest>")]
 
 
 def test_calls_beyond_the_limit_are_left_out() -> None:
     text = f"<tool_call>{OTHER}</tool_call>\n<tool_call>{CALL}</tool_call> end"
-    assert parsed("hermes", text, limit=1) == [F, Content(" end")]
+    assert parsed("hermes", text, limit=1) == [F, ContentDelta(" end")]
 
 
 def test_a_call_that_breaks_off_keeps_its_name_and_loses_no_text() -> None:
     text = '<tool_call>{"name": "f", "arguments": {"a": 1}, oops</tool_call>'
-    assert parsed("hermes", text) == [call(0, "f", '{"a": 1}'), Content(", oops</tool_call>")]
+    assert parsed("hermes", text) == [call(0, "f", '{"a": 1}'), ContentDelta(", oops</tool_call>")]
     assert parsed("hermes", text[:44]) == [call(0, "f", '{"a": ')]
 
 
 def test_ids_are_made_once_per_call() -> None:
     parser = make_parser("llama3_json", NAMES)
     parts = [part for char in f"{OTHER};{CALL}" for part in parser.feed(char)]
-    ids = [part.id for part in parts if isinstance(part, ToolCall) and part.id]
+    ids = [part.id for part in parts if isinstance(part, ToolCallDelta) and part.id]
     assert len(set(ids)) == 2
     assert all(each.startswith("call_") and len(each) == 29 for each in ids)
 

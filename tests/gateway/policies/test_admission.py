@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from engine import (
     DeadlineExceeded,
     Engine,
+    EngineBackend,
     EngineOverloaded,
     GenerateRequest,
     GenerationFailed,
-    Leaf,
     ModelInfo,
     SamplingParams,
     TokenDelta,
     Usage,
 )
-from gateway.policies.admission import Admission, Places
+from gateway.policies.admission import Admission, AdmissionLimits
 from gateway.policies.fair_queue import FairQueue
 from tests.conftest import Serve, sdk
 from tests.engine.contract import EngineContract
@@ -31,8 +31,8 @@ from tests.engine.contract import EngineContract
 
 class TestAdmission(EngineContract):
     @pytest.fixture
-    def engine(self, leaf: Leaf) -> Engine:
-        return Admission(leaf, Places(2, 64, 30))
+    def engine(self, backend: EngineBackend) -> Engine:
+        return Admission(backend, AdmissionLimits(2, 64, 30))
 
 
 class HeldEngine:
@@ -81,7 +81,7 @@ class Crowd:
 
     def __init__(self, places: int = 1, max_queued: int = 64, seconds: float = 30) -> None:
         self.held = HeldEngine()
-        limits = Places(places, max_queued, seconds)
+        limits = AdmissionLimits(places, max_queued, seconds)
         self.admission = Admission(self.held, limits, chance=lambda: 0.0)
         self.tasks: dict[str, asyncio.Task[Any]] = {}
 
@@ -185,7 +185,9 @@ class PacedEngine:
 
 async def test_a_wait_beyond_the_limit_is_refused_with_the_predicted_rest() -> None:
     engine = PacedEngine()
-    admission = Admission(engine, Places(1, 64, 1.0), clock=lambda: engine.now, chance=lambda: 0.0)
+    admission = Admission(
+        engine, AdmissionLimits(1, 64, 1.0), clock=lambda: engine.now, chance=lambda: 0.0
+    )
     await run(admission, request("learns", tokens=201))
     holder = asyncio.create_task(run(admission, request("holds", tokens=201)))
     await settle()
@@ -215,8 +217,8 @@ async def test_one_who_leaves_while_it_waits_leaves_no_trace() -> None:
     assert await crowd.serve_all() == ["a", "c"]
 
 
-async def test_the_last_delta_says_how_long_it_waited(leaf: Leaf) -> None:
-    deltas = await run(Admission(leaf, Places(1, 9, 30)), request("a"))
+async def test_the_last_delta_says_how_long_it_waited(backend: EngineBackend) -> None:
+    deltas = await run(Admission(backend, AdmissionLimits(1, 9, 30)), request("a"))
     assert deltas[-1].usage is not None
     assert deltas[-1].usage.queue_seconds >= 0
 
@@ -271,7 +273,7 @@ SLOW = {"time_scale": 1, "prefill_base_ms": 0, "decode_base_ms": 20, "decode_ms_
 
 
 def test_overload_is_a_429_with_exact_waits(serve: Serve) -> None:
-    url = serve(SLOW, engine={"max_num_seqs": 1}, limits={"places_ahead": 0, "max_queued": 0})
+    url = serve(SLOW, engine={"max_num_seqs": 1}, limits={"engine_queue_depth": 0, "max_queued": 0})
     body = ASK | {"max_tokens": 100, "ignore_eos": True}
     with httpx.stream("POST", f"{url}/v1/chat/completions", json=body | {"stream": True}) as busy:
         lines = busy.iter_lines()  # kept: httpx closes a stream whose iterator is gone

@@ -7,7 +7,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from engine import DeadlineExceeded, Engine, EngineConfig, Leaf, Simulated, create_engine
+from engine import DeadlineExceeded, Engine, EngineBackend, EngineConfig, Simulated, create_engine
 from gateway.policies.deadline import Deadline, TimeLimits
 from tests.conftest import Serve, wait_until
 from tests.engine.contract import EngineContract, collect, request
@@ -18,12 +18,12 @@ SLOW = {"time_scale": 1, "prefill_base_ms": 0, "decode_base_ms": 20, "decode_ms_
 
 class TestDeadline(EngineContract):
     @pytest.fixture
-    def engine(self, leaf: Leaf) -> Engine:
-        return Deadline(leaf, TimeLimits(60, 60, 60))
+    def engine(self, backend: EngineBackend) -> Engine:
+        return Deadline(backend, TimeLimits(60, 60, 60))
 
 
-async def test_a_reader_who_does_not_read_is_not_late(leaf: Leaf) -> None:
-    deltas = Deadline(leaf, TimeLimits(60, 60, 0.05)).generate(request())
+async def test_a_reader_who_does_not_read_is_not_late(backend: EngineBackend) -> None:
+    deltas = Deadline(backend, TimeLimits(60, 60, 0.05)).generate(request())
     await anext(deltas)
     await asyncio.sleep(0.2)
     assert (await collect(deltas))[-1].finish_reason == "length"
@@ -33,7 +33,7 @@ async def test_the_requests_own_limit_counts_where_it_is_shorter() -> None:
     device = Simulated(kind="simulated", faults={"stall_at_token": 2})  # type: ignore[arg-type]
     engine = create_engine("sim", EngineConfig(max_num_seqs=4, device=device))
     await engine.start()
-    one = replace(request(), max_seconds=0.2)
+    one = replace(request(), timeout_seconds=0.2)
     with pytest.raises(DeadlineExceeded, match=r"longer than 0\.2 s"):
         await collect(Deadline(engine, TimeLimits(60, 60, 60)).generate(one))
     assert engine.load.running == 0
@@ -53,14 +53,14 @@ def ends(url: str) -> dict[str, str]:
 
 
 def test_a_stream_that_stalls_ends_with_an_error_frame_and_frees_its_slot(serve: Serve) -> None:
-    url = serve({"faults": {"stall_at_token": 3}}, limits={"stall_seconds": 0.3})
+    url = serve({"faults": {"stall_at_token": 3}}, limits={"inter_token_timeout_seconds": 0.3})
     error = ends(url)
     assert (error["type"], error["code"]) == ("server_error", "deadline_exceeded")
     wait_until(lambda: idle(url))
 
 
 def test_a_stream_that_is_too_long_ends_with_an_error_frame(serve: Serve) -> None:
-    url = serve(SLOW, limits={"max_seconds": 0.5})
+    url = serve(SLOW, limits={"max_request_seconds": 0.5})
     assert ends(url)["code"] == "deadline_exceeded"
     wait_until(lambda: idle(url))
 
@@ -69,7 +69,7 @@ def test_a_stream_that_is_too_long_ends_with_an_error_frame(serve: Serve) -> Non
 def test_without_a_first_token_in_time_it_is_a_504_that_no_sdk_retries(
     serve: Serve, stream: bool
 ) -> None:
-    url = serve({"faults": {"stall_at_token": 0}}, limits={"first_token_seconds": 0.3})
+    url = serve({"faults": {"stall_at_token": 0}}, limits={"ttft_timeout_seconds": 0.3})
     answer = httpx.post(f"{url}/v1/chat/completions", json=CHAT | {"stream": stream})
     assert answer.status_code == 504
     assert answer.headers["x-should-retry"] == "false"
@@ -78,7 +78,7 @@ def test_without_a_first_token_in_time_it_is_a_504_that_no_sdk_retries(
 
 
 def test_a_whole_answer_that_is_too_long_is_a_504(serve: Serve) -> None:
-    url = serve(SLOW, limits={"max_seconds": 0.5})
+    url = serve(SLOW, limits={"max_request_seconds": 0.5})
     assert httpx.post(f"{url}/v1/chat/completions", json=CHAT).status_code == 504
     wait_until(lambda: idle(url))
 

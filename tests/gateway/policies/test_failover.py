@@ -9,18 +9,18 @@ import pytest
 
 from engine import (
     Engine,
+    EngineBackend,
     EngineDead,
     EngineOverloaded,
     GenerateRequest,
     GenerationFailed,
-    Leaf,
     ModelInfo,
     Structured,
     TokenDelta,
     TokenLogprob,
 )
-from gateway.policies.coalescing import Coalesced
-from gateway.policies.failover import Resumed
+from gateway.policies.coalescing import Coalescing
+from gateway.policies.failover import Failover
 from tests.engine.contract import EngineContract, collect, request
 
 
@@ -52,20 +52,20 @@ class MortalEngine:
 
 class TestResumed(EngineContract):
     @pytest.fixture
-    def engine(self, leaf: Leaf) -> Engine:
-        return Resumed(leaf, 5, lambda _: None)
+    def engine(self, backend: EngineBackend) -> Engine:
+        return Failover(backend, 5, lambda _: None)
 
 
 class TestResumedOverDeaths(EngineContract):
     @pytest.fixture
-    def engine(self, leaf: Leaf) -> Engine:
-        return Resumed(MortalEngine(leaf, 3, 0, 2), 5, lambda _: None)
+    def engine(self, backend: EngineBackend) -> Engine:
+        return Failover(MortalEngine(backend, 3, 0, 2), 5, lambda _: None)
 
 
 class TestCoalesced(EngineContract):
     @pytest.fixture
-    def engine(self, leaf: Leaf) -> Engine:
-        return Coalesced(leaf, 0.01)
+    def engine(self, backend: EngineBackend) -> Engine:
+        return Coalescing(backend, 0.01)
 
 
 def text(deltas: list[TokenDelta]) -> str:
@@ -74,21 +74,21 @@ def text(deltas: list[TokenDelta]) -> str:
 
 @pytest.mark.parametrize("sampling", [{"temperature": 0.0}, {"temperature": 1.0, "seed": 7}])
 async def test_the_text_and_its_usage_are_those_of_an_unbroken_run(
-    leaf: Leaf, sampling: dict[str, Any]
+    backend: EngineBackend, sampling: dict[str, Any]
 ) -> None:
     told: list[str] = []
-    engine = Resumed(MortalEngine(leaf, 5, 0, 3), 5, told.append)
-    whole = await collect(leaf.generate(request(**sampling)))
+    engine = Failover(MortalEngine(backend, 5, 0, 3), 5, told.append)
+    whole = await collect(backend.generate(request(**sampling)))
     broken = await collect(engine.generate(request(**sampling)))
     assert text(broken) == text(whole)
     assert broken[-1].usage == whole[-1].usage
     assert told == ["resumes_total"] * 3
 
 
-async def test_what_had_no_token_yet_is_begun_anew(leaf: Leaf) -> None:
+async def test_what_had_no_token_yet_is_begun_anew(backend: EngineBackend) -> None:
     told: list[str] = []
     structured = request(structured=Structured())
-    engine = Resumed(MortalEngine(leaf, 0), 5, told.append)
+    engine = Failover(MortalEngine(backend, 0), 5, told.append)
     assert (await collect(engine.generate(structured)))[-1].finish_reason
     assert told == ["retries_total"]
 
@@ -103,9 +103,9 @@ ONCE: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("sampling", ONCE.values(), ids=ONCE)
 async def test_what_has_more_state_than_its_tokens_ends_with_the_death(
-    leaf: Leaf, sampling: dict[str, Any]
+    backend: EngineBackend, sampling: dict[str, Any]
 ) -> None:
-    engine = Resumed(MortalEngine(leaf, 3), 5, lambda _: None)
+    engine = Failover(MortalEngine(backend, 3), 5, lambda _: None)
     with pytest.raises(EngineDead):
         await collect(engine.generate(request(**sampling)))
 
@@ -118,11 +118,13 @@ class SeedKeeper(MortalEngine):
         return replace(super().model, draws_by_position=False)
 
 
-async def test_a_seed_is_lost_where_the_engine_does_not_draw_by_position(leaf: Leaf) -> None:
+async def test_a_seed_is_lost_where_the_engine_does_not_draw_by_position(
+    backend: EngineBackend,
+) -> None:
     seeded = request(seed=7, temperature=1.0)
     with pytest.raises(EngineDead):
-        await collect(Resumed(SeedKeeper(leaf, 3), 5, lambda _: None).generate(seeded))
-    assert await collect(Resumed(SeedKeeper(leaf, 3), 5, lambda _: None).generate(request()))
+        await collect(Failover(SeedKeeper(backend, 3), 5, lambda _: None).generate(seeded))
+    assert await collect(Failover(SeedKeeper(backend, 3), 5, lambda _: None).generate(request()))
 
 
 async def test_half_a_character_is_not_gone_on_from() -> None:
@@ -137,26 +139,26 @@ async def test_half_a_character_is_not_gone_on_from() -> None:
             raise EngineDead("It died.")
 
     with pytest.raises(EngineDead):
-        await collect(Resumed(HalfEngine(), 5, lambda _: None).generate(request()))
+        await collect(Failover(HalfEngine(), 5, lambda _: None).generate(request()))
 
 
-async def test_other_errors_are_not_tried_again(leaf: Leaf) -> None:
-    mortal = MortalEngine(leaf, 0, error=GenerationFailed("It failed."))
+async def test_other_errors_are_not_tried_again(backend: EngineBackend) -> None:
+    mortal = MortalEngine(backend, 0, error=GenerationFailed("It failed."))
     with pytest.raises(GenerationFailed):
-        await collect(Resumed(mortal, 5, lambda _: None).generate(request()))
+        await collect(Failover(mortal, 5, lambda _: None).generate(request()))
     assert len(mortal.requests) == 1
 
 
-async def test_it_is_tried_no_longer_than_it_is_told_to(leaf: Leaf) -> None:
-    mortal = MortalEngine(leaf, *[0] * 50)
+async def test_it_is_tried_no_longer_than_it_is_told_to(backend: EngineBackend) -> None:
+    mortal = MortalEngine(backend, *[0] * 50)
     with pytest.raises(EngineDead):
-        await collect(Resumed(mortal, 0.5, lambda _: None).generate(request()))
+        await collect(Failover(mortal, 0.5, lambda _: None).generate(request()))
     assert 2 <= len(mortal.requests) <= 4
 
 
-async def test_the_first_delta_is_not_held_back_and_the_others_grow(leaf: Leaf) -> None:
+async def test_the_first_delta_is_not_held_back_and_the_others_grow(backend: EngineBackend) -> None:
     begun = asyncio.get_running_loop().time()
-    stream = Coalesced(leaf, 0.2).generate(request())
+    stream = Coalescing(backend, 0.2).generate(request())
     first = await anext(stream)
     assert asyncio.get_running_loop().time() - begun < 0.1
     rest = await collect(stream)
@@ -182,9 +184,9 @@ class TellsOnEnd(MortalEngine):
         raise EngineDead("It died.")
 
 
-async def test_a_stream_that_has_ended_does_not_go_on(leaf: Leaf) -> None:
-    engine = TellsOnEnd(leaf)
-    whole = await collect(Resumed(engine, 5, lambda _: None).generate(request()))
+async def test_a_stream_that_has_ended_does_not_go_on(backend: EngineBackend) -> None:
+    engine = TellsOnEnd(backend)
+    whole = await collect(Failover(engine, 5, lambda _: None).generate(request()))
     assert [delta.finish_reason for delta in whole][-1] == "length"
     assert len(engine.requests) == 1
 
@@ -210,12 +212,14 @@ class Full:
             yield delta
 
 
-async def test_a_stream_waits_until_another_replica_has_a_place(leaf: Leaf) -> None:
-    whole = await collect(leaf.generate(request()))
-    resumed = Resumed(Full(leaf, 2), 5, lambda _: None)
+async def test_a_stream_waits_until_another_replica_has_a_place(backend: EngineBackend) -> None:
+    whole = await collect(backend.generate(request()))
+    resumed = Failover(Full(backend, 2), 5, lambda _: None)
     assert text(await collect(resumed.generate(request()))) == text(whole)
 
 
-async def test_another_replicas_refusal_is_not_told_to_a_stream_that_has_begun(leaf: Leaf) -> None:
+async def test_another_replicas_refusal_is_not_told_to_a_stream_that_has_begun(
+    backend: EngineBackend,
+) -> None:
     with pytest.raises(EngineDead):
-        await collect(Resumed(Full(leaf, 99), 0.5, lambda _: None).generate(request()))
+        await collect(Failover(Full(backend, 99), 0.5, lambda _: None).generate(request()))

@@ -8,11 +8,11 @@ import pytest
 
 from engine import (
     Engine,
+    EngineBackend,
     EngineDead,
     EngineError,
     EngineOverloaded,
     GenerateRequest,
-    Leaf,
     ModelInfo,
     TokenDelta,
 )
@@ -49,7 +49,7 @@ class LocalStream:
 class LocalReplicas:
     """The replicas of a model, which are one engine of this process."""
 
-    def __init__(self, engine: Leaf, breaks: int = -1, error: Any = None) -> None:
+    def __init__(self, engine: EngineBackend, breaks: int = -1, error: Any = None) -> None:
         self._engine = engine
         self._break = (breaks, error)
         self.there = 1
@@ -77,18 +77,18 @@ class LocalReplicas:
     async def _state(self) -> State:
         return State(self._engine.model, self._engine.phase, self._engine.load)
 
-    def translated(self, error: Exception) -> Exception:
+    def translate_error(self, error: Exception) -> Exception:
         return EngineDead("It is gone.")
 
 
-def remote(replicas: LocalReplicas, *, may_sleep: bool = False) -> RemoteEngine:
-    return RemoteEngine(MODEL, 4, replicas, may_sleep=may_sleep)
+def remote(replicas: LocalReplicas, *, scales_to_zero: bool = False) -> RemoteEngine:
+    return RemoteEngine(MODEL, 4, replicas, scales_to_zero=scales_to_zero)
 
 
 class TestRemote(EngineContract):
     @pytest.fixture
-    def engine(self, leaf: Leaf) -> Engine:
-        return remote(LocalReplicas(leaf))
+    def engine(self, backend: EngineBackend) -> Engine:
+        return remote(LocalReplicas(backend))
 
 
 async def until(true: Any) -> None:
@@ -99,53 +99,55 @@ async def until(true: Any) -> None:
     raise AssertionError
 
 
-async def test_it_learns_what_its_replica_is(leaf: Leaf) -> None:
-    engine = remote(LocalReplicas(leaf))
+async def test_it_learns_what_its_replica_is(backend: EngineBackend) -> None:
+    engine = remote(LocalReplicas(backend))
     await engine.start()
     assert engine.phase == "loading"
     await until(lambda: engine.phase == "ready")
-    assert engine.model.max_model_len == leaf.model.max_model_len
+    assert engine.model.max_model_len == backend.model.max_model_len
     await engine.close()
 
 
-async def test_where_there_is_no_replica_none_is_asked(leaf: Leaf) -> None:
-    replicas = LocalReplicas(leaf)
+async def test_where_there_is_no_replica_none_is_asked(backend: EngineBackend) -> None:
+    replicas = LocalReplicas(backend)
     replicas.there = 0
-    engine = remote(replicas, may_sleep=True)
+    engine = remote(replicas, scales_to_zero=True)
     await engine.start()
     await until(lambda: engine.phase == "idle")
     await engine.close()
     assert replicas.asked == 0
 
 
-async def test_a_refusal_that_comes_as_a_value_is_raised(leaf: Leaf) -> None:
+async def test_a_refusal_that_comes_as_a_value_is_raised(backend: EngineBackend) -> None:
     class Refusing(LocalReplicas):
         async def _valued(self, request: GenerateRequest) -> AsyncGenerator[Any, None]:
             yield EngineOverloaded("It is full.", 2.0)
 
     with pytest.raises(EngineOverloaded):
-        await collect(remote(Refusing(leaf)).generate(request()))
+        await collect(remote(Refusing(backend)).generate(request()))
 
 
 ENDS = [RuntimeError("a broken wire"), asyncio.CancelledError(), StopAsyncIteration()]
 
 
 @pytest.mark.parametrize("error", ENDS, ids=lambda error: type(error).__name__)
-async def test_a_stream_that_ends_too_early_is_a_dead_replica(leaf: Leaf, error: Any) -> None:
-    replicas = LocalReplicas(leaf, 3, error)
+async def test_a_stream_that_ends_too_early_is_a_dead_replica(
+    backend: EngineBackend, error: Any
+) -> None:
+    replicas = LocalReplicas(backend, 3, error)
     with pytest.raises(EngineDead):
         await collect(remote(replicas).generate(request()))
     assert replicas.streams[0].cancelled
 
 
-async def test_what_breaks_after_the_last_delta_means_nothing(leaf: Leaf) -> None:
-    whole = len(await collect(leaf.generate(request())))
-    replicas = LocalReplicas(leaf, whole, RuntimeError("a broken wire"))
+async def test_what_breaks_after_the_last_delta_means_nothing(backend: EngineBackend) -> None:
+    whole = len(await collect(backend.generate(request())))
+    replicas = LocalReplicas(backend, whole, RuntimeError("a broken wire"))
     assert (await collect(remote(replicas).generate(request())))[-1].finish_reason
 
 
-async def test_leaving_cancels_the_replicas_stream(leaf: Leaf) -> None:
-    replicas = LocalReplicas(leaf)
+async def test_leaving_cancels_the_replicas_stream(backend: EngineBackend) -> None:
+    replicas = LocalReplicas(backend)
     engine = remote(replicas)
     stream = engine.generate(request(max_tokens=500))
     await anext(stream)
@@ -155,9 +157,9 @@ async def test_leaving_cancels_the_replicas_stream(leaf: Leaf) -> None:
     assert engine.load.running == 0
 
 
-async def test_closing_ends_while_an_answer_is_coming(leaf: Leaf) -> None:
+async def test_closing_ends_while_an_answer_is_coming(backend: EngineBackend) -> None:
     for _ in range(20):
-        engine = remote(LocalReplicas(leaf))
+        engine = remote(LocalReplicas(backend))
         await engine.start()
         await asyncio.sleep(0)
         await asyncio.wait_for(engine.close(), 2)

@@ -1,4 +1,4 @@
-"""`Packing`: one way to use an instance, with what of it fits and what it costs."""
+"""`Placement`: one option to use an instance, with what of it fits and what it costs."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ HOST_GIB: Final = 4  # beside the weights: the system, Ray, vLLM; an assumption
 
 
 @dataclass(frozen=True, kw_only=True)
-class Packing:
+class Placement:
     """So many engines of a tensor parallel degree on an instance, with slots of a length.
 
     `price` is in USD an hour for the instance.
@@ -125,7 +125,7 @@ class Packing:
         return self.replicas / (self.prefill(load.prompt_tokens.mean) + steps)
 
 
-def packings(
+def placements(
     shape: ModelShape,
     *,
     length: int,
@@ -133,12 +133,12 @@ def packings(
     degrees: Iterable[int] = DEGREES,
     slots: int | None = None,
     price: float | None = None,
-) -> Iterator[Packing]:
-    """Give every way to use these instances; without `slots`, with as many as are advised."""
+) -> Iterator[Placement]:
+    """Give every option to use these instances; without `slots`, with as many as are advised."""
     for name in instances:
         instance = INSTANCES[name]
         for degree in degrees:
-            one = Packing(
+            one = Placement(
                 shape=shape,
                 instance=instance,
                 degree=degree,
@@ -149,10 +149,10 @@ def packings(
             yield one if slots else replaced(one, advised(one.most_slots))
 
 
-def trusted(ways: Iterable[Packing]) -> list[Packing]:
+def trusted(options: Iterable[Placement]) -> list[Placement]:
     """Give those that fit; where there are some with published latencies, only these."""
-    fitting = [way for way in ways if way.problem() is None]
-    return [way for way in fitting if way.published] or fitting
+    fitting = [option for option in options if option.problem() is None]
+    return [option for option in fitting if option.published] or fitting
 
 
 def advised(most: int) -> int:
@@ -160,6 +160,6 @@ def advised(most: int) -> int:
     return max((count for count in SLOTS if count <= most), default=1)
 
 
-def replaced(packing: Packing, slots: int) -> Packing:
+def replaced(placement: Placement, slots: int) -> Placement:
     """Give the same with other slots."""
-    return replace(packing, slots=slots)
+    return replace(placement, slots=slots)
