@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.neuron.catalogue import LINES
+from engine.neuron.catalogue import PLUGIN_RELEASES
 from tests.deploy.checks.manifests import (
     DEPLOY,
     OVERLAYS,
@@ -82,7 +82,7 @@ def test_one_python_in_the_head_and_the_neuron_image() -> None:
 
 def test_the_neuron_image_is_the_line_that_the_engine_is_written_for() -> None:
     vllm, sdk = re.search(r":([\d.]+)-.*-sdk([\d.]+)-", pins()["NEURON_IMAGE"]).groups()  # type: ignore[union-attr]
-    line = LINES["0.4.1"]
+    line = PLUGIN_RELEASES["0.4.1"]
     assert (line.vllm, line.sdk) == (vllm, sdk)
 
 

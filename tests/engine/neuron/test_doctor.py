@@ -7,14 +7,14 @@ import pytest
 from typer.testing import CliRunner
 
 from engine.models.shape import KNOWN
-from engine.neuron.catalogue import LINES
+from engine.neuron.catalogue import PLUGIN_RELEASES
 from engine.neuron.device import Neuron
 from engine.neuron.node.doctor import Finding, examine
 from engine.neuron.node.machine import Node
 from gateway.commands.main import app
 
 ROOT = Path(__file__).parents[3]
-LINE = LINES["0.4.1"]
+LINE = PLUGIN_RELEASES["0.4.1"]
 GOOD = {"vllm": "0.13.0", "vllm-neuron": "0.4.1", **LINE.packages}
 LLAMA = KNOWN["meta-llama/Meta-Llama-3-8B-Instruct"]
 
