@@ -154,6 +154,7 @@ class AppConfig(_Frozen):
     topology: Literal["auto", "one-hop", "two-hops"] = "auto"
     ingress_replicas: int = Field(default=1, ge=1)
     proxy: Literal["haproxy", "python"] = "haproxy"
+    docs: bool = True
 
     @model_validator(mode="after")
     def _fits(self) -> "AppConfig":

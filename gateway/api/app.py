@@ -1,9 +1,8 @@
-"""`create_app`: the routes, the error handlers, the lifespan of the engines."""
+"""`create_app`: the routes, the middleware, the error handlers, the lifespan of the engines."""
 
-import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,28 +13,29 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from engine import EngineBackend, EngineDead, EngineError
-from gateway.api import health, models, tokenize
+from gateway.api import health, metrics, models, tokenize
 from gateway.api.chat import router as chat
 from gateway.api.completions import router as completions
-from gateway.api.models import ModelRegistry
+from gateway.api.lifespan import supervise_engines, wait_for_engines
+from gateway.api.openapi import document
+from gateway.api.pages import docs, index
+from gateway.api.registry import ModelRegistry
 from gateway.api.responses import router as responses
 from gateway.api.state import Gateway
-from gateway.api.supervisor import supervise
 from gateway.config import AppConfig, Cors, Limits, ModelConfig
 from gateway.errors import ApiError, api_error
 from gateway.keys.middleware import ApiKeyMiddleware
 from gateway.keys.rate_limit import RateLimiter
 from gateway.keys.store import KeyStore
-from gateway.observe import prometheus
 from gateway.observe.access_log import AccessLogMiddleware
-from gateway.observe.gauges import poll_gauges
 from gateway.observe.metrics import Meter
 from gateway.observe.prometheus import PrometheusMeter
 from gateway.observe.traces import make_tracer
-from gateway.policies.pipeline import EnginePipeline, stack
-from gateway.serving.environment import otlp_endpoint
+from gateway.policies.pipeline import EnginePipeline, engine_pipeline
 
-EXPOSED: Final = (
+MakePipeline = Callable[[EngineBackend, ModelConfig, Limits, Meter], EnginePipeline]
+ROUTES: Final = (chat, completions, responses, models, tokenize, health, index)
+EXPOSED_HEADERS: Final = (
     "x-request-id", "openai-processing-ms", "retry-after", "retry-after-ms", "x-should-retry",
     *(f"x-ratelimit-{what}-{kind}" for what in ("limit", "remaining", "reset")
       for kind in ("requests", "tokens")),
@@ -50,47 +50,65 @@ def create_app(
     behind_serve: bool = False,
     on_death: Callable[[EngineDead], None] = lambda _: None,
     meter: Meter | None = None,
-    make_pipeline: Callable[[EngineBackend, ModelConfig, Limits, Meter], EnginePipeline] = stack,
+    make_pipeline: MakePipeline = engine_pipeline,
 ) -> FastAPI:
-    """Make the ASGI app over these engines; its lifespan starts and closes them.
+    """Build the ASGI app over these engines; its lifespan starts and closes them.
 
-    Behind Ray Serve it waits for the engines, and the request id's header is Serve's to set.
-    Otherwise it serves at once, says how far they are, and tells `on_death` of the first to die.
-    Without a meter the app shows its metrics itself.
+    Behind Ray Serve it waits for the engines, and Serve sets the header of the request id.
+    Otherwise it serves at once, shows how far they are, and reports the first to die to
+    `on_death`. Without a meter the app shows its metrics at `/metrics`.
     """
     # Streams end by themselves on SIGTERM; the server's own grace period bounds them.
-    AppStatus.enable_automatic_graceful_drain = False
+    AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]
     app = FastAPI(
-        title="neuron-gateway",
-        lifespan=_awaiting if behind_serve else _supervising(on_death),
+        lifespan=wait_for_engines if behind_serve else supervise_engines(on_death),
         docs_url=None,
         redoc_url=None,
+        openapi_url=None,
         redirect_slashes=False,
     )
-    shown = PrometheusMeter() if meter is None else meter
-    served = ModelRegistry(
-        engines,
-        config,
-        int(time.time()),
-        lambda backend, model: make_pipeline(backend, model, config.limits, shown),
-    )
-    quota = RateLimiter(config.limits.rate_limit_storage)
-    keys = KeyStore(Path(config.keys_file).expanduser()) if config.keys_file else None
-    app.state.gateway = Gateway(
-        config, engines, served, quota, shown, make_tracer(otlp_endpoint(config))
-    )
-    for module in (chat, completions, responses, models, tokenize, health):
-        app.include_router(module.routes)
+    gateway = _gateway(config, engines, meter or PrometheusMeter(), make_pipeline)
+    app.state.gateway = gateway
+    for module in ROUTES:
+        app.include_router(module.router)
     if meter is None:
-        app.include_router(prometheus.routes)
-    app.add_middleware(ApiKeyMiddleware, keys=keys, quota=quota)
-    app.add_middleware(AccessLogMiddleware, sets_request_id=not behind_serve, meter=shown)
+        app.include_router(metrics.router)
+    if config.docs:
+        app.openapi = partial(document, app)  # type: ignore[method-assign] # FastAPI's own way
+        docs.add_docs(app)
+    _add_middleware(app, gateway, sets_request_id=not behind_serve)
+    for error in (ApiError, EngineError):
+        app.add_exception_handler(error, _respond_to_error)
+    app.add_exception_handler(HTTPException, _respond_to_unknown_route)
+    return app
+
+
+def _gateway(
+    config: AppConfig,
+    engines: Mapping[str, EngineBackend],
+    meter: Meter,
+    make_pipeline: MakePipeline,
+) -> Gateway:
+    def pipeline(backend: EngineBackend, model: ModelConfig) -> EnginePipeline:
+        return make_pipeline(backend, model, config.limits, meter)
+
+    return Gateway(
+        config=config,
+        models=ModelRegistry(engines, config, int(time.time()), pipeline),
+        rate_limiter=RateLimiter(config.limits.rate_limit_storage),
+        meter=meter,
+        tracer=make_tracer(config.otlp_endpoint),
+    )
+
+
+def _add_middleware(app: FastAPI, gateway: Gateway, *, sets_request_id: bool) -> None:
+    """Add the middleware; the last one is outermost."""
+    config = gateway.config
+    keys = KeyStore(Path(config.keys_file).expanduser()) if config.keys_file else None
+    app.add_middleware(ApiKeyMiddleware, keys=keys, limiter=gateway.rate_limiter)
+    app.add_middleware(AccessLogMiddleware, sets_request_id=sets_request_id, meter=gateway.meter)
     if config.cors.allow_origins:
         app.add_middleware(CORSMiddleware, **_cors(config.cors))
-    for error in (ApiError, EngineError):
-        app.add_exception_handler(error, _answer)
-    app.add_exception_handler(HTTPException, _unrouted)
-    return app
 
 
 def _cors(cors: Cors) -> dict[str, Any]:
@@ -98,53 +116,15 @@ def _cors(cors: Cors) -> dict[str, Any]:
         "allow_origins": cors.allow_origins,
         "allow_methods": ["GET", "POST"],
         "allow_headers": ["*"],  # the SDK sends a dozen of its own
-        "expose_headers": EXPOSED,
+        "expose_headers": EXPOSED_HEADERS,
     }
 
 
-@asynccontextmanager
-async def _awaiting(app: FastAPI) -> AsyncGenerator[None, None]:
-    async with _closing(app) as backends:
-        for backend in backends:
-            await backend.start()
-        yield
-
-
-def _supervising(on_death: Callable[[EngineDead], None]) -> Any:
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
-        async with _closing(app) as backends:
-            supervisor = asyncio.create_task(supervise(backends, on_death))
-            try:
-                yield
-            finally:
-                supervisor.cancel()
-                with suppress(asyncio.CancelledError):
-                    await supervisor
-
-    return lifespan
-
-
-@asynccontextmanager
-async def _closing(app: FastAPI) -> AsyncGenerator[list[EngineBackend], None]:
-    gateway: Gateway = app.state.gateway
-    async with AsyncExitStack() as stack_:
-        stack_.push_async_callback(gateway.quota.close)
-        if gateway.tracer is not None:
-            stack_.push_async_callback(asyncio.to_thread, gateway.tracer.close)
-        for backend, waiting in gateway.models.local():
-            looking = asyncio.create_task(poll_gauges(backend, waiting, gateway.meter))
-            stack_.callback(looking.cancel)
-        for backend in gateway.backends.values():
-            stack_.push_async_callback(backend.close)
-        yield list(gateway.backends.values())
-
-
-async def _answer(_: Request, error: Exception) -> Response:
+async def _respond_to_error(_: Request, error: Exception) -> Response:
     return api_error(error).response()
 
 
-async def _unrouted(request: Request, error: Exception) -> Response:
+async def _respond_to_unknown_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     what = f"{request.method} {request.url.path[:200]}"
     if error.status_code == 405:

@@ -1,12 +1,16 @@
-"""Reading a request's JSON body: media type, size, syntax, schema."""
+"""Reads a request's JSON body: media type, size, syntax, schema."""
 
 import asyncio
 import json
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeVar, get_type_hints
 
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
 
+from gateway.api.state import gateway_of
 from gateway.errors import ApiError, validation_error
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -18,20 +22,38 @@ BODY_SECONDS: Final = 60.0
 DISCARDED: Final = 64 * 2**20
 
 
+class BodyRoute(APIRoute):
+    """A route whose endpoint takes `(request, body)`: FastAPI documents the body, this reads it.
+
+    FastAPI's own reader coerces types, and says what is wrong in a shape of its own.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler of a request."""
+        schema = get_type_hints(self.endpoint)["body"]
+
+        async def handle(request: Request) -> Response:
+            limit = gateway_of(request).config.limits.max_body_bytes
+            answer = await self.endpoint(request, await read_body(request, schema, limit))
+            return answer if isinstance(answer, Response) else JSONResponse(answer)
+
+        return handle
+
+
 async def read_body(request: Request, schema: type[Body], limit: int) -> Body:
-    """Read a body of at most `limit` bytes into `schema`; raises ApiError 400, 413 or 415."""
+    """Read a body of at most `limit` bytes into `schema`; raise ApiError 400, 413 or 415."""
     _require_json(request)
     raw = await _read(request, limit)
     if len(raw) <= LARGE_BODY:
-        return parsed(raw, schema)
-    return await asyncio.to_thread(parsed, raw, schema)  # streams go on meanwhile
+        return parse_body(raw, schema)
+    return await asyncio.to_thread(parse_body, raw, schema)  # streams go on meanwhile
 
 
-def parsed(raw: bytes, schema: type[Body]) -> Body:
-    """Read JSON into `schema`; raises ApiError 400."""
+def parse_body(raw: bytes, schema: type[Body]) -> Body:
+    """Read JSON into `schema`; raise ApiError 400."""
     document = _parse(raw)
     try:
-        # Strict: a string where a number belongs is the client's mistake, not ours to mend.
+        # Strict: a string where a number belongs is the client's mistake, not ours to correct.
         return schema.model_validate(document, strict=True)
     except ValidationError as error:
         raise validation_error(error) from None
@@ -53,7 +75,7 @@ def _json(raw: bytes) -> Any:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make an object whose keys differ: of two values, one would be dropped in silence."""
+    """Build an object whose keys differ: of two values, one would be dropped in silence."""
     found = dict(pairs)
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
@@ -88,7 +110,7 @@ async def _read(request: Request, limit: int) -> bytes:
                 if size <= limit:
                     raw += chunk
     except ClientDisconnect:
-        raise ApiError(499, "The client left.") from None
+        raise ApiError(499, "The client closed the connection.") from None
     except TimeoutError:
         raise ApiError(400, f"The body did not arrive within {BODY_SECONDS:.0f} s.") from None
     if size > limit:

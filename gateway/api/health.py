@@ -1,46 +1,76 @@
 """`/healthz`: the process lives. `/readyz`: its engines can serve, and how busy they are."""
 
-from dataclasses import asdict
-from typing import Any
+from typing import Literal, NotRequired
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
+from typing_extensions import TypedDict
 
-from engine import EngineBackend, EngineError, Load, Phase
+from engine import EngineBackend, EngineError, Phase
+from gateway.api.registry import ServedModel
 from gateway.api.state import gateway_of
+from gateway.context import context_of
 
-routes = APIRouter()
+router = APIRouter(tags=["operations"])
+Status = Literal["ready", "loading", "dead"]
 
 
-@routes.get("/healthz")
+class ModelHealth(TypedDict):
+    """A model's phase, its requests and slots, and why it is dead if it is."""
+
+    phase: Phase
+    running: int
+    waiting: int
+    slots: int
+    reason: NotRequired[str]
+
+
+class Readiness(TypedDict):
+    """Whether requests can be served; `models` is for callers with a key alone."""
+
+    status: Status
+    models: NotRequired[dict[str, ModelHealth]]
+
+
+@router.get("/healthz", response_model=None, responses={200: {"model": dict[str, str]}})
 async def healthz() -> dict[str, str]:
-    """Say that this process answers."""
+    """Return that this process answers."""
     return {"status": "ok"}
 
 
-@routes.get("/readyz")
+@router.get(
+    "/readyz",
+    response_model=None,
+    responses={200: {"model": Readiness}, 503: {"model": Readiness}},
+)
 async def readyz(request: Request) -> Response:
-    """Say whether requests can be served: 200, or 503 with the phase of each engine and why.
+    """Return whether requests can be served: 200, or 503 with each engine's phase and reason.
 
-    Where there are keys, those who have none hear nothing but the status.
+    Where there are keys, a request without one gets the status alone.
     """
-    gateway = gateway_of(request)
-    backends, served = gateway.backends, gateway.models
-    models = {
-        name: await _describe(backend, served.load(name)) for name, backend in backends.items()
+    models = list(gateway_of(request).models)
+    status = _status([model.backend.phase for model in models])
+    body: Readiness = {"status": status}
+    if context_of(request.scope).authenticated:
+        body["models"] = {model.id: await _health(model) for model in models}
+    return JSONResponse(body, 200 if status == "ready" else 503)
+
+
+async def _health(model: ServedModel) -> ModelHealth:
+    load = model.load
+    health: ModelHealth = {
+        "phase": model.backend.phase,
+        "running": load.running,
+        "waiting": load.waiting,
+        "slots": load.slots,
     }
-    status = _status([backend.phase for backend in backends.values()])
-    shown = {} if request.scope.get("unauthenticated") else {"models": models}
-    return JSONResponse({"status": status} | shown, 200 if status == "ready" else 503)
-
-
-async def _describe(backend: EngineBackend, load: Load) -> dict[str, Any]:
-    reason = await _death(backend)
-    return {"phase": backend.phase} | asdict(load) | ({"reason": reason} if reason else {})
+    if reason := await _death(model.backend):
+        health["reason"] = reason
+    return health
 
 
 async def _death(backend: EngineBackend) -> str | None:
-    """Ask an engine that was started for its health; say what it says if it is dead."""
+    """Return why an engine that was started is dead; None while it lives."""
     if backend.phase not in ("ready", "dead"):
         return None
     try:
@@ -50,8 +80,8 @@ async def _death(backend: EngineBackend) -> str | None:
     return None
 
 
-def _status(phases: list[Phase]) -> str:
-    """Say how the gateway is: a model that loads must not keep the others from being asked."""
+def _status(phases: list[Phase]) -> Status:
+    """Return the gateway's status: a model that loads must not keep the others from serving."""
     if "ready" in phases or "idle" in phases:
         return "ready"
     return "dead" if "dead" in phases else "loading"

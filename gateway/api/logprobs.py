@@ -1,7 +1,8 @@
 """Log-probabilities as the endpoints show them."""
 
 from collections.abc import Sequence
-from typing import Any
+
+from typing_extensions import TypedDict
 
 from engine import TokenLogprob
 
@@ -9,20 +10,53 @@ from engine import TokenLogprob
 _FLOOR = -9999.0
 
 
-def chat_logprobs(logprobs: Sequence[TokenLogprob]) -> dict[str, Any] | None:
-    """Write a chat choice's `logprobs`; None where none were asked for."""
+class Alternative(TypedDict):
+    """A token, its log-probability and its bytes in UTF-8."""
+
+    token: str
+    logprob: float
+    bytes: list[int]
+
+
+class LogprobEntry(Alternative):
+    """A generated token and the likeliest tokens in its position."""
+
+    top_logprobs: list[Alternative]
+
+
+class ChatLogprobs(TypedDict):
+    """The `logprobs` of a chat's choice."""
+
+    content: list[LogprobEntry]
+    refusal: None
+
+
+class CompletionLogprobs(TypedDict):
+    """The `logprobs` of a completion's choice; offsets are in characters."""
+
+    tokens: list[str]
+    token_logprobs: list[float]
+    top_logprobs: list[dict[str, float]]
+    text_offset: list[int]
+
+
+def chat_logprobs(logprobs: Sequence[TokenLogprob]) -> ChatLogprobs | None:
+    """Return a chat choice's `logprobs`; None where none were asked for."""
     if not logprobs:
         return None
     return {"content": response_logprobs(logprobs), "refusal": None}
 
 
-def response_logprobs(logprobs: Sequence[TokenLogprob]) -> list[dict[str, Any]]:
-    """Write the entries of a response's text."""
-    return [_entry(token) | {"top_logprobs": [_entry(t) for t in token.top]} for token in logprobs]
+def response_logprobs(logprobs: Sequence[TokenLogprob]) -> list[LogprobEntry]:
+    """Return the entries of a text's tokens."""
+    return [
+        {**_entry(token), "top_logprobs": [_entry(other) for other in token.top]}
+        for token in logprobs
+    ]
 
 
-def completion_logprobs(logprobs: Sequence[TokenLogprob], offset: int) -> dict[str, Any] | None:
-    """Write a completion choice's `logprobs`; `offset` is the first token's, in characters."""
+def completion_logprobs(logprobs: Sequence[TokenLogprob], offset: int) -> CompletionLogprobs | None:
+    """Return a completion choice's `logprobs`; `offset` is the first token's, in characters."""
     if not logprobs:
         return None
     offsets = []
@@ -37,7 +71,7 @@ def completion_logprobs(logprobs: Sequence[TokenLogprob], offset: int) -> dict[s
     }
 
 
-def _entry(token: TokenLogprob) -> dict[str, Any]:
+def _entry(token: TokenLogprob) -> Alternative:
     return {
         "token": token.token,
         "logprob": _finite(token.logprob),

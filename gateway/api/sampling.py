@@ -1,4 +1,4 @@
-"""The sampling parameters that chat and completions share: their schema and translation."""
+"""The sampling parameters that chats and completions share."""
 
 from typing import Annotated, Any
 
@@ -6,7 +6,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from engine import SamplingParams, Structured
-from gateway.api.schema import Refused, RequestModel, StreamOptions, refused
+from gateway.api.schema import RequestModel, StreamOptions, Unsupported, unsupported
 
 _StopString = Annotated[str, Field(min_length=1, max_length=1024)]
 
@@ -39,16 +39,16 @@ class SamplingFields(RequestModel):
     skip_special_tokens: bool | None = None
 
     # Known of vLLM; it takes some of these and does nothing.
-    guided_json: Annotated[Any, refused("use response_format instead")] = None
-    guided_regex: Refused = None
-    guided_choice: Refused = None
-    guided_grammar: Refused = None
-    guided_decoding_backend: Refused = None
-    structured_outputs: Annotated[Any, refused("use response_format instead")] = None
-    use_beam_search: Refused = None
-    chat_template: Refused = None
-    priority: Annotated[Any, refused("it comes from the API key")] = None
-    cache_salt: Refused = None
+    guided_json: Annotated[Any, unsupported("use response_format instead")] = None
+    guided_regex: Unsupported = None
+    guided_choice: Unsupported = None
+    guided_grammar: Unsupported = None
+    guided_decoding_backend: Unsupported = None
+    structured_outputs: Annotated[Any, unsupported("use response_format instead")] = None
+    use_beam_search: Unsupported = None
+    chat_template: Unsupported = None
+    priority: Annotated[Any, unsupported("it comes from the API key")] = None
+    cache_salt: Unsupported = None
 
     @field_validator("logit_bias")
     @classmethod
@@ -59,7 +59,7 @@ class SamplingFields(RequestModel):
 
     @field_validator("n")
     @classmethod
-    def _many_need_chance(cls, n: int | None, info: ValidationInfo) -> int | None:
+    def _greedy_has_one_choice(cls, n: int | None, info: ValidationInfo) -> int | None:
         if (n or 1) > 1 and info.data.get("temperature") == 0:
             raise PydanticCustomError("greedy_n", "must be 1 with temperature 0: all would agree")
         return n
@@ -85,7 +85,7 @@ class SamplingFields(RequestModel):
         logprobs: int | None = None,
         structured: Structured | None = None,
     ) -> tuple[SamplingParams, ...]:
-        """Translate into the engine's words, once for each of the `n` choices."""
+        """Return the engine's parameters, once for each of the `n` choices."""
         fields = self.model_dump(include=_SAME_NAMES, exclude_none=True)
         if self.top_p == 0:  # vLLM wants more than nothing; OpenAI takes it as greedy
             fields |= {"top_p": 1.0, "temperature": 0.0}

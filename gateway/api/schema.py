@@ -1,20 +1,14 @@
-"""What the endpoints share on the wire: heads, usage, schema pieces, a client that backends."""
+"""What the endpoints' schemas share: strict models, unsupported fields, the head of an answer."""
 
-import asyncio
 import time
 import uuid
-from collections.abc import Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NotRequired
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic_core import PydanticCustomError
-from starlette.requests import Request
-
-from gateway.api.streaming.sse import Started
-from gateway.errors import ApiError
-
-Result = TypeVar("Result")
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from typing_extensions import TypedDict
 
 
 class RequestModel(BaseModel):
@@ -23,8 +17,26 @@ class RequestModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def refused(instead: str = "leave it out") -> AfterValidator:
-    """Refuse a field by name, with what to do instead."""
+@dataclass(frozen=True, slots=True, eq=False)  # hashed by identity, as typing wants it
+class _Check:
+    """A check of a field's value, and how the API reference shows the field."""
+
+    check: Callable[[Any], Any]
+    json_schema: dict[str, Any]
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, _schema: CoreSchema, _handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return dict(self.json_schema)
+
+
+def unsupported(instead: str = "leave it out") -> _Check:
+    """Return the check that refuses a field by name, with what to do instead."""
 
     def check(value: Any) -> Any:
         if value is not None:
@@ -35,14 +47,14 @@ def refused(instead: str = "leave it out") -> AfterValidator:
             )
         return value
 
-    return AfterValidator(check)
+    return _Check(check, {"type": "null", "description": f"Not supported: {instead}."})
 
 
-Refused = Annotated[Any, refused()]
+Unsupported = Annotated[Any, unsupported()]
 
 
-def only_supported(*supported: str) -> AfterValidator:
-    """Refuse the values that OpenAI knows and this gateway does not serve."""
+def only_supported(*supported: str) -> _Check:
+    """Return the check that refuses the values that OpenAI knows and this gateway does not."""
 
     def check(value: str) -> str:
         if value not in supported:
@@ -53,14 +65,14 @@ def only_supported(*supported: str) -> AfterValidator:
             )
         return value
 
-    return AfterValidator(check)
+    return _Check(check, {"type": "string", "enum": list(supported)})
 
 
-def given(value: Any, *, wanted: bool, name: str) -> Any:
-    """Refuse a field that is missing where its neighbour wants it, or sent where it does not."""
-    if wanted and value is None:
+def required_iff(required: bool, value: Any, *, name: str) -> Any:
+    """Return the value; refuse one that is missing where required, or there where it is not."""
+    if required and value is None:
         raise PydanticCustomError("missing", "is required")
-    if value is not None and not wanted:
+    if value is not None and not required:
         raise PydanticCustomError("misplaced", "belongs to type {name} alone", {"name": name})
     return value
 
@@ -78,6 +90,16 @@ class StreamOptions(RequestModel):
     include_obfuscation: bool | None = None
 
 
+class HeadBody(TypedDict):
+    """What every chunk and every whole answer of an endpoint with choices begins with."""
+
+    id: str
+    object: str
+    created: int
+    model: str
+    service_tier: NotRequired[str]
+
+
 @dataclass(frozen=True, slots=True)
 class ResponseHead:
     """What every chunk of one answer repeats; `created` is in Unix seconds."""
@@ -89,43 +111,14 @@ class ResponseHead:
 
     @classmethod
     def new(cls, prefix: str, model: str, *, service_tier: bool = False) -> "ResponseHead":
-        """Make a head with an id of its own; a tier is told to those who asked for one."""
+        """Build a head with a new id; the tier is named to those who asked for one."""
         return cls(f"{prefix}{uuid.uuid4().hex}", int(time.time()), model, service_tier)
 
-    def fields(self, object_: str) -> dict[str, Any]:
-        """Give the fields in OpenAI's order; there is one tier here."""
-        head = {"id": self.id, "object": object_, "created": self.created, "model": self.model}
-        return head | ({"service_tier": "default"} if self.service_tier else {})
-
-
-def request_id(request: Request, head: ResponseHead) -> str:
-    """Give the engine's name for a request: unique, with the id that logs show."""
-    return f"{head.id}-{request.scope['request_id']}"
-
-
-async def cancel_on_disconnect(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
-    """Do the work, which closes what it opens, unless the client backends first."""
-    task = asyncio.create_task(work)
-    leaving = asyncio.create_task(_disconnect(request))
-    try:
-        await asyncio.wait({task, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise ApiError(499, "The client left.")
-        return task.result()
-    except BaseException:
-        await _undo(task)
-        raise
-    finally:
-        leaving.cancel()
-
-
-async def _undo(task: asyncio.Task[Any]) -> None:
-    task.cancel()
-    results = list(await asyncio.gather(task, return_exceptions=True))
-    if isinstance(results[0], Started):  # it was ready just as the client left
-        await results[0].aclose()
-
-
-async def _disconnect(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+    def fields(self, object_: str) -> HeadBody:
+        """Return the fields in OpenAI's order; `default` is the only tier."""
+        head: HeadBody = {
+            "id": self.id, "object": object_, "created": self.created, "model": self.model
+        }  # fmt: skip
+        if self.service_tier:
+            head["service_tier"] = "default"
+        return head

@@ -1,24 +1,27 @@
 """`POST /tokenize` and `/detokenize`: a model's tokens, in vLLM's wire format."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypedDict
 
-from engine import Chat
-from gateway.api.body import read_body
+from engine import Chat, EngineBackend
+from gateway.api.body import BodyRoute
 from gateway.api.chat.messages import Message
 from gateway.api.chat.tools import Tools
-from gateway.api.models import served
-from gateway.api.schema import Refused, RequestModel
+from gateway.api.openapi import ERRORS
+from gateway.api.schema import RequestModel, Unsupported
 from gateway.api.state import gateway_of
+from gateway.context import context_of
 
-routes = APIRouter()
+router = APIRouter(route_class=BodyRoute, tags=["tokens"], responses=ERRORS)
 
 
 class TokenizeRequest(RequestModel):
-    """A text or a conversation; special tokens are added to a text alone, unless it is said."""
+    """A text or a conversation; special tokens are added to a text alone by default."""
 
     model: str
     prompt: str | None = None
@@ -30,12 +33,12 @@ class TokenizeRequest(RequestModel):
     add_generation_prompt: bool | None = None
     chat_template_kwargs: dict[str, Any] | None = None
     return_token_strs: bool | None = None
-    continue_final_message: Refused = None
-    chat_template: Refused = None
+    continue_final_message: Unsupported = None
+    chat_template: Unsupported = None
 
     @field_validator("messages")
     @classmethod
-    def _or_a_prompt(
+    def _prompt_or_messages(
         cls, messages: list[Message] | None, info: ValidationInfo
     ) -> list[Message] | None:
         if "prompt" in info.data and (messages is None) == (info.data.get("prompt") is None):
@@ -50,7 +53,7 @@ class TokenizeRequest(RequestModel):
         return value
 
     def text(self) -> str | Chat:
-        """Give what is to be tokenized, in the engine's words."""
+        """Return what is to be tokenized, as the engine takes it."""
         if self.messages is None:
             return self.prompt or ""
         return Chat(
@@ -68,12 +71,25 @@ class DetokenizeRequest(RequestModel):
     tokens: Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(max_length=2**20)]
 
 
-@routes.post("/tokenize")
-async def tokenize(request: Request) -> dict[str, Any]:
-    """Say how a model reads a text, and how many tokens that is."""
-    gateway = gateway_of(request)
-    body = await read_body(request, TokenizeRequest, gateway.config.limits.max_body_bytes)
-    backend = served(request, body.model).backend(body.model)
+class TokenizeResponse(TypedDict):
+    """The tokens of a text; `token_strs` as the vocabulary writes them, if they were asked for."""
+
+    count: int
+    max_model_len: int
+    tokens: Sequence[int]
+    token_strs: Sequence[str] | None
+
+
+class DetokenizeResponse(TypedDict):
+    """The text of token ids."""
+
+    prompt: str
+
+
+@router.post("/tokenize", response_model=None, responses={200: {"model": TokenizeResponse}})
+async def tokenize(request: Request, body: TokenizeRequest) -> TokenizeResponse:
+    """Return a text's tokens, or those of a conversation as the chat template renders it."""
+    backend = _backend(request, body.model)
     special = body.add_special_tokens
     tokens = await backend.tokenize(
         body.text(), add_special_tokens=body.messages is None if special is None else special
@@ -86,10 +102,11 @@ async def tokenize(request: Request) -> dict[str, Any]:
     }
 
 
-@routes.post("/detokenize")
-async def detokenize(request: Request) -> dict[str, Any]:
-    """Say what text a model's tokens are."""
-    gateway = gateway_of(request)
-    body = await read_body(request, DetokenizeRequest, gateway.config.limits.max_body_bytes)
-    backend = served(request, body.model).backend(body.model)
-    return {"prompt": await backend.detokenize(tuple(body.tokens))}
+@router.post("/detokenize", response_model=None, responses={200: {"model": DetokenizeResponse}})
+async def detokenize(request: Request, body: DetokenizeRequest) -> DetokenizeResponse:
+    """Return the text of token ids."""
+    return {"prompt": await _backend(request, body.model).detokenize(tuple(body.tokens))}
+
+
+def _backend(request: Request, model: str) -> EngineBackend:
+    return gateway_of(request).models.find(model, context_of(request.scope).caller).backend

@@ -7,13 +7,12 @@ import asyncio
 import math
 from collections import Counter
 from collections.abc import AsyncGenerator, Coroutine, Mapping
-from contextlib import aclosing
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 from engine import QuotaExceeded, TokenDelta
-from gateway.api.streaming.choices import ChoiceDeltas
-from gateway.keys.caller import Caller
+from gateway.caller import Caller
 from gateway.keys.counters import Counters, seconds_left, this_minute
 
 BUSY_SECONDS: Final = 1.0  # to come back in, for who has too many requests open
@@ -47,28 +46,25 @@ class RateLimiter:
         await asyncio.gather(*self._work, return_exceptions=True)
         await self._counters.close()
 
-    async def charge_for(
-        self, caller: Caller, estimate: Estimate, deltas: ChoiceDeltas
-    ) -> AsyncGenerator[tuple[int, TokenDelta], None]:
-        """Pass a request's deltas on, charge_for for; raises QuotaExceeded before the first.
+    @asynccontextmanager
+    async def charge(self, caller: Caller, estimate: Estimate) -> AsyncGenerator["Charge", None]:
+        """Charge a request while the block runs; raise QuotaExceeded where a limit is reached.
 
         At its end the charge is what it took; prompts count by their usage, if it came so far.
         """
-        charge = _Charge(self._counters, caller)
-        made = prompt = 0
+        charge = Charge(estimate.choices)
+        if not caller.limited:
+            yield charge
+            return
+        minute = _MinuteCharge(self._counters, caller)
         self._enter(caller)
         try:
-            async with aclosing(deltas):
-                await self._shielded(charge.take(estimate.prompt + estimate.answers))
-                async for item in deltas:
-                    index, delta = item
-                    made += len(delta.token_ids)
-                    if delta.usage is not None and index % estimate.choices == 0:
-                        prompt += delta.usage.prompt_tokens
-                    yield item
+            await self._shielded(minute.take(estimate.prompt + estimate.answers))
+            yield charge
         finally:
             self._leave(caller)
-            await self._shielded(charge.settle((prompt or estimate.prompt) + made))
+            prompt = charge.prompt_tokens or estimate.prompt
+            await self._shielded(minute.settle(prompt + charge.output_tokens))
 
     async def rate_limit_headers(self, caller: Caller) -> dict[str, str]:
         """Give the headers that say how much is left, as OpenAI names them."""
@@ -105,7 +101,23 @@ class RateLimiter:
         await asyncio.shield(task)
 
 
-class _Charge:
+class Charge:
+    """The tokens that a request took so far."""
+
+    __slots__ = ("_choices", "output_tokens", "prompt_tokens")
+
+    def __init__(self, choices: int) -> None:
+        self._choices = choices
+        self.output_tokens = self.prompt_tokens = 0
+
+    def add(self, index: int, delta: TokenDelta) -> None:
+        """Count a delta."""
+        self.output_tokens += len(delta.token_ids)
+        if delta.usage is not None and index % self._choices == 0:
+            self.prompt_tokens += delta.usage.prompt_tokens
+
+
+class _MinuteCharge:
     """What one request was charge_for with, in the minute in which it came."""
 
     def __init__(self, counters: Counters, caller: Caller) -> None:

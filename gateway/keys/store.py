@@ -15,6 +15,7 @@ from typing import Any, Final
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from gateway.caller import Caller
 from gateway.config import ConfigError
 
 PREFIX: Final = "ngw-"
@@ -40,6 +41,18 @@ class ApiKey(BaseModel):
     models: tuple[str, ...] | None = None
     priority: float = Field(default=1.0, ge=0.01, le=100)
     metrics: bool = False
+
+    def caller(self) -> Caller:
+        """Return the holder of the key."""
+        return Caller(
+            name=self.name,
+            requests_per_minute=self.requests_per_minute,
+            tokens_per_minute=self.tokens_per_minute,
+            concurrency=self.concurrency,
+            models=self.models,
+            weight=self.priority,
+            sees_metrics=self.metrics,
+        )
 
 
 class KeyFile(BaseModel):

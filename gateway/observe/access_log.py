@@ -10,6 +10,7 @@ from typing import Any, Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.context import RequestContext, set_context
 from gateway.errors import api_error
 from gateway.observe.metrics import Meter
 
@@ -30,25 +31,25 @@ class AccessLogMiddleware:
         self._sets_request_id = sets_request_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, with `request_id` in its scope."""
+        """Pass the request on, with a `RequestContext` in its scope."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         begun = time.perf_counter()
-        scope["request_id"] = _request_id(Headers(scope=scope).get("x-request-id", ""))
-        entry: dict[str, Any] = {"request_id": scope["request_id"], "status": 499}
-        scope["log"] = {}  # what the routes have to say
+        context = RequestContext(_request_id(Headers(scope=scope).get("x-request-id", "")))
+        set_context(scope, context)
+        entry: dict[str, Any] = {"request_id": context.request_id, "status": 499}
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 entry["status"] = message["status"]
-                self._add_headers(message, scope["request_id"], time.perf_counter() - begun)
+                self._add_headers(message, context.request_id, time.perf_counter() - begun)
             await send(message)
 
         try:
             await self._app(scope, receive, send_with_headers)
         except Exception as error:
-            log.exception("request %s failed", scope["request_id"])
+            log.exception("request %s failed", context.request_id)
             if entry["status"] != 499:
                 raise  # the answer has begun: only a cut connection can tell
             await api_error(error).response()(scope, receive, send_with_headers)
@@ -56,8 +57,8 @@ class AccessLogMiddleware:
             entry |= {"method": scope["method"], "path": scope["path"][:200]}
             entry["seconds"] = round(time.perf_counter() - begun, 4)
             self._count(scope, entry["status"])
-            said = entry | scope["log"]
-            log.info("%s", json.dumps(said), extra={"fields": said})
+            fields = entry | context.log_fields
+            log.info("%s", json.dumps(fields), extra={"fields": fields})
 
     def _count(self, scope: Scope, status: int) -> None:
         """Count an answer by its route: a path that is none would make a label of anything."""

@@ -1,19 +1,14 @@
-"""`PrometheusMeter`: the metrics of this process, for `GET /metrics` where Ray does not serve."""
+"""`PrometheusMeter`: the metrics of this process, where Ray does not serve."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import APIRouter, Request
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
-from starlette.responses import Response
+from prometheus_client.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE
 
-from gateway.api.state import gateway_of
-from gateway.errors import ApiError
-from gateway.keys.caller import caller_of
 from gateway.observe.metrics import METRICS, PREFIX, Metric
 
-routes = APIRouter()
+__all__ = ["CONTENT_TYPE", "PrometheusMeter"]
 
 
 class PrometheusMeter:
@@ -35,6 +30,10 @@ class PrometheusMeter:
         """Put a value into a histogram."""
         self._metrics[name].labels(**labels).observe(value)
 
+    def exposition(self) -> bytes:
+        """Return all metrics in Prometheus' text format, of the media type CONTENT_TYPE."""
+        return generate_latest(self.registry)
+
 
 def _made(metric: Metric, registry: CollectorRegistry) -> Any:
     arguments = (PREFIX + metric.name, metric.meaning, metric.labels)
@@ -42,13 +41,3 @@ def _made(metric: Metric, registry: CollectorRegistry) -> Any:
         return Histogram(*arguments, buckets=metric.bounds, registry=registry)
     kind = Counter if metric.kind == "counter" else Gauge
     return kind(*arguments, registry=registry)
-
-
-@routes.get("/metrics")
-async def metrics(request: Request) -> Response:
-    """Show the metrics of this process in Prometheus' format."""
-    if not caller_of(request).sees_metrics:
-        raise ApiError(403, "This key may not read metrics.", code="permission_denied")
-    meter = gateway_of(request).meter
-    assert isinstance(meter, PrometheusMeter)  # the route is there for this one alone
-    return Response(generate_latest(meter.registry), media_type=CONTENT_TYPE_LATEST)

@@ -1,9 +1,9 @@
-"""`Story`: what happened to one request; told to metrics, to the log and to traces at its end."""
+"""`RequestRecord`: what happened to one request; told to metrics, to the log and to traces at its end."""
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,6 @@ from engine import (
     QuotaExceeded,
     TokenDelta,
 )
-from gateway.api.streaming.choices import ChoiceDeltas
 from gateway.observe.metrics import Meter
 
 # The most specific class comes first.
@@ -34,7 +33,7 @@ _OUTCOMES: tuple[tuple[type[BaseException], str], ...] = (
 
 
 @dataclass(slots=True, kw_only=True)
-class Story:
+class RequestRecord:
     """Times are Unix seconds; `queued` is how long the first of its choices waited for a place.
 
     `streams` are its completions: `choices` for each of its prompts.
@@ -79,7 +78,7 @@ class Story:
                 (name for kind, name in _OUTCOMES if isinstance(error, kind)), "failed"
             )
 
-    def entry(self) -> dict[str, Any]:
+    def log_fields(self) -> dict[str, Any]:
         """Give what the log says of it; never a prompt."""
         first, tpot = self.first, self.tpot
         return {
@@ -100,8 +99,8 @@ def _padding(prompt: int, buckets: tuple[int, ...]) -> int:
 
 
 @contextmanager
-def telling(story: Story, tell: Callable[[Story], None]) -> Iterator[None]:
-    """Tell a story when the block ends, and by what error."""
+def recording(record: RequestRecord, publish: Callable[[RequestRecord], None]) -> Iterator[None]:
+    """End and publish a record when the block ends, with the error that ended it."""
     error: BaseException | None = None
     try:
         yield
@@ -109,35 +108,24 @@ def telling(story: Story, tell: Callable[[Story], None]) -> Iterator[None]:
         error = raised
         raise
     finally:
-        story.end(error)
-        tell(story)
+        record.end(error)
+        publish(record)
 
 
-async def observed(
-    story: Story, deltas: ChoiceDeltas, tell: Callable[[Story], None]
-) -> AsyncGenerator[tuple[int, TokenDelta], None]:
-    """Pass a request's deltas on, and tell its story at the end, whatever that is."""
-    with telling(story, tell):
-        async with aclosing(deltas):
-            async for item in deltas:
-                story.take(*item)
-                yield item
-
-
-def measure(story: Story, meter: Meter) -> None:
-    """Tell a story in figures."""
-    model = {"model": story.model.id}
-    by_key = model | {"key": story.key}
-    meter.add("requests_total", by_key | {"outcome": story.outcome})
-    meter.add("output_tokens_total", by_key, story.output_tokens)
-    if story.outcome == "left":
+def measure(record: RequestRecord, meter: Meter) -> None:
+    """Tell a record in figures."""
+    model = {"model": record.model.id}
+    by_key = model | {"key": record.key}
+    meter.add("requests_total", by_key | {"outcome": record.outcome})
+    meter.add("output_tokens_total", by_key, record.output_tokens)
+    if record.outcome == "left":
         meter.add("aborts_total", model)
-    if story.first is not None:
-        meter.observe("ttft_seconds", model, story.first - story.begun)
-    if story.outcome == "ok":
-        meter.add("prompt_tokens_total", by_key, story.prompt_tokens)
-        meter.add("padding_tokens_total", model, story.padding)
-        meter.observe("queue_seconds", model, story.queued)
-        meter.observe("e2e_seconds", model, story.ended - story.begun)
-        if (tpot := story.tpot) is not None:
+    if record.first is not None:
+        meter.observe("ttft_seconds", model, record.first - record.begun)
+    if record.outcome == "ok":
+        meter.add("prompt_tokens_total", by_key, record.prompt_tokens)
+        meter.add("padding_tokens_total", model, record.padding)
+        meter.observe("queue_seconds", model, record.queued)
+        meter.observe("e2e_seconds", model, record.ended - record.begun)
+        if (tpot := record.tpot) is not None:
             meter.observe("tpot_seconds", model, tpot)

@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
-from gateway.observe.request_record import Story
+from gateway.observe.request_record import RequestRecord
 
 SERVICE: Final = "neuron-gateway"
 
 
 class Tracer(Protocol):
-    """Takes the story of a request that has ended."""
+    """Takes the record of a request that has ended."""
 
-    def trace(self, story: Story, headers: Mapping[str, str], request_id: str) -> None:
+    def trace(self, record: RequestRecord, headers: Mapping[str, str], request_id: str) -> None:
         """Make its spans; the W3C context of the headers is their parent."""
 
     def close(self) -> None:
@@ -38,17 +38,17 @@ class OtlpTracer:
         self._tracer = self._provider.get_tracer(SERVICE)
         self._propagator = TraceContextTextMapPropagator()
 
-    def trace(self, story: Story, headers: Mapping[str, str], request_id: str) -> None:
+    def trace(self, record: RequestRecord, headers: Mapping[str, str], request_id: str) -> None:
         """Make a request's spans."""
         parent = self._propagator.extract(dict(headers))
-        attributes = _attributes(story) | {"request.id": request_id}
-        whole = self._span(f"generate {story.model.id}", story.begun, parent, attributes)
+        attributes = _attributes(record) | {"request.id": request_id}
+        whole = self._span(f"generate {record.model.id}", record.begun, parent, attributes)
         context = _context_of(whole)
-        for name, begun, ended in _parts(story):
+        for name, begun, ended in _parts(record):
             self._span(name, begun, context, {}).end(_nanoseconds(ended))
-        if story.outcome not in ("ok", "left"):
-            _mark_failed(whole, story.outcome)
-        whole.end(_nanoseconds(story.ended))
+        if record.outcome not in ("ok", "left"):
+            _mark_failed(whole, record.outcome)
+        whole.end(_nanoseconds(record.ended))
 
     def close(self) -> None:
         """Send what is left, and end."""
@@ -65,26 +65,26 @@ def make_tracer(endpoint: str | None) -> Tracer | None:
     return OtlpTracer(endpoint) if endpoint else None
 
 
-def _parts(story: Story) -> list[tuple[str, float, float]]:
-    placed = story.begun + story.queued
-    if story.first is None:
-        return [("queue", story.begun, placed)] if story.queued else []
+def _parts(record: RequestRecord) -> list[tuple[str, float, float]]:
+    placed = record.begun + record.queued
+    if record.first is None:
+        return [("queue", record.begun, placed)] if record.queued else []
     return [
-        ("queue", story.begun, placed),
-        ("prefill", placed, story.first),
-        ("decode", story.first, story.ended),
+        ("queue", record.begun, placed),
+        ("prefill", placed, record.first),
+        ("decode", record.first, record.ended),
     ]
 
 
-def _attributes(story: Story) -> dict[str, Any]:
+def _attributes(record: RequestRecord) -> dict[str, Any]:
     return {
         "gen_ai.operation.name": "chat",
-        "gen_ai.request.model": story.model.id,
-        "gen_ai.request.choice.count": story.choices,
-        "gen_ai.usage.input_tokens": story.prompt_tokens,
-        "gen_ai.usage.output_tokens": story.output_tokens,
-        "neuron_gateway.key": story.key,
-        "neuron_gateway.outcome": story.outcome,
+        "gen_ai.request.model": record.model.id,
+        "gen_ai.request.choice.count": record.choices,
+        "gen_ai.usage.input_tokens": record.prompt_tokens,
+        "gen_ai.usage.output_tokens": record.output_tokens,
+        "neuron_gateway.key": record.key,
+        "neuron_gateway.outcome": record.outcome,
     }
 
 

@@ -1,4 +1,4 @@
-"""What a model's text turns out to be: `ContentDelta`, `ReasoningDelta` and `ToolCallDelta` deltas."""
+"""What a model's text contains: `ContentDelta`, `ReasoningDelta` and `ToolCallDelta`."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class ContentDelta:
 
 @dataclass(frozen=True, slots=True)
 class ReasoningDelta:
-    """A piece of the thought before the answer."""
+    """A piece of the reasoning before the answer."""
 
     text: str
 
@@ -34,28 +34,28 @@ MessageDelta = ContentDelta | ReasoningDelta | ToolCallDelta
 
 
 class Parser(Protocol):
-    """Turns text, as it comes, into parts; joined, they do not depend on where it was cut."""
+    """Turns text into deltas as it comes; joined, they do not depend on where the text was cut."""
 
     def feed(self, text: str) -> list[MessageDelta]:
-        """Take more text and give the parts that are certain by now."""
+        """Take more text and return the deltas that are certain by now."""
 
     def finish(self) -> list[MessageDelta]:
-        """End the text and give the parts that were held back."""
+        """End the text and return the deltas that were held back."""
 
 
-def merged(parts: Iterable[MessageDelta]) -> list[MessageDelta]:
+def join_deltas(deltas: Iterable[MessageDelta]) -> list[MessageDelta]:
     """Join neighbours of one kind, the deltas of one call among them."""
-    runs = (list(run) for _, run in groupby(parts, _kind))
+    runs = (list(run) for _, run in groupby(deltas, _kind))
     return [run[0] if len(run) == 1 else _joined(run) for run in runs]
 
 
-def _kind(part: MessageDelta) -> tuple[type[MessageDelta], int]:
-    return type(part), part.index if isinstance(part, ToolCallDelta) else 0
+def _kind(delta: MessageDelta) -> tuple[type[MessageDelta], int]:
+    return type(delta), delta.index if isinstance(delta, ToolCallDelta) else 0
 
 
 def _joined(run: Sequence[MessageDelta]) -> MessageDelta:
     first = run[0]
     if isinstance(first, ToolCallDelta):
-        arguments = "".join(part.arguments for part in run if isinstance(part, ToolCallDelta))
+        arguments = "".join(delta.arguments for delta in run if isinstance(delta, ToolCallDelta))
         return ToolCallDelta(first.index, first.id, first.name, arguments)
-    return type(first)("".join(part.text for part in run if not isinstance(part, ToolCallDelta)))
+    return type(first)("".join(delta.text for delta in run if not isinstance(delta, ToolCallDelta)))

@@ -1,12 +1,6 @@
-"""`ReasoningParser`: text -> what was thought, and what is answered; and what the thought cost."""
+"""`ReasoningParser`: separates the reasoning in a model's text from the answer."""
 
-from contextlib import aclosing
-from dataclasses import replace
-
-from engine import TokenDelta
-from gateway.api.streaming.choices import Deltas
-from gateway.config import ReasoningStyle
-from gateway.parsing.deltas import ContentDelta, MessageDelta, ReasoningDelta, merged
+from gateway.parsing.deltas import ContentDelta, MessageDelta, ReasoningDelta, join_deltas
 
 SPACE = " \t\r\n"
 
@@ -84,7 +78,7 @@ class ReasoningParser:
 
     def _taken(self) -> list[MessageDelta]:
         parts, self._parts = self._parts, []
-        return merged(parts)
+        return join_deltas(parts)
 
 
 def _overlap(text: str, marker: str) -> int:
@@ -93,27 +87,3 @@ def _overlap(text: str, marker: str) -> int:
         return 0
     longest = min(len(text), len(marker) - 1)
     return next((n for n in range(longest, 0, -1) if text.endswith(marker[:n])), 0)
-
-
-async def count_reasoning_tokens(deltas: Deltas, style: ReasoningStyle | None) -> Deltas:
-    """Pass one completion's deltas on; the usage of the last one says what was thought."""
-    parser = None if style is None else ReasoningParser(begins_inside=style == "think_begun")
-    thought = 0
-    async with aclosing(deltas):
-        async for delta in deltas:
-            if parser is not None:
-                thought += _thought(parser, delta)
-                if delta.usage is not None:
-                    delta = replace(delta, usage=replace(delta.usage, reasoning_tokens=thought))
-            yield delta
-
-
-def _thought(parser: ReasoningParser, delta: TokenDelta) -> int:
-    """Count a delta's tokens of thought; one that begins or ends it is shared by characters."""
-    before = parser.inside
-    parts = parser.feed(delta.text)
-    if before == parser.inside and not any(isinstance(part, ReasoningDelta) for part in parts):
-        return len(delta.token_ids) if before else 0
-    content = sum(len(part.text) for part in parts if isinstance(part, ContentDelta))
-    share = content / max(1, len(delta.text))
-    return len(delta.token_ids) - round(len(delta.token_ids) * min(1.0, share))

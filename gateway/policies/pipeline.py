@@ -20,7 +20,9 @@ class EnginePipeline:
     waiting: Callable[[], int] | None
 
 
-def stack(backend: EngineBackend, model: ModelConfig, limits: Limits, _: Meter) -> EnginePipeline:
+def engine_pipeline(
+    backend: EngineBackend, model: ModelConfig, limits: Limits, _: Meter
+) -> EnginePipeline:
     """Put the policies before an engine of this process."""
     admission = Admission(backend, places(model.engine.max_num_seqs, limits))
     engine = SupportedParameters(Deadline(admission, time_limits(limits)))

@@ -1,7 +1,6 @@
 """`SupportedParameters`: refuses by name what the engine behind it would ignore."""
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from dataclasses import fields
 from typing import Final
 
@@ -21,13 +20,11 @@ _DEFAULTS: Final = SamplingParams()
 class SupportedParameters(EngineMiddleware):
     """An Engine around an Engine: parameters must have values that the engine honours."""
 
-    async def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenDelta, None]:
-        """Stream from the engine behind, or raise UnsupportedParameter."""
+    def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenDelta, None]:
+        """Return the inner engine's stream, or raise UnsupportedParameter at once."""
         self._refuse(request.sampling)
         self._refuse_values(request.sampling)
-        async with aclosing(self._engine.generate(request)) as deltas:
-            async for delta in deltas:
-                yield delta
+        return self._engine.generate(request)
 
     def _refuse(self, sampling: SamplingParams) -> None:
         for field in fields(sampling):

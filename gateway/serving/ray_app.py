@@ -18,7 +18,7 @@ from ray import serve
 
 from engine import create_engine
 from gateway.api.app import create_app
-from gateway.api.models import model_info_from_config
+from gateway.api.registry import model_info_from_config
 from gateway.config import AppConfig, ConfigError
 from gateway.observe.json_logging import configure as configure_logging
 from gateway.observe.ray_metrics import RayMeter

@@ -6,7 +6,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from gateway.api.chat.tools import AssistantToolCall
-from gateway.api.schema import Refused, RequestModel, given, only_supported
+from gateway.api.schema import RequestModel, Unsupported, only_supported, required_iff
 
 PartType = Literal["text", "refusal", "image_url", "input_audio", "file"]
 
@@ -26,10 +26,10 @@ class ContentPart(RequestModel):
 
     @field_validator("text", "refusal")
     @classmethod
-    def _belongs(cls, value: str | None, info: ValidationInfo) -> str | None:
+    def _fits_type(cls, value: str | None, info: ValidationInfo) -> str | None:
         kind = info.data.get("type", info.field_name)
         if kind in ("text", "refusal"):
-            given(value, wanted=kind == info.field_name, name=info.field_name or "")
+            required_iff(kind == info.field_name, value, name=info.field_name or "")
         return value
 
 
@@ -48,14 +48,14 @@ class Message(RequestModel):
     parsed: Any = None  # the SDK's own, in the answers of its parse() and stream()
     reasoning: str | None = None
     reasoning_content: str | None = None
-    audio: Refused = None
-    function_call: Refused = None
+    audio: Unsupported = None
+    function_call: Unsupported = None
 
     @field_validator("content")
     @classmethod
-    def _is_there(cls, value: Any, info: ValidationInfo) -> Any:
-        said = info.data.get("tool_calls") or info.data.get("refusal")
-        if value is None and not (said and info.data.get("role") == "assistant"):
+    def _content_required(cls, value: Any, info: ValidationInfo) -> Any:
+        substitute = info.data.get("tool_calls") or info.data.get("refusal")
+        if value is None and not (substitute and info.data.get("role") == "assistant"):
             raise PydanticCustomError("missing", "content is required")
         return value
 
@@ -67,12 +67,12 @@ class Message(RequestModel):
         return self.refusal if self.content is None else self.content
 
     def for_template(self) -> dict[str, Any]:
-        """Give what chat templates read: joined text, and `developer` as `system`."""
+        """Return what chat templates read: joined text, and `developer` as `system`."""
         role = "system" if self.role == "developer" else self.role
         calls = [call.for_template() for call in self.tool_calls or ()] or None
-        thought = self.reasoning_content or self.reasoning
+        reasoning = self.reasoning_content or self.reasoning
         extra = {
-            "tool_calls": calls, "tool_call_id": self.tool_call_id, "reasoning_content": thought
+            "tool_calls": calls, "tool_call_id": self.tool_call_id, "reasoning_content": reasoning
         }  # fmt: skip
         message = {"role": role, "content": self.text}
         return message | {key: value for key, value in extra.items() if value is not None}

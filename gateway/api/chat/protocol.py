@@ -1,4 +1,4 @@
-"""The schema of a chat request, and its translation into the engine's words."""
+"""The schema of a chat request, and its translation for the engine."""
 
 from typing import Annotated, Any, Literal
 
@@ -13,12 +13,12 @@ from gateway.api.chat.tools import (
     Tool,
     ToolChoice,
     Tools,
-    allowed,
     check_choice,
-    forced,
+    forced_call_schema,
+    resolve_tool_choice,
 )
 from gateway.api.sampling import SamplingFields
-from gateway.api.schema import Metadata, Refused, refused
+from gateway.api.schema import Metadata, Unsupported, unsupported
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 ServiceTier = Literal["auto", "default", "flex", "scale", "priority", "fast"]
@@ -54,15 +54,15 @@ class ChatCompletionRequest(SamplingFields):
     store: bool | None = None
     verbosity: Literal["low", "medium", "high"] | None = None
 
-    audio: Refused = None
-    function_call: Annotated[Any, refused("use tool_choice instead")] = None
-    functions: Annotated[Any, refused("use tools instead")] = None
-    moderation: Refused = None
-    web_search_options: Refused = None
+    audio: Unsupported = None
+    function_call: Annotated[Any, unsupported("use tool_choice instead")] = None
+    functions: Annotated[Any, unsupported("use tools instead")] = None
+    moderation: Unsupported = None
+    web_search_options: Unsupported = None
 
     @field_validator("max_tokens")
     @classmethod
-    def _agrees(cls, value: int | None, info: ValidationInfo) -> int | None:
+    def _max_tokens_agree(cls, value: int | None, info: ValidationInfo) -> int | None:
         other = info.data.get("max_completion_tokens")
         if value is not None and other is not None and value != other:
             raise PydanticCustomError(
@@ -74,19 +74,21 @@ class ChatCompletionRequest(SamplingFields):
     @classmethod
     def _results_follow_calls(cls, messages: list[Message]) -> list[Message]:
         known: set[str] = set()
-        for place, message in enumerate(messages):
+        for position, message in enumerate(messages):
             known |= {call.id for call in message.tool_calls or ()}
             if message.role == "tool" and message.tool_call_id not in known:
                 raise PydanticCustomError(
                     "tool_call_id",
-                    "the tool message at [{place}] needs the tool_call_id of a call before it",
-                    {"place": place},
+                    "the tool message at [{position}] needs the tool_call_id of a call before it",
+                    {"position": position},
                 )
         return messages
 
     @field_validator("tool_choice")
     @classmethod
-    def _can_be_met(cls, choice: ToolChoice | None, info: ValidationInfo) -> ToolChoice | None:
+    def _tool_choice_fits_tools(
+        cls, choice: ToolChoice | None, info: ValidationInfo
+    ) -> ToolChoice | None:
         check_choice(choice, info.data.get("tools") or [])
         return choice
 
@@ -98,13 +100,13 @@ class ChatCompletionRequest(SamplingFields):
         return value
 
     @property
-    def demand(self) -> tuple[ResolvedToolChoice, list[Tool]]:
-        """What the model has to do with tools, and with which."""
-        return allowed(self.tool_choice, self.tools or [])
+    def resolved_tool_choice(self) -> tuple[ResolvedToolChoice, list[Tool]]:
+        """What the model has to do with tools, and which tools it is shown."""
+        return resolve_tool_choice(self.tool_choice, self.tools or [])
 
     def to_engine(self, request_id: str) -> list[GenerateRequest]:
-        """Translate into one engine request for each choice."""
-        _, tools = self.demand
+        """Return one engine request for each choice."""
+        _, tools = self.resolved_tool_choice
         chat = Chat(
             messages=tuple(message.for_template() for message in self.messages),
             tools=tuple(tool.model_dump(exclude_none=True) for tool in tools),
@@ -122,8 +124,8 @@ class ChatCompletionRequest(SamplingFields):
         ]
 
     def _structured(self) -> Structured | None:
-        demand, tools = self.demand
-        call = forced(demand, tools, many=self.parallel_tool_calls is not False)
+        choice, tools = self.resolved_tool_choice
+        call = forced_call_schema(choice, tools, many=self.parallel_tool_calls is not False)
         if call is not None or self.response_format is None:
             return call
         return self.response_format.structured()

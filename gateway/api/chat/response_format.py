@@ -9,12 +9,12 @@ from pydantic_core import PydanticCustomError
 from engine import Structured
 from gateway.api.schema import RequestModel
 
-MOST_NODES: Final = 5000  # objects, lists and values; OpenAI takes 5,000 properties in all
+MAX_NODES: Final = 5000  # objects, lists and values; OpenAI takes 5,000 properties in all
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 
 
 def valid_schema(schema: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Refuse what is no JSON schema, and say where; raises PydanticCustomError."""
+    """Return the schema; raise PydanticCustomError with the position of what is no JSON schema."""
     try:
         if schema is not None:
             _require_small(schema)
@@ -31,16 +31,16 @@ def valid_schema(schema: dict[str, Any] | None) -> dict[str, Any] | None:
 
 def _require_small(schema: Any) -> None:
     """Refuse a schema that would take the checker, and then the engine's grammar, too long."""
-    waiting, seen = [schema], 0
-    while waiting:
-        node = waiting.pop()
+    unseen, seen = [schema], 0
+    while unseen:
+        node = unseen.pop()
         seen += 1
-        if seen > MOST_NODES:
+        if seen > MAX_NODES:
             raise PydanticCustomError(
-                "schema_too_large", "has more than {most} parts", {"most": MOST_NODES}
+                "schema_too_large", "has more than {most} parts", {"most": MAX_NODES}
             )
         if isinstance(node, dict | list):
-            waiting += node.values() if isinstance(node, dict) else node
+            unseen += node.values() if isinstance(node, dict) else node
 
 
 class JsonSchemaFormat(RequestModel):
@@ -65,7 +65,7 @@ class ResponseFormat(RequestModel):
 
     @field_validator("json_schema")
     @classmethod
-    def _belongs(
+    def _schema_required(
         cls, value: JsonSchemaFormat | None, info: ValidationInfo
     ) -> JsonSchemaFormat | None:
         wanted = info.data.get("type") == "json_schema"
@@ -76,7 +76,7 @@ class ResponseFormat(RequestModel):
         return value
 
     def structured(self) -> Structured | None:
-        """Say what the engine has to hold the output to."""
+        """Return what the engine has to hold the output to; None for text."""
         if self.type == "text":
             return None
         return Structured(json_schema=self.json_schema.schema_ if self.json_schema else None)

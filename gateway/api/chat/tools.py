@@ -1,4 +1,4 @@
-"""What a client says of tools: their declarations, its choice among them, past calls."""
+"""Tools in a chat request: their declarations, the choice among them, earlier calls."""
 
 import json
 from typing import Annotated, Any, Literal
@@ -26,7 +26,7 @@ class Function(RequestModel):
 
     @property
     def arguments_schema(self) -> dict[str, Any]:
-        """Give the arguments' schema; an empty object where none is declared."""
+        """The schema of the arguments; an empty object where none is declared."""
         return self.parameters or {"type": "object", "properties": {}}
 
 
@@ -75,7 +75,7 @@ class AllowedChoice(RequestModel):
 
 
 def kind_of_choice(choice: Any) -> str:
-    """Say which of a choice's three forms this one is meant to be."""
+    """Return the tag of the form that a tool choice is meant to have."""
     if isinstance(choice, str):
         return "Mode"
     kind = choice.get("type") if isinstance(choice, dict) else getattr(choice, "type", None)
@@ -88,7 +88,7 @@ ToolChoice = Annotated[
     | Annotated[AllowedChoice, Tag("Allowed")],
     Discriminator(kind_of_choice),
 ]
-# What is left of a choice once the tools that it does not allow are left out.
+# A choice after the tools that it does not allow are left out.
 ResolvedToolChoice = Literal["none", "auto", "required"] | NamedChoice
 Tools = Annotated[list[Tool], Field(min_length=1, max_length=128)]
 
@@ -110,7 +110,7 @@ class AssistantToolCall(RequestModel):
     index: int | None = None
 
     def for_template(self) -> dict[str, Any]:
-        """Give the call as chat templates read it, with its arguments as an object."""
+        """Return the call as chat templates read it, with its arguments as an object."""
         try:
             arguments = json.loads(self.function.arguments or "{}")
         except ValueError:
@@ -120,7 +120,7 @@ class AssistantToolCall(RequestModel):
 
 
 def check_choice(choice: ToolChoice | None, tools: list[Tool]) -> None:
-    """Refuse a choice that the declared tools cannot meet; raises PydanticCustomError."""
+    """Raise PydanticCustomError for a choice that the declared tools cannot meet."""
     names = {tool.function.name for tool in tools}
     if not _chosen(choice) <= names:
         raise PydanticCustomError("unknown_tool", "names a function that is not in tools")
@@ -136,8 +136,10 @@ def _chosen(choice: ToolChoice | None) -> set[str]:
     return set()
 
 
-def allowed(choice: ToolChoice | None, tools: list[Tool]) -> tuple[ResolvedToolChoice, list[Tool]]:
-    """Say which tools the model is shown, and what it has to do with them."""
+def resolve_tool_choice(
+    choice: ToolChoice | None, tools: list[Tool]
+) -> tuple[ResolvedToolChoice, list[Tool]]:
+    """Return what the model has to do with tools, and which ones it is shown."""
     if not tools or choice == "none":
         return "none", []
     if isinstance(choice, AllowedChoice):
@@ -146,8 +148,10 @@ def allowed(choice: ToolChoice | None, tools: list[Tool]) -> tuple[ResolvedToolC
     return choice or "auto", tools
 
 
-def forced(choice: ResolvedToolChoice, tools: list[Tool], *, many: bool) -> Structured | None:
-    """Say what the engine has to hold the output to, so that a call is sure to come."""
+def forced_call_schema(
+    choice: ResolvedToolChoice, tools: list[Tool], *, many: bool
+) -> Structured | None:
+    """Return the schema that makes the output a call; None where no call is forced."""
     if isinstance(choice, NamedChoice):
         tool = next(t for t in tools if t.function.name == choice.function.name)
         return Structured(json_schema=tool.function.arguments_schema, param="tool_choice")

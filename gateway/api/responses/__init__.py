@@ -1,5 +1,1 @@
-"""`POST /v1/responses`: OpenAI's newer dialect, translate_error into a chat and back."""
-
-from gateway.api.responses.router import routes
-
-__all__ = ["routes"]
+"""`POST /v1/responses`: OpenAI's newer dialect, translated into a chat and back."""

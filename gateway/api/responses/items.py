@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, ValidationInfo, fiel
 
 from gateway.api.chat.messages import Message
 from gateway.api.chat.tools import AssistantFunction, AssistantToolCall
-from gateway.api.schema import RequestModel, given, only_supported
+from gateway.api.schema import RequestModel, only_supported, required_iff
 
 _Status = Literal["in_progress", "completed", "incomplete"]
 
@@ -38,10 +38,10 @@ class InputPart(RequestModel):
 
     @field_validator("text", "refusal")
     @classmethod
-    def _belongs(cls, value: str | None, info: ValidationInfo) -> str | None:
+    def _fits_type(cls, value: str | None, info: ValidationInfo) -> str | None:
         kind = info.data.get("type")
         if kind is not None:
-            given(value, wanted=(kind == "refusal") == (info.field_name == "refusal"), name=kind)
+            required_iff((kind == "refusal") == (info.field_name == "refusal"), value, name=kind)
         return value
 
 
@@ -49,7 +49,7 @@ Text = str | Annotated[list[InputPart], Field(min_length=1)]
 
 
 class InputMessage(RequestModel):
-    """What somebody said; an answer's message may be sent back as it came."""
+    """A message; an answer's message may be sent back as it came."""
 
     type: Literal["message"] = "message"
     role: Literal["user", "assistant", "system", "developer"]
@@ -60,7 +60,7 @@ class InputMessage(RequestModel):
 
 
 class InputCall(RequestModel):
-    """A function that an earlier answer called."""
+    """A function call of an earlier answer."""
 
     type: Literal["function_call"]
     call_id: str
@@ -72,7 +72,7 @@ class InputCall(RequestModel):
 
 
 class InputResult(RequestModel):
-    """What a called function gave."""
+    """The result of a function call."""
 
     type: Literal["function_call_output"]
     call_id: str
@@ -81,19 +81,19 @@ class InputResult(RequestModel):
     status: _Status | None = None
 
 
-class ThoughtPart(RequestModel):
-    """A piece of a thought."""
+class ReasoningPart(RequestModel):
+    """A piece of reasoning."""
 
     type: Literal["reasoning_text", "summary_text"]
     text: str
 
 
-class InputThought(RequestModel):
-    """What an earlier answer thought."""
+class InputReasoning(RequestModel):
+    """The reasoning of an earlier answer."""
 
     type: Literal["reasoning"]
-    summary: list[ThoughtPart] = Field(default_factory=list)
-    content: list[ThoughtPart] | None = None
+    summary: list[ReasoningPart] = Field(default_factory=list)
+    content: list[ReasoningPart] | None = None
     id: str | None = None
     status: _Status | None = None
     encrypted_content: str | None = None
@@ -113,7 +113,7 @@ _TAGS = {
     "message": "Message",
     "function_call": "Call",
     "function_call_output": "Result",
-    "reasoning": "Thought",
+    "reasoning": "Reasoning",
 }
 
 
@@ -126,15 +126,15 @@ Item = Annotated[
     Annotated[InputMessage, Tag("Message")]
     | Annotated[InputCall, Tag("Call")]
     | Annotated[InputResult, Tag("Result")]
-    | Annotated[InputThought, Tag("Thought")]
+    | Annotated[InputReasoning, Tag("Reasoning")]
     | Annotated[OtherItem, Tag("Other")],
     Discriminator(_tag),
 ]
 
 
-def conversation(instructions: str | None, said: str | list[Item]) -> list[Message]:
-    """Give the chat messages that these instructions and items are."""
-    rest = [Message(role="user", content=said)] if isinstance(said, str) else _messages(said)
+def conversation(instructions: str | None, input_: str | list[Item]) -> list[Message]:
+    """Return the chat messages for these instructions and items."""
+    rest = [Message(role="user", content=input_)] if isinstance(input_, str) else _messages(input_)
     if instructions is None:
         return rest
     # Few templates know two system messages in a row.
@@ -155,26 +155,26 @@ def _messages(items: Iterable[Item]) -> list[Message]:
 def _is_answer(item: Item) -> bool:
     if isinstance(item, InputMessage):
         return item.role == "assistant"
-    return isinstance(item, InputCall | InputThought)
+    return isinstance(item, InputCall | InputReasoning)
 
 
 def _answers(items: list[Item]) -> Iterator[Message]:
-    """Join thought, text and calls, which are items of one answer, into one message each."""
-    waiting: list[Item] = []
+    """Join reasoning, text and calls, which are items of one answer, into one message each."""
+    pending: list[Item] = []
     for item in items:
         if (
-            waiting
+            pending
             and not isinstance(item, InputCall)
-            and not isinstance(waiting[-1], InputThought)
+            and not isinstance(pending[-1], InputReasoning)
         ):
-            yield _answer(waiting)
-            waiting = []
-        waiting.append(item)
-    yield _answer(waiting)
+            yield _answer(pending)
+            pending = []
+        pending.append(item)
+    yield _answer(pending)
 
 
 def _answer(items: list[Item]) -> Message:
-    thoughts = (part for i in items if isinstance(i, InputThought) for part in i.content or ())
+    reasoning = (part for i in items if isinstance(i, InputReasoning) for part in i.content or ())
     calls = [
         AssistantToolCall(
             id=i.call_id, function=AssistantFunction(name=i.name, arguments=i.arguments)
@@ -187,7 +187,7 @@ def _answer(items: list[Item]) -> Message:
         role="assistant",
         tool_calls=calls or None,
         content="".join(texts) if texts or not calls else None,
-        reasoning_content="".join(part.text for part in thoughts) or None,
+        reasoning_content="".join(part.text for part in reasoning) or None,
     )
 
 

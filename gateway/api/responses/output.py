@@ -1,55 +1,59 @@
-"""`Output`: the parts of an answer become items, and the events of their making."""
+"""`Output`: the deltas of a message as items, and the events that build them."""
 
 import secrets
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from engine import TokenLogprob
-from gateway.api.logprobs import response_logprobs
+from gateway.api.logprobs import LogprobEntry, response_logprobs
 from gateway.parsing.deltas import ContentDelta, MessageDelta, ReasoningDelta, ToolCallDelta
 
 Event = dict[str, Any]
 
 
 class _Item:
-    """An item in the making; its text is joined when it is done."""
+    """An item while it is generated; its text is joined when it is done."""
 
     def __init__(self, index: int, part: MessageDelta) -> None:
         self.index = index
         self.kind = type(part)
-        self.logprobs: list[dict[str, Any]] = []
+        self.logprobs: list[LogprobEntry] = []
         self._texts: list[str] = []
-        self._fixed = _fixed(part)
+        self._fixed = _fixed_fields(part)
         self.id: str = self._fixed["id"]
 
-    def grow(self, part: MessageDelta, logprobs: list[dict[str, Any]]) -> Event:
-        """Add a part and tell its event."""
+    def grow(self, part: MessageDelta, logprobs: list[LogprobEntry]) -> Event:
+        """Add a delta and return its event."""
         text = part.arguments if isinstance(part, ToolCallDelta) else part.text
         self._texts.append(text)
         self.logprobs += logprobs
         event = self._event("delta") | {"delta": text}
-        return event | ({"logprobs": _told(logprobs)} if self.kind is ContentDelta else {})
+        return event | (
+            {"logprobs": _event_logprobs(logprobs)} if self.kind is ContentDelta else {}
+        )
 
     def opening(self) -> list[Event]:
-        """Tell that the item begins."""
+        """Return the events that begin the item."""
         added = {"type": "response.output_item.added", "output_index": self.index}
         events = [added | {"item": self.body("in_progress", empty=True)}]
         return events if self.kind is ToolCallDelta else [*events, self._part("added", "")]
 
     def closing(self, status: str) -> list[Event]:
-        """Tell that the item is done."""
+        """Return the events that end the item."""
         whole = "".join(self._texts)
         done = self._event("done")
         if self.kind is ToolCallDelta:
             events = [done | {"arguments": whole}]
         else:
-            shown = {"logprobs": _told(self.logprobs)} if self.kind is ContentDelta else {}
+            shown = (
+                {"logprobs": _event_logprobs(self.logprobs)} if self.kind is ContentDelta else {}
+            )
             events = [done | {"text": whole} | shown, self._part("done", whole)]
         item = {"type": "response.output_item.done", "output_index": self.index}
         return [*events, item | {"item": self.body(status)}]
 
     def body(self, status: str, *, empty: bool = False) -> dict[str, Any]:
-        """Write the item, without its content while it is empty."""
+        """Return the item, without its content while it is empty."""
         text = "" if empty else "".join(self._texts)
         head = self._fixed | {"status": status}
         if self.kind is ToolCallDelta:
@@ -59,7 +63,7 @@ class _Item:
     def _part(self, what: str, text: str) -> Event:
         return {
             "type": f"response.content_part.{what}",
-            **self._place(),
+            **self._position(),
             "content_index": 0,
             "part": self._content(text),
         }
@@ -71,10 +75,10 @@ class _Item:
         return {"type": "output_text", "text": text, "annotations": [], "logprobs": logprobs}
 
     def _event(self, what: str) -> Event:
-        event = {"type": f"response.{_NAMES[self.kind]}.{what}", **self._place()}
+        event = {"type": f"response.{_NAMES[self.kind]}.{what}", **self._position()}
         return event if self.kind is ToolCallDelta else event | {"content_index": 0}
 
-    def _place(self) -> dict[str, Any]:
+    def _position(self) -> dict[str, Any]:
         return {"item_id": self.id, "output_index": self.index}
 
 
@@ -85,7 +89,7 @@ _NAMES = {
 }
 
 
-def _fixed(part: MessageDelta) -> dict[str, Any]:
+def _fixed_fields(part: MessageDelta) -> dict[str, Any]:
     if isinstance(part, ContentDelta):
         return {"type": "message", "id": _new_id("msg"), "role": "assistant"}
     if isinstance(part, ReasoningDelta):
@@ -94,8 +98,8 @@ def _fixed(part: MessageDelta) -> dict[str, Any]:
     return call | {"call_id": part.id, "name": part.name}
 
 
-def _told(logprobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Write log-probabilities as events show them: without the bytes that items have."""
+def _event_logprobs(logprobs: list[LogprobEntry]) -> list[dict[str, Any]]:
+    """Return log-probabilities as events show them: without the bytes that items have."""
     return [
         {
             "token": entry["token"],
@@ -114,35 +118,35 @@ def _new_id(prefix: str) -> str:
 
 
 class Output:
-    """The items of one response; at most the last one is still in the making."""
+    """The items of one response; at most the last one is unfinished."""
 
     def __init__(self) -> None:
         self.items: list[dict[str, Any]] = []
         self._open: _Item | None = None
-        self._logprobs: list[dict[str, Any]] = []  # of text that a parser still holds back
+        self._logprobs: list[LogprobEntry] = []  # of text that a parser still holds back
 
     def feed(self, parts: Iterable[MessageDelta], logprobs: Sequence[TokenLogprob]) -> list[Event]:
-        """Add parts and tell their events."""
+        """Add deltas and return their events."""
         self._logprobs += response_logprobs(logprobs)
         events: list[Event] = []
         for part in parts:
             events += self._add(part)
         return events
 
-    def finish(self, *, cut_short: bool) -> list[Event]:
+    def finish(self, *, truncated: bool) -> list[Event]:
         """End the last item; an answer of nothing is an empty message."""
         events = [] if self.items or self._open else self._begin(ContentDelta(""))
-        return events + self._close("incomplete" if cut_short else "completed")
+        return events + self._close("incomplete" if truncated else "completed")
 
     def _add(self, part: MessageDelta) -> list[Event]:
-        events = [] if self._goes_on_with(part) else self._close("completed") + self._begin(part)
+        events = [] if self._continues(part) else self._close("completed") + self._begin(part)
         assert self._open is not None
-        shown: list[dict[str, Any]] = []
+        shown: list[LogprobEntry] = []
         if isinstance(part, ContentDelta):
             shown, self._logprobs = self._logprobs, []
         return [*events, self._open.grow(part, shown)]
 
-    def _goes_on_with(self, part: MessageDelta) -> bool:
+    def _continues(self, part: MessageDelta) -> bool:
         if self._open is None or self._open.kind is not type(part):
             return False
         return not isinstance(part, ToolCallDelta) or part.id is None

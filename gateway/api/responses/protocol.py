@@ -9,13 +9,13 @@ from gateway.api.chat.protocol import ChatCompletionRequest, Effort, ServiceTier
 from gateway.api.chat.tools import check_choice
 from gateway.api.responses.items import InputCall, InputResult, Item, conversation
 from gateway.api.responses.tools import FlatChoice, FunctionTool, TextSettings, chat_choice
-from gateway.api.schema import Metadata, Refused, RequestModel, only_supported, refused
+from gateway.api.schema import Metadata, RequestModel, Unsupported, only_supported, unsupported
 
 LOGPROBS = "message.output_text.logprobs"
 
 
 class Reasoning(RequestModel):
-    """How much to think; a thought is always shown whole, never summed up."""
+    """How much to reason; reasoning is always shown whole, never as a summary."""
 
     effort: Effort | None = None
     summary: Literal["auto", "concise", "detailed"] | None = None
@@ -60,26 +60,26 @@ class ResponsesRequest(RequestModel):
     user: str | None = None
 
     background: Literal[False] | None = None
-    context_management: Refused = None
-    conversation: Annotated[Any, refused("send the whole conversation in input")] = None
-    moderation: Refused = None
+    context_management: Unsupported = None
+    conversation: Annotated[Any, unsupported("send the whole conversation in input")] = None
+    moderation: Unsupported = None
     previous_response_id: Annotated[
-        Any, refused("nothing is stored, so send the whole conversation in input")
+        Any, unsupported("nothing is stored, so send the whole conversation in input")
     ] = None
-    prompt: Refused = None
+    prompt: Unsupported = None
 
     @field_validator("input")
     @classmethod
     def _results_follow_calls(cls, said: Any) -> Any:
         known: set[str] = set()
-        for place, item in enumerate(said if isinstance(said, list) else ()):
+        for position, item in enumerate(said if isinstance(said, list) else ()):
             if isinstance(item, InputCall):
                 known.add(item.call_id)
             if isinstance(item, InputResult) and item.call_id not in known:
                 raise PydanticCustomError(
                     "call_id",
-                    "the output at [{place}] needs the call_id of a function_call before it",
-                    {"place": place},
+                    "the output at [{position}] needs the call_id of a function_call before it",
+                    {"position": position},
                 )
         return said
 
@@ -92,7 +92,9 @@ class ResponsesRequest(RequestModel):
 
     @field_validator("tool_choice")
     @classmethod
-    def _can_be_met(cls, choice: FlatChoice | None, info: ValidationInfo) -> FlatChoice | None:
+    def _tool_choice_fits_tools(
+        cls, choice: FlatChoice | None, info: ValidationInfo
+    ) -> FlatChoice | None:
         tools = [tool.for_chat() for tool in info.data.get("tools") or ()]
         # A mode without tools is how some clients say nothing at all.
         check_choice(None if choice == "auto" else chat_choice(choice), tools)
@@ -100,11 +102,11 @@ class ResponsesRequest(RequestModel):
 
     @property
     def shows_logprobs(self) -> bool:
-        """Whether log-probabilities are to be told."""
+        """Whether the answer has log-probabilities."""
         return bool(self.top_logprobs) or LOGPROBS in (self.include or ())
 
     def to_chat(self) -> ChatCompletionRequest:
-        """Give the chat that this request asks for."""
+        """Return the chat that this request asks for."""
         tools = [tool.for_chat() for tool in self.tools or ()]
         text = self.text.format if self.text else None
         return ChatCompletionRequest(

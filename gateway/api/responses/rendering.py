@@ -1,86 +1,98 @@
-"""`Events`: the deltas of one answer, written as the typed events of `/v1/responses`."""
+"""`ResponsesRenderer`: the deltas of one answer as typed events, or as one response."""
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from engine import TokenDelta
+from gateway.api.chat.message_parser import MakeMessageParser
 from gateway.api.responses.output import Event, Output
 from gateway.api.responses.protocol import ResponsesRequest
+from gateway.api.responses.response import ResponseUsage
 from gateway.api.schema import ResponseHead
-from gateway.api.streaming.choices import UsageTotals
+from gateway.api.streaming.usage import UsageTotals
 from gateway.errors import ApiError
-from gateway.parsing.deltas import MessageDelta
+from gateway.parsing.deltas import ContentDelta, MessageDelta
 
 
-class Events:
-    """Writes one answer as `response.*` events, numbered from 0."""
+class ResponsesRenderer:
+    """Writes one answer as `response.*` events, numbered from 0; the last one has it whole."""
 
     def __init__(
-        self,
-        body: ResponsesRequest,
-        head: ResponseHead,
-        parse: Callable[[TokenDelta], list[MessageDelta]],
-        tally: UsageTotals,
+        self, head: ResponseHead, body: ResponsesRequest, make_parser: MakeMessageParser | None
     ) -> None:
-        self._body = body
         self._head = head
-        self._parse = parse
-        self._tally = tally
+        self._request = body
+        self._parser = None if make_parser is None else make_parser()
+        self._totals = UsageTotals(1)
         self._output = Output()
-        self._number = 0
+        self._sequence_number = 0
+        self._last: Event = {}
 
     def feed(self, index: int, delta: TokenDelta) -> bytes:  # noqa: ARG002 - there is one choice
-        """Write the events of one delta."""
-        return self._written(self.take(delta))
+        """Return the events of a delta."""
+        return self._frames(self._events(delta))
 
     def fail(self, error: ApiError) -> bytes:
-        """Write the event of a failure."""
+        """Return the event of a failure."""
         code = "rate_limit_exceeded" if error.status == 429 else "server_error"
         failed = {"status": "failed", "error": {"code": code, "message": error.message}}
-        return self._written([*self._opening(), self._state("failed", failed)])
+        return self._frames([*self._opening(), self._state("failed", failed)])
 
     def end(self) -> bytes:
-        """End the stream: its last event says that it is over."""
+        """Return nothing: the last event says that the stream is over."""
         return b""
 
-    def take(self, delta: TokenDelta) -> list[Event]:
-        """Give the events of one delta."""
+    def collect(self, index: int, delta: TokenDelta) -> None:  # noqa: ARG002 - there is one choice
+        """Add a delta to the whole answer."""
+        self._events(delta)
+
+    def body(self) -> dict[str, Any]:
+        """Return the whole answer: what the last event of a stream holds."""
+        return dict(self._last["response"])
+
+    def _events(self, delta: TokenDelta) -> list[Event]:
         events = self._opening()
         events += self._output.feed(self._parse(delta), delta.logprobs)
         if delta.finish_reason is None:
             return events
-        self._tally.add(0, delta.usage)
-        cut_short = delta.finish_reason == "length"
-        events += self._output.finish(cut_short=cut_short)
-        return [*events, self._last(cut_short)]
+        reasoning = None if self._parser is None else self._parser.reasoning_tokens
+        self._totals.add(0, delta.usage, reasoning)
+        truncated = delta.finish_reason == "length"
+        events += self._output.finish(truncated=truncated)
+        self._last = self._incomplete() if truncated else self._completed()
+        return [*events, self._last]
+
+    def _parse(self, delta: TokenDelta) -> list[MessageDelta]:
+        if self._parser is not None:
+            return self._parser.feed(delta)
+        return [ContentDelta(delta.text)] if delta.text else []
 
     def _opening(self) -> list[Event]:
-        if self._number:
+        if self._sequence_number:
             return []
         return [self._state(what, {"status": "in_progress"}) for what in ("created", "in_progress")]
 
-    def _last(self, cut_short: bool) -> Event:
-        done: dict[str, Any] = {"usage": _usage(self._tally)}
-        if cut_short:
-            reason = {"reason": "max_output_tokens"}
-            return self._state(
-                "incomplete", done | {"status": "incomplete", "incomplete_details": reason}
-            )
-        return self._state(
-            "completed", done | {"status": "completed", "completed_at": int(time.time())}
-        )
+    def _completed(self) -> Event:
+        done = {"status": "completed", "completed_at": int(time.time())}
+        return self._state("completed", done | {"usage": _usage(self._totals)})
+
+    def _incomplete(self) -> Event:
+        details = {"incomplete_details": {"reason": "max_output_tokens"}}
+        done = {"status": "incomplete", "usage": _usage(self._totals)}
+        return self._state("incomplete", details | done)
 
     def _state(self, what: str, fields: dict[str, Any]) -> Event:
-        response = _echo(self._body, self._head) | {"output": list(self._output.items)} | fields
+        response = _echo(self._request, self._head)
+        response |= {"output": list(self._output.items)} | fields
         return {"type": f"response.{what}", "response": response}
 
-    def _written(self, events: Sequence[Event]) -> bytes:
+    def _frames(self, events: Sequence[Event]) -> bytes:
         frames = []
         for event in events:
-            numbered = event | {"sequence_number": self._number}
-            self._number += 1
+            numbered = event | {"sequence_number": self._sequence_number}
+            self._sequence_number += 1
             data = json.dumps(numbered, ensure_ascii=False, separators=(",", ":"))
             frames.append(f"event: {event['type']}\ndata: {data}\n\n")
         return "".join(frames).encode()
@@ -90,7 +102,7 @@ _ECHOED = {"reasoning", "text", "tool_choice", "tools"}
 
 
 def _echo(body: ResponsesRequest, head: ResponseHead) -> dict[str, Any]:
-    """Give what every state of a response repeats of its request."""
+    """Return what every state of a response repeats of its request."""
     sent = body.model_dump(include=_ECHOED, by_alias=True, exclude_none=True)
     text = sent.get("text", {})
     return {
@@ -129,12 +141,12 @@ def _tool(tool: dict[str, Any]) -> dict[str, Any]:
     return {"description": None, "parameters": None, "strict": False} | tool
 
 
-def _usage(tally: UsageTotals) -> dict[str, Any]:
-    read, made = tally.prompt_tokens, tally.completion_tokens
+def _usage(totals: UsageTotals) -> ResponseUsage:
+    prompt, output = totals.prompt_tokens, totals.completion_tokens
     return {
-        "input_tokens": read,
-        "input_tokens_details": {"cached_tokens": tally.cached_tokens, "cache_write_tokens": 0},
-        "output_tokens": made,
-        "output_tokens_details": {"reasoning_tokens": tally.reasoning_tokens or 0},
-        "total_tokens": read + made,
+        "input_tokens": prompt,
+        "input_tokens_details": {"cached_tokens": totals.cached_tokens, "cache_write_tokens": 0},
+        "output_tokens": output,
+        "output_tokens_details": {"reasoning_tokens": totals.reasoning_tokens or 0},
+        "total_tokens": prompt + output,
     }

@@ -16,7 +16,7 @@ from gateway.api.chat.tools import (
     ToolChoice,
     kind_of_choice,
 )
-from gateway.api.schema import RequestModel, given, only_supported
+from gateway.api.schema import RequestModel, only_supported, required_iff
 
 
 class FunctionTool(Function):
@@ -25,7 +25,7 @@ class FunctionTool(Function):
     type: Annotated[str, only_supported("function")]
 
     def for_chat(self) -> Tool:
-        """Give the tool as a chat declares it."""
+        """Return the tool as a chat declares it."""
         return Tool(type="function", function=Function(**self.model_dump(exclude={"type"})))
 
 
@@ -53,7 +53,7 @@ FlatChoice = Annotated[
 
 
 def chat_choice(choice: FlatChoice | None) -> ToolChoice | None:
-    """Give the choice as a chat writes it."""
+    """Return the choice as a chat writes it."""
     if isinstance(choice, FlatName):
         return NamedChoice(type="function", function=NamedFunction(name=choice.name))
     if isinstance(choice, FlatAllowed):
@@ -76,10 +76,10 @@ class TextFormat(RequestModel):
 
     @field_validator("name", "schema_")
     @classmethod
-    def _belongs(cls, value: Any, info: ValidationInfo) -> Any:
+    def _required_iff_json_schema(cls, value: Any, info: ValidationInfo) -> Any:
         kind = info.data.get("type")
         if kind is not None:
-            given(value, wanted=kind == "json_schema", name="json_schema")
+            required_iff(kind == "json_schema", value, name="json_schema")
         return value
 
     @field_validator("schema_")
@@ -88,7 +88,7 @@ class TextFormat(RequestModel):
         return valid_schema(schema)
 
     def for_chat(self) -> ResponseFormat:
-        """Give the form as a chat asks for it."""
+        """Return the format as a chat asks for it."""
         if self.type != "json_schema":
             return ResponseFormat(type=self.type)
         fields = self.model_dump(exclude={"type"}, by_alias=True)
@@ -96,7 +96,7 @@ class TextFormat(RequestModel):
 
 
 class TextSettings(RequestModel):
-    """What is wished of the text; `verbosity` is a hint without effect."""
+    """Settings of the text; `verbosity` is a hint without effect."""
 
     format: TextFormat | None = None
     verbosity: Literal["low", "medium", "high"] | None = None

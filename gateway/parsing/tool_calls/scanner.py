@@ -8,7 +8,7 @@ import json
 import secrets
 from collections.abc import Callable, Collection
 
-from gateway.parsing.deltas import ContentDelta, MessageDelta, ToolCallDelta, merged
+from gateway.parsing.deltas import ContentDelta, MessageDelta, ToolCallDelta, join_deltas
 from gateway.parsing.tool_calls.incremental_text import (
     SPACE,
     IncrementalText,
@@ -67,7 +67,7 @@ class CallCollector:
     def taken(self) -> list[MessageDelta]:
         """Hand over what was found since the last time."""
         parts, self._parts = self._parts, []
-        return merged(parts)
+        return join_deltas(parts)
 
     def _wanted(self) -> bool:
         return self._limit is None or self._calls <= self._limit

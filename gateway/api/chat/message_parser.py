@@ -1,0 +1,63 @@
+"""Which parser reads the text of a chat's choices."""
+
+from collections.abc import Callable
+
+from gateway.api.chat.protocol import ChatCompletionRequest
+from gateway.api.chat.tools import NamedChoice
+from gateway.config import ModelConfig
+from gateway.parsing.deltas import MessageDelta, Parser, ToolCallDelta
+from gateway.parsing.message import MessageParser
+from gateway.parsing.reasoning import ReasoningParser
+from gateway.parsing.tool_calls import make_parser
+from gateway.parsing.tool_calls.scanner import new_id
+
+MakeMessageParser = Callable[[], MessageParser]
+
+
+class ForcedCallParser:
+    """The parser of an answer that is nothing but the arguments of one function."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._begun = False
+
+    def feed(self, text: str) -> list[MessageDelta]:
+        """Take more text; all of it is arguments."""
+        if self._begun or not text:
+            return [ToolCallDelta(0, None, None, text)] if text else []
+        self._begun = True
+        return [ToolCallDelta(0, new_id(), self._name, text)]
+
+    def finish(self) -> list[MessageDelta]:
+        """End the text; nothing is held back."""
+        return []
+
+
+def message_parser(body: ChatCompletionRequest, model: ModelConfig) -> MakeMessageParser | None:
+    """Return how to build the parser of one choice; None where text is only text."""
+    make_tools = _tool_parser(body, model.tool_parser or "hermes")
+    if make_tools is None and model.reasoning is None:
+        return None
+    begins_inside = model.reasoning == "think_begun"
+
+    def make() -> MessageParser:
+        reasoning = None
+        if model.reasoning is not None:
+            reasoning = ReasoningParser(begins_inside=begins_inside)
+        return MessageParser(reasoning, make_tools() if make_tools else None)
+
+    return make
+
+
+def _tool_parser(body: ChatCompletionRequest, family: str) -> Callable[[], Parser] | None:
+    choice, tools = body.resolved_tool_choice
+    if isinstance(choice, NamedChoice):
+        name = choice.function.name
+        return lambda: ForcedCallParser(name)
+    if choice == "none":
+        return None
+    names = {tool.function.name for tool in tools}
+    max_calls = 1 if body.parallel_tool_calls is False else None
+    # A forced call is written in the form that the schema asked for, whatever the family.
+    format_ = "plain_json" if choice == "required" else family
+    return lambda: make_parser(format_, names, max_calls)

@@ -1,0 +1,58 @@
+"""The schema of a completion request, and its translation for the engine."""
+
+from typing import Annotated
+
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from engine import GenerateRequest
+from gateway.api.sampling import SamplingFields
+from gateway.api.schema import Unsupported
+
+_TokenId = Annotated[int, Field(ge=0, lt=2**31)]
+_Tokens = Annotated[list[_TokenId], Field(min_length=1)]
+_Many = Field(min_length=1, max_length=128)
+
+
+class CompletionRequest(SamplingFields):
+    """What a client may send; every other name is refused."""
+
+    model: str
+    prompt: str | _Tokens | Annotated[list[str], _Many] | Annotated[list[_Tokens], _Many]
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    best_of: Annotated[int, Field(ge=0, le=20)] | None = None
+    echo: bool | None = None
+    logprobs: Annotated[int, Field(ge=0, le=5)] | None = None
+    suffix: Unsupported = None
+
+    @field_validator("echo")
+    @classmethod
+    def _echo_unsupported(cls, value: bool | None) -> bool | None:
+        if value:
+            raise PydanticCustomError("unsupported_parameter", "this gateway does not echo prompts")
+        return value
+
+    @field_validator("best_of")
+    @classmethod
+    def _at_most_n(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and value > (info.data.get("n") or 1):
+            raise PydanticCustomError("unsupported_value", "must not be more than n")
+        return value
+
+    def to_engine(self, request_id: str) -> list[GenerateRequest]:
+        """Return one engine request for each choice of each prompt."""
+        samplings = self.sampling(self.max_tokens or 16, logprobs=self.logprobs)
+        pairs = [(prompt, sampling) for prompt in self._prompts() for sampling in samplings]
+        return [
+            GenerateRequest(request_id=f"{request_id}-{n}", prompt=prompt, sampling=sampling)
+            for n, (prompt, sampling) in enumerate(pairs)
+        ]
+
+    def _prompts(self) -> list[str | tuple[int, ...]]:
+        if isinstance(self.prompt, str):
+            return [self.prompt]
+        if isinstance(self.prompt[0], int):
+            return [tuple(token for token in self.prompt if isinstance(token, int))]
+        return [
+            p if isinstance(p, str) else tuple(p) for p in self.prompt if not isinstance(p, int)
+        ]

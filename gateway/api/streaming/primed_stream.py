@@ -1,0 +1,61 @@
+"""`PrimedStream`: a stream of deltas that was started before its response begins."""
+
+import asyncio
+import contextlib
+
+from engine import EngineError, TokenDelta
+from gateway.deltas import ChoiceDeltas
+
+
+class PrimedStream:
+    """Deltas whose first one has arrived, or is still awaited.
+
+    A class and not a generator: closing a generator that was never started closes nothing.
+    """
+
+    def __init__(self, deltas: ChoiceDeltas) -> None:
+        self.deltas = deltas
+        self._first: asyncio.Future[tuple[int, TokenDelta]] = asyncio.ensure_future(anext(deltas))
+
+    @property
+    def silent(self) -> bool:
+        """Whether the first delta is still awaited."""
+        return not self._first.done()
+
+    async def wait(self, seconds: float) -> None:
+        """Wait for the first delta, `seconds` at most; raise what it raised."""
+        # Not wait_for: that would cancel the pending delta.
+        done, _ = await asyncio.wait({self._first}, timeout=seconds)
+        if done and (error := self._first.exception()) is not None:
+            raise error
+
+    async def first(self) -> tuple[int, TokenDelta]:
+        """Return the first delta; those after it are in `deltas`."""
+        return await self._first
+
+    async def fail(self, error: Exception) -> None:
+        """Raise the reader's error inside the stream, which records it as the request's end."""
+        with contextlib.suppress(Exception):
+            await self.deltas.athrow(error)
+
+    async def aclose(self) -> None:
+        """End the stream at whatever point it is; the engine frees its slot."""
+        if not self._first.done():
+            self._first.cancel()
+            with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration, EngineError):
+                await self._first
+        await self.deltas.aclose()
+
+
+async def wait_for_first_delta(deltas: ChoiceDeltas, seconds: float) -> PrimedStream:
+    """Start a stream: return with its first delta, or after `seconds` without one.
+
+    Raise what goes wrong in that time, while a status line can still be sent.
+    """
+    stream = PrimedStream(deltas)
+    try:
+        await stream.wait(seconds)
+    except BaseException:
+        await stream.aclose()
+        raise
+    return stream
