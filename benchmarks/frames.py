@@ -9,15 +9,13 @@ from typing import Any, Final
 from openai.types.chat import ChatCompletionChunk
 
 from engine import TokenDelta, TokenLogprob
-from gateway.api.body import parsed
+from gateway.api.body import parse_body
 from gateway.api.chat.protocol import ChatCompletionRequest
-from gateway.api.chat.router import ChatFormat
+from gateway.api.chat.rendering import ChatRenderer
 from gateway.api.responses.protocol import ResponsesRequest
-from gateway.api.responses.rendering import Events
+from gateway.api.responses.rendering import ResponsesRenderer
 from gateway.api.schema import ResponseHead
-from gateway.api.streaming.choices import UsageTotals
-from gateway.api.streaming.chunks import Framer
-from gateway.parsing.deltas import ContentDelta
+from gateway.parsing.message import MessageParser
 from gateway.parsing.tool_calls import make_parser
 
 TURN: Final = 10_000
@@ -31,33 +29,32 @@ LOGPROBS: Final = TokenDelta(
 )
 
 
-def _framer(make_parser: Callable[[], Any] | None = None) -> Framer:
-    form = ChatFormat(make_parser, named=False)
-    framer = form.writer(HEAD, 1, UsageTotals(1), include_usage=False)
-    framer.feed(0, TEXT)
-    return framer
+def _renderer(make_parser: Callable[[], MessageParser] | None = None) -> ChatRenderer:
+    renderer = ChatRenderer(HEAD, make_parser)
+    renderer.feed(0, TEXT)
+    return renderer
 
 
 def _text() -> Callable[[], Any]:
-    framer = _framer()
-    return lambda: framer.feed(0, TEXT)
+    renderer = _renderer()
+    return lambda: renderer.feed(0, TEXT)
 
 
 def _logprobs() -> Callable[[], Any]:
-    framer = _framer()
-    return lambda: framer.feed(0, LOGPROBS)
+    renderer = _renderer()
+    return lambda: renderer.feed(0, LOGPROBS)
 
 
 def _arguments() -> Callable[[], Any]:
-    framer = _framer(lambda: make_parser("hermes", {"weather"}, None))
-    framer.feed(0, TokenDelta(text='<tool_call>{"name": "weather", "arguments": {"days": ['))
+    renderer = _renderer(lambda: MessageParser(None, make_parser("hermes", {"weather"}, None)))
+    renderer.feed(0, TokenDelta(text='<tool_call>{"name": "weather", "arguments": {"days": ['))
     pieces = cycle([TokenDelta(text=text) for text in ("12", ", ", '"rain"', ", ")])
-    return lambda: framer.feed(0, next(pieces))
+    return lambda: renderer.feed(0, next(pieces))
 
 
 def _event() -> Callable[[], Any]:
     body = ResponsesRequest(model="a-model", input="Hello.")
-    events = Events(body, HEAD, lambda delta: [ContentDelta(delta.text)], UsageTotals(1))
+    events = ResponsesRenderer(HEAD, body, None)
     return lambda: events.feed(0, TEXT)
 
 
@@ -79,7 +76,7 @@ def _parse() -> Callable[[], Any]:
     messages = [{"role": next(roles), "content": said} for _ in range(19)]
     body = {"model": "a-model", "messages": [*messages, {"role": "user", "content": said}]}
     raw = json.dumps(body | {"temperature": 0.7, "max_tokens": 256, "stream": True}).encode()
-    return lambda: parsed(raw, ChatCompletionRequest)
+    return lambda: parse_body(raw, ChatCompletionRequest)
 
 
 CASES: Final[dict[str, Callable[[], Callable[[], Any]]]] = {

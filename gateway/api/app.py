@@ -9,18 +9,22 @@ from typing import Any, Final
 from fastapi import FastAPI, Request
 from sse_starlette.sse import AppStatus
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from engine import EngineBackend, EngineDead, EngineError
 from gateway.api import health, metrics, models, tokenize
 from gateway.api.chat import router as chat
+from gateway.api.chat.response import ChatCompletionChunk
 from gateway.api.completions import router as completions
+from gateway.api.completions.response import Completion
 from gateway.api.lifespan import supervise_engines, wait_for_engines
 from gateway.api.openapi import document
 from gateway.api.pages import docs, index
 from gateway.api.registry import ModelRegistry
 from gateway.api.responses import router as responses
+from gateway.api.responses.response import ResponseEvent
 from gateway.api.state import Gateway
 from gateway.config import AppConfig, Cors, Limits, ModelConfig
 from gateway.errors import ApiError, api_error
@@ -35,6 +39,7 @@ from gateway.policies.pipeline import EnginePipeline, engine_pipeline
 
 MakePipeline = Callable[[EngineBackend, ModelConfig, Limits, Meter], EnginePipeline]
 ROUTES: Final = (chat, completions, responses, models, tokenize, health, index)
+FRAMES: Final = (ChatCompletionChunk, Completion, ResponseEvent)  # of streamed answers
 EXPOSED_HEADERS: Final = (
     "x-request-id", "openai-processing-ms", "retry-after", "retry-after-ms", "x-should-retry",
     *(f"x-ratelimit-{what}-{kind}" for what in ("limit", "remaining", "reset")
@@ -60,26 +65,27 @@ def create_app(
     """
     # Streams end by themselves on SIGTERM; the server's own grace period bounds them.
     AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]
+    gateway = _gateway(config, engines, meter or PrometheusMeter(), make_pipeline)
     app = FastAPI(
         lifespan=wait_for_engines if behind_serve else supervise_engines(on_death),
+        middleware=_middleware(gateway, sets_request_id=not behind_serve),
+        exception_handlers={
+            ApiError: _respond_to_error,
+            EngineError: _respond_to_error,
+            HTTPException: _respond_to_unknown_route,
+        },
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
     )
-    gateway = _gateway(config, engines, meter or PrometheusMeter(), make_pipeline)
     app.state.gateway = gateway
-    for module in ROUTES:
+    for module in (*ROUTES, *((metrics,) if meter is None else ())):
         app.include_router(module.router)
-    if meter is None:
-        app.include_router(metrics.router)
     if config.docs:
-        app.openapi = partial(document, app)  # type: ignore[method-assign] # FastAPI's own way
+        app.openapi = partial(document, app, FRAMES)  # type: ignore[method-assign]
         docs.add_docs(app)
-    _add_middleware(app, gateway, sets_request_id=not behind_serve)
-    for error in (ApiError, EngineError):
-        app.add_exception_handler(error, _respond_to_error)
-    app.add_exception_handler(HTTPException, _respond_to_unknown_route)
     return app
 
 
@@ -101,14 +107,16 @@ def _gateway(
     )
 
 
-def _add_middleware(app: FastAPI, gateway: Gateway, *, sets_request_id: bool) -> None:
-    """Add the middleware; the last one is outermost."""
-    config = gateway.config
+def _middleware(gateway: Gateway, *, sets_request_id: bool) -> list[Middleware]:
+    """Return the middleware, outermost first."""
+    config, meter = gateway.config, gateway.meter
     keys = KeyStore(Path(config.keys_file).expanduser()) if config.keys_file else None
-    app.add_middleware(ApiKeyMiddleware, keys=keys, limiter=gateway.rate_limiter)
-    app.add_middleware(AccessLogMiddleware, sets_request_id=sets_request_id, meter=gateway.meter)
-    if config.cors.allow_origins:
-        app.add_middleware(CORSMiddleware, **_cors(config.cors))
+    cors = [Middleware(CORSMiddleware, **_cors(config.cors))] if config.cors.allow_origins else []
+    return [
+        *cors,
+        Middleware(AccessLogMiddleware, sets_request_id=sets_request_id, meter=meter),
+        Middleware(ApiKeyMiddleware, keys=keys, limiter=gateway.rate_limiter),
+    ]
 
 
 def _cors(cors: Cors) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The API reference: what `/openapi.json` says beyond the routes' own types."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -9,7 +10,6 @@ from typing_extensions import TypedDict
 
 from gateway.version import VERSION
 
-_STREAMED: Final = "x-streamed"  # a route's mark for the type of its frames, until they are shown
 _REF: Final = "#/components/schemas/{model}"
 
 
@@ -44,12 +44,13 @@ ERRORS: Final[dict[int | str, dict[str, Any]]] = {
 def streamed(whole: Any, frame: Any) -> dict[int | str, dict[str, Any]]:
     """Return the documentation of an answer that is one JSON object, or frames of another type."""
     description = "The whole answer, or with `stream: true` server-sent events."
-    content = {"text/event-stream": {_STREAMED: frame}}
+    schema = {"$ref": _REF.format(model=frame.__name__)}
+    content = {"text/event-stream": {"schema": schema}}
     return {200: {"model": whole, "description": description, "content": content}}
 
 
-def document(app: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI document of an app's routes."""
+def document(app: FastAPI, frames: Sequence[Any]) -> dict[str, Any]:
+    """Return the OpenAPI document of an app's routes, with the types of their frames' data."""
     schema = get_openapi(
         title="neuron-gateway",
         version=VERSION,
@@ -57,20 +58,9 @@ def document(app: FastAPI) -> dict[str, Any]:
         routes=app.routes,
     )
     components = schema["components"]
+    for frame in frames:
+        found = TypeAdapter(frame).json_schema(ref_template=_REF, mode="serialization")
+        components["schemas"] |= found.pop("$defs", {}) | {frame.__name__: found}
     components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
     schema["security"] = [{"bearer": []}, {}]  # without `keys_file` no key is needed
-    for path in schema["paths"].values():
-        for operation in path.values():
-            _show_frames(operation, components["schemas"])
     return schema
-
-
-def _show_frames(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
-    """Replace the mark of a streamed answer by the schema of its frames' data."""
-    content = operation["responses"].get("200", {}).get("content", {})
-    frame = content.get("text/event-stream", {}).pop(_STREAMED, None)
-    if frame is not None:
-        found = TypeAdapter(frame).json_schema(ref_template=_REF, mode="serialization")
-        schemas.update(found.pop("$defs", {}))
-        schemas[frame.__name__] = found
-        content["text/event-stream"]["schema"] = {"$ref": _REF.format(model=frame.__name__)}

@@ -22,7 +22,7 @@ class Reasoning(RequestModel):
     generate_summary: Literal["auto", "concise", "detailed"] | None = None
 
 
-class StreamOptions(RequestModel):
+class ResponseStreamOptions(RequestModel):
     """Options that only a stream has; nothing is added to obfuscate."""
 
     include_obfuscation: bool | None = None
@@ -40,7 +40,7 @@ class ResponsesRequest(RequestModel):
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     include: list[str] | None = None
     stream: bool | None = None
-    stream_options: StreamOptions | None = None
+    stream_options: ResponseStreamOptions | None = None
     text: TextSettings | None = None
     tools: Annotated[list[FunctionTool], Field(max_length=128)] | None = None
     tool_choice: FlatChoice | None = None

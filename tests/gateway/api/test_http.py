@@ -12,7 +12,7 @@ CHAT = "/v1/chat/completions"
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
-        ("GET", "/", 404, None),
+        ("GET", "/nothing", 404, None),
         ("GET", "/v1/nothing", 404, None),
         ("POST", "/v1/embeddings", 404, None),
         ("GET", CHAT, 405, "method_not_supported"),

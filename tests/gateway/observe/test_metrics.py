@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from engine import ModelInfo
 from gateway.keys.store import RELOAD_SECONDS, new_key
 from gateway.observe.metrics import METRICS, OUTCOMES, PREFIX, markdown
-from gateway.observe.request_record import Story, telling
+from gateway.observe.request_record import RequestRecord, recording
 from tests.conftest import Serve, wait_until
 
 CHAT = {"model": "sim", "messages": [{"role": "user", "content": "a secret"}], "max_tokens": 10}
@@ -184,8 +184,8 @@ def test_a_client_that_leaves_a_whole_answer_is_an_abort_too(serve: Serve) -> No
 
 
 def test_an_answer_that_cannot_be_written_is_told_as_a_failure() -> None:
-    story = Story(model=ModelInfo(id="m", max_model_len=9), key="", choices=1, streams=1)
+    record = RequestRecord(model=ModelInfo(id="m", max_model_len=9), key="", choices=1, streams=1)
     told: list[str] = []
-    with pytest.raises(KeyError), telling(story, lambda ended: told.append(ended.outcome)):
+    with pytest.raises(KeyError), recording(record, lambda ended: told.append(ended.outcome)):
         raise KeyError
     assert told == ["failed"]

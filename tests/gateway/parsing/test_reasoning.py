@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.parsing.deltas import ContentDelta, MessageDelta, ReasoningDelta, merged
+from gateway.parsing.deltas import ContentDelta, MessageDelta, ReasoningDelta, join_deltas
 from gateway.parsing.reasoning import ReasoningParser
 
 PIECES = st.sampled_from(
@@ -18,7 +18,7 @@ TEXTS = st.lists(PIECES, max_size=12).map("".join)
 def parsed(*pieces: str, inside: bool = False) -> list[MessageDelta]:
     parser = ReasoningParser(begins_inside=inside)
     parts = [part for piece in pieces for part in parser.feed(piece)]
-    return merged([*parts, *parser.finish()])
+    return join_deltas([*parts, *parser.finish()])
 
 
 def joined(parts: list[MessageDelta]) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.parsing.deltas import ContentDelta, MessageDelta, ToolCallDelta, merged
+from gateway.parsing.deltas import ContentDelta, MessageDelta, ToolCallDelta, join_deltas
 from gateway.parsing.tool_calls import FAMILIES, default_family, make_parser
 
 NAMES = ("get_weather", "f", "add-2")
@@ -53,7 +53,7 @@ def parsed(family: str, *pieces: str, limit: int | None = None) -> list[MessageD
     ids = count()
     parser = make_parser(family, NAMES, limit, lambda: f"call_{next(ids)}")
     parts = [part for piece in pieces for part in parser.feed(piece)]
-    return merged([*parts, *parser.finish()])
+    return join_deltas([*parts, *parser.finish()])
 
 
 def calls(parts: list[MessageDelta]) -> list[tuple[str | None, Any]]:
@@ -137,7 +137,7 @@ def test_calls(family: str, text: str, parts: list[MessageDelta]) -> None:
     ids=lambda text: text[:40],
 )
 def test_what_is_no_call_comes_out_unchanged(family: str, text: str) -> None:
-    assert merged(parsed(family, text)) == ([ContentDelta(text)] if text else [])
+    assert join_deltas(parsed(family, text)) == ([ContentDelta(text)] if text else [])
 
 
 @pytest.mark.parametrize(("family", "text"), EVERY)
