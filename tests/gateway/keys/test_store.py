@@ -70,7 +70,9 @@ def test_without_a_bearer_key_it_is_a_401_that_says_what_to_send(
 
 
 @pytest.mark.parametrize("path", ["/v1/nothing", "/tokenize", "/docs/assets"])
-def test_only_probes_and_the_reference_are_open(serve: Serve, file: Path, alice: str, path: str) -> None:
+def test_only_probes_and_the_reference_are_open(
+    serve: Serve, file: Path, alice: str, path: str
+) -> None:
     url = serve(keys_file=str(file))
     assert httpx.post(f"{url}{path}", json=CHAT).status_code == 401
     assert httpx.get(f"{url}/healthz").status_code == 200
