@@ -23,7 +23,7 @@ class RequestContext:
 
 
 def set_context(scope: MutableMapping[str, Any], context: RequestContext) -> None:
-    """Put the context into an ASGI scope, for everything below."""
+    """Store the context in an ASGI scope."""
     scope[_KEY] = context
 
 

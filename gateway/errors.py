@@ -27,7 +27,7 @@ from engine import (
     UnsupportedValue,
 )
 
-# EngineDead says nothing of when: this is how long Serve takes to notice and replace a replica.
+# EngineDead has no time of its own: Serve takes this long to notice and replace a replica.
 REPLACEMENT_SECONDS: Final = 30.0
 
 
@@ -53,7 +53,7 @@ class ApiError(Exception):
         self.headers = dict(headers or {})
 
     def body(self) -> dict[str, Any]:
-        """Give the envelope that OpenAI's clients parse."""
+        """Return the envelope that OpenAI's clients parse."""
         error = {
             "message": self.message,
             "type": self.type,
@@ -111,7 +111,7 @@ def _headers(error: EngineError) -> dict[str, str]:
 
 
 def retry_headers(seconds: float) -> dict[str, str]:
-    """Say when to come back, in both headers that the SDK reads; seconds are rounded up."""
+    """Return the headers that say when to retry, both that the SDK reads; rounded up."""
     return {
         "retry-after": str(max(1, math.ceil(seconds))),
         "retry-after-ms": str(max(1, math.ceil(seconds * 1000))),

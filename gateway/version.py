@@ -1,14 +1,14 @@
-"""The version of this gateway, from its installed distribution."""
+"""The version and the README of this gateway, from its installed distribution."""
 
-from importlib.metadata import PackageNotFoundError, version
-from typing import Final
+from importlib.metadata import PackageNotFoundError, metadata
 
 
-def _installed() -> str:
+def _installed() -> tuple[str, str]:
     try:
-        return version("neuron-gateway")
+        found = metadata("neuron-gateway").json
     except PackageNotFoundError:
-        return "unknown (not installed)"
+        return "unknown (not installed)", ""
+    return str(found["version"]), str(found.get("description", ""))
 
 
-VERSION: Final = _installed()
+VERSION, README = _installed()

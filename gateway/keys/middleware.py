@@ -12,7 +12,7 @@ from gateway.errors import ApiError
 from gateway.keys.rate_limit import RateLimiter
 from gateway.keys.store import KeyStore
 
-OPEN: Final = frozenset({"/", "/docs", "/healthz", "/openapi.json", "/readyz"})
+OPEN: Final = frozenset({"/", "/docs", "/healthz", "/openapi.json", "/readme", "/readyz"})
 OPEN_BELOW: Final = "/docs/assets/"
 _MISSING: Final = ApiError(
     401,

@@ -1,1 +1,4 @@
-"""TODO."""
+"""From a model's text to the deltas of a message: content, reasoning, tool calls.
+
+Pure and incremental: no HTTP, no engine. The API imports `MessageParser` and the deltas.
+"""

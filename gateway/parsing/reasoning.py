@@ -8,7 +8,7 @@ SPACE = " \t\r\n"
 class ReasoningParser:
     """Finds `<think>...</think>`; white space next to a marker is left out.
 
-    With `begins_inside` the prompt ended within the thought, so that only `</think>` comes.
+    With `begins_inside` the prompt ended inside the reasoning, so that only `</think>` comes.
     """
 
     def __init__(self, *, begins_inside: bool = False) -> None:
@@ -16,33 +16,33 @@ class ReasoningParser:
         self._may_open_again = begins_inside  # some models repeat the template's <think>
         self._after_marker = begins_inside
         self._text = ""  # not looked through yet: at most the beginning of a marker
-        self._space = ""  # said if more text follows, left out if a marker does
+        self._space = ""  # added if more text follows, left out if a marker does
         self._parts: list[MessageDelta] = []
 
     def feed(self, text: str) -> list[MessageDelta]:
-        """Take more text and give the parts that are certain by now."""
+        """Take more text and return the deltas that are certain by now."""
         self._text += text
         if self._may_open_again and not self._opened_again():
             return []
         while (at := self._text.find(self._marker)) >= 0:
-            self._say(self._text[:at])
+            self._add_text(self._text[:at])
             self._text = self._text[at + len(self._marker) :]
-            self._turn()
+            self._switch()
         certain = len(self._text) - _overlap(self._text, self._marker)
-        self._say(self._text[:certain])
+        self._add_text(self._text[:certain])
         self._text = self._text[certain:]
-        return self._taken()
+        return self._take_deltas()
 
     def finish(self) -> list[MessageDelta]:
-        """End the text and give the parts that were held back."""
-        self._say(self._text)
+        """End the text and return the deltas that were held back."""
+        self._add_text(self._text)
         self._add(self._space)
         self._text = self._space = ""
-        return self._taken()
+        return self._take_deltas()
 
     @property
     def inside(self) -> bool:
-        """Whether the text so far ends in a thought."""
+        """Whether the text so far ends inside reasoning."""
         return self._inside
 
     @property
@@ -58,12 +58,12 @@ class ReasoningParser:
         self._text = text.removeprefix("<think>")
         return True
 
-    def _turn(self) -> None:
+    def _switch(self) -> None:
         self._inside = not self._inside
         self._after_marker = True
         self._space = ""
 
-    def _say(self, text: str) -> None:
+    def _add_text(self, text: str) -> None:
         if self._after_marker:
             text = text.lstrip(SPACE)
             self._after_marker = not text
@@ -76,7 +76,7 @@ class ReasoningParser:
         if text:
             self._parts.append(ReasoningDelta(text) if self._inside else ContentDelta(text))
 
-    def _taken(self) -> list[MessageDelta]:
+    def _take_deltas(self) -> list[MessageDelta]:
         parts, self._parts = self._parts, []
         return join_deltas(parts)
 

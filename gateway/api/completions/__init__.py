@@ -1,1 +1,1 @@
-"""TODO."""
+"""`POST /v1/completions`."""

@@ -14,7 +14,7 @@ from engine import Phase
 from gateway.api.openapi import ERRORS
 from gateway.api.state import gateway_of
 from gateway.context import context_of
-from gateway.version import VERSION
+from gateway.version import README, VERSION
 
 router = APIRouter(tags=["operations"], responses=ERRORS)
 _PAGE: Final = Template((files(__package__) / "index.html").read_text("utf-8"))
@@ -45,6 +45,12 @@ async def index(request: Request) -> Response:
         return JSONResponse(body)
     base = f"{str(request.base_url).rstrip('/')}/v1"
     return HTMLResponse(_page(body, base, needs_key=gateway.config.keys_file is not None))
+
+
+@router.get("/readme", include_in_schema=False)
+async def readme() -> Response:
+    """Return the README of the installed version, as Markdown."""
+    return Response(README, media_type="text/markdown; charset=utf-8")
 
 
 def _page(body: Index, base: str, *, needs_key: bool) -> str:

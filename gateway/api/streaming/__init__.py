@@ -1,1 +1,4 @@
-"""TODO."""
+"""How every endpoint responds: deltas become frames, or one JSON object.
+
+Endpoints import `respond`, and subclass `ChoicesRenderer` or write a `Renderer`.
+"""

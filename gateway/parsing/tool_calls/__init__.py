@@ -1,4 +1,8 @@
-"""Tool calls in a model's text: one grammar per model family."""
+"""Tool calls in a model's text: one grammar for each model family.
+
+Others import `make_parser` and `default_family`. A new format is one file with a grammar, a
+generator that waits inside for more text, and one line in `FAMILIES`.
+"""
 
 from collections.abc import Callable, Collection
 from typing import Final
@@ -33,7 +37,7 @@ DEFAULTS: Final = {
 
 
 def default_family(model_type: str) -> str:
-    """Give the family that models of a Hugging Face `model_type` usually write."""
+    """Return the format that models of a Hugging Face `model_type` usually write."""
     return DEFAULTS.get(model_type, "plain_json")
 
 
@@ -43,28 +47,28 @@ def make_parser(
     max_calls: int | None = None,
     make_id: Callable[[], str] = new_id,
 ) -> Parser:
-    """Make the parser of one answer; calls beyond `max_calls` are left out of it."""
+    """Build the parser of one answer, which leaves out calls beyond `max_calls`."""
     return _ToolParser(FAMILIES[family], CallCollector(tool_names, max_calls, make_id))
 
 
 class _ToolParser:
     """Drives a grammar with the text as it comes."""
 
-    def __init__(self, grammar: Grammar, found: CallCollector) -> None:
-        self._found = found
-        self._steps = grammar(IncrementalText(), found)
+    def __init__(self, grammar: Grammar, calls: CallCollector) -> None:
+        self._collector = calls
+        self._steps = grammar(IncrementalText(), calls)
         next(self._steps)
 
     def feed(self, text: str) -> list[MessageDelta]:
-        """Take more text and give the parts that are certain by now."""
+        """Take more text and return the deltas that are certain by now."""
         if text:
             self._steps.send(text)
-        return self._found.taken()
+        return self._collector.take_deltas()
 
     def finish(self) -> list[MessageDelta]:
-        """End the text and give the parts that were held back."""
+        """End the text and return the deltas that were held back."""
         try:
             self._steps.send("")
         except StopIteration:
-            self._found.finish()
-        return self._found.taken()
+            self._collector.finish()
+        return self._collector.take_deltas()

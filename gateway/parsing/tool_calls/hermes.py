@@ -4,17 +4,17 @@ from gateway.parsing.tool_calls.incremental_text import IncrementalText, Scanner
 from gateway.parsing.tool_calls.scanner import CallCollector, scan_calls, scan_text
 
 
-def hermes(source: IncrementalText, found: CallCollector) -> Scanner[None]:
+def hermes(source: IncrementalText, calls: CallCollector) -> Scanner[None]:
     """Read content, and in each block one or more objects, or an array of them."""
-    while (yield from scan_text(source, found, "<")):
+    while (yield from scan_text(source, calls, "<")):
         if (yield from source.match("<tool_call>")):
-            yield from _block(source, found)
+            yield from _block(source, calls)
 
 
-def _block(source: IncrementalText, found: CallCollector) -> Scanner[None]:
+def _block(source: IncrementalText, calls: CallCollector) -> Scanner[None]:
     some = False
     while (yield from source.space()) in ("{", "["):
-        if not (yield from scan_calls(source, found)):
+        if not (yield from scan_calls(source, calls)):
             return
         some = True
     if some and (yield from source.match("</tool_call>")):

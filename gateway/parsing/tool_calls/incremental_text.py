@@ -1,7 +1,7 @@
 """`IncrementalText`: text that is still being written, and the reading of JSON values from it.
 
-What reads a `IncrementalText` is a generator that waits inside it for more text, so where the text is
-cut cannot matter.
+A `Scanner` reads it: a generator that waits inside for more text, so that it does not matter
+where the text was cut.
 """
 
 import json
@@ -30,7 +30,7 @@ class IncrementalText:
         self._held: list[str] = []
 
     def peek(self) -> Scanner[str]:
-        """Give the next character, and leave it there."""
+        """Return the next character without reading it; "" at the end."""
         while self._at == len(self._text) and not self._ended:
             self._text, self._at = (yield), 0
             self._ended = not self._text
@@ -46,13 +46,13 @@ class IncrementalText:
         return char
 
     def space(self) -> Scanner[str]:
-        """Read white space, and give the character after it."""
+        """Read white space, and return the character after it."""
         while (char := (yield from self.peek())) and char in SPACE:
             yield from self.take()
         return char
 
     def match(self, marker: str) -> Scanner[bool]:
-        """Read `marker`, or as much of it as is there."""
+        """Read `marker`, or as much of it as the text has; return whether it has all."""
         for char in marker:
             if (yield from self.peek()) != char:
                 return False
@@ -75,14 +75,14 @@ class IncrementalText:
         return found[0]
 
     def release(self) -> str:
-        """Give up what is held."""
+        """Return what is held, and hold nothing."""
         held = "".join(self._held)
         self._held.clear()
         return held
 
 
 def read_text(source: IncrementalText) -> Scanner[str]:
-    """Read a value and give its text, "" if it is broken."""
+    """Read a value and return its text; "" if it is broken."""
     chars: list[str] = []
     whole = yield from read_value(source, chars.append)
     return "".join(chars) if whole else ""
@@ -97,7 +97,7 @@ def read_value(source: IncrementalText, emit: Emit) -> Scanner[bool]:
                 return False
         elif not open_ and char not in CLOSES:
             return (yield from _scalar(source, emit))
-        elif not _fits(char, open_):
+        elif not _count_bracket(char, open_):
             return False
         else:
             emit((yield from source.take()))
@@ -108,8 +108,8 @@ def read_value(source: IncrementalText, emit: Emit) -> Scanner[bool]:
     return False
 
 
-def _fits(char: str, open_: list[str]) -> bool:
-    """Keep count of the brackets that are open; false if `char` closes the wrong one."""
+def _count_bracket(char: str, open_: list[str]) -> bool:
+    """Count the open brackets; return false if `char` closes the wrong one."""
     if char in CLOSES:
         open_.append(CLOSES[char])
     return char not in "]}" or open_.pop() == char

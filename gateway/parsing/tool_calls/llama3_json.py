@@ -6,20 +6,20 @@ from gateway.parsing.tool_calls.scanner import CallCollector, scan_call, scan_te
 TAG = "<|python_tag|>"
 
 
-def llama3_json(source: IncrementalText, found: CallCollector) -> Scanner[None]:
+def llama3_json(source: IncrementalText, calls: CallCollector) -> Scanner[None]:
     """Read calls, then content with calls after each tag in it."""
     if (yield from source.space()) == "{":
-        yield from _objects(source, found)
-    while (yield from scan_text(source, found, "<")):
+        yield from _objects(source, calls)
+    while (yield from scan_text(source, calls, "<")):
         if (yield from source.match(TAG)):
-            yield from _objects(source, found)
+            yield from _objects(source, calls)
 
 
-def _objects(source: IncrementalText, found: CallCollector) -> Scanner[None]:
+def _objects(source: IncrementalText, calls: CallCollector) -> Scanner[None]:
     while (yield from source.space()) == "{":
-        called = yield from scan_call(source, found)
+        called = yield from scan_call(source, calls)
         if not called:
-            found.text(source.release())
+            calls.text(source.release())
         if (yield from source.space()) == ";":
             yield from source.take()
             if called:

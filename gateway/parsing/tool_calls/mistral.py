@@ -6,24 +6,24 @@ from gateway.parsing.tool_calls.scanner import CallCollector, scan_arguments, sc
 NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")
 
 
-def mistral(source: IncrementalText, found: CallCollector) -> Scanner[None]:
+def mistral(source: IncrementalText, calls: CallCollector) -> Scanner[None]:
     """Read content, and after each marker its calls."""
-    while (yield from scan_text(source, found, "[")):
+    while (yield from scan_text(source, calls, "[")):
         if not (yield from source.match("[TOOL_CALLS]")):
             continue
         if (yield from source.space()) in ("[", "{"):
-            yield from scan_calls(source, found)
+            yield from scan_calls(source, calls)
         else:
-            yield from _named(source, found)
+            yield from _named(source, calls)
 
 
-def _named(source: IncrementalText, found: CallCollector) -> Scanner[None]:
+def _named(source: IncrementalText, calls: CallCollector) -> Scanner[None]:
     """Read `name{...}`, `name[ARGS]{...}` or `name[CALL_ID]id[ARGS]{...}`."""
     name = yield from _word(source)
     if (yield from source.space()) == "[":
         yield from _markers(source)
-    if name in found.names and (yield from source.space()) == "{":
-        yield from scan_arguments(source, found, name)
+    if name in calls.names and (yield from source.space()) == "{":
+        yield from scan_arguments(source, calls, name)
 
 
 def _markers(source: IncrementalText) -> Scanner[None]:

@@ -1,7 +1,7 @@
 """The incremental scanner of tool calls written as JSON.
 
-What the grammars of this package read is held until it is known to be a call, and is content
-if it is none. Arguments go out as they come, so their syntax is the model's own.
+What the grammars of this package read is held until it is known to be a call; otherwise it is
+content. Arguments are passed on as they come, so their syntax is the model's own.
 """
 
 import json
@@ -21,12 +21,15 @@ ARGUMENTS = ("arguments", "parameters")
 
 
 def new_id() -> str:
-    """Make the id of a call."""
+    """Return a new call id."""
     return f"call_{secrets.token_hex(12)}"
 
 
 class CallCollector:
-    """The parts found so far; calls beyond `limit` and white space next to a call are left out."""
+    """Collects content and calls as deltas.
+
+    Calls beyond `limit` and white space next to a call are left out.
+    """
 
     def __init__(
         self, names: Collection[str], limit: int | None, make_id: Callable[[], str]
@@ -64,8 +67,8 @@ class CallCollector:
             self._parts.append(ContentDelta(self._space))
         self._space = ""
 
-    def taken(self) -> list[MessageDelta]:
-        """Hand over what was found since the last time."""
+    def take_deltas(self) -> list[MessageDelta]:
+        """Return the deltas since the last call of this method."""
         parts, self._parts = self._parts, []
         return join_deltas(parts)
 
@@ -73,27 +76,27 @@ class CallCollector:
         return self._limit is None or self._calls <= self._limit
 
 
-def scan_text(source: IncrementalText, found: CallCollector, stop: str = "") -> Scanner[str]:
-    """Read content, what is held first, up to the character `stop`, and give that one or ""."""
-    found.text(source.release())
+def scan_text(source: IncrementalText, calls: CallCollector, stop: str = "") -> Scanner[str]:
+    """Read content, what is held first, up to `stop`; return that character, or "" at the end."""
+    calls.text(source.release())
     while (char := (yield from source.peek())) and char != stop:
-        found.text(source.rest(stop))
+        calls.text(source.rest(stop))
     return char
 
 
-def scan_calls(source: IncrementalText, found: CallCollector) -> Scanner[bool]:
-    """Read an object or an array of objects; false, and the rest is held, if it ends as no call."""
+def scan_calls(source: IncrementalText, calls: CallCollector) -> Scanner[bool]:
+    """Read an object or an array of objects; return false, the rest held, if it is no call."""
     if (yield from source.peek()) != "[":
-        return (yield from scan_call(source, found))
+        return (yield from scan_call(source, calls))
     opened, called = True, False
     while opened or (yield from source.space()) == ",":
         opened = False
         yield from source.take()
         if (yield from source.space()) != "{":
             return False
-        called = yield from scan_call(source, found)
+        called = yield from scan_call(source, calls)
         if not called:
-            found.text(source.release())
+            calls.text(source.release())
     if not called or (yield from source.peek()) != "]":
         return False
     yield from source.take()
@@ -101,18 +104,18 @@ def scan_calls(source: IncrementalText, found: CallCollector) -> Scanner[bool]:
     return True
 
 
-def scan_call(source: IncrementalText, found: CallCollector) -> Scanner[bool]:
-    """Read `{"name": ..., "arguments": {...}}`; false, and the rest is held, if it is no call."""
+def scan_call(source: IncrementalText, calls: CallCollector) -> Scanner[bool]:
+    """Read `{"name": ..., "arguments": {...}}`; return false, the rest held, if it is no call."""
     if (yield from source.peek()) != "{":
         return False
-    return (yield from _Call(source, found).scan())
+    return (yield from _Call(source, calls).scan())
 
 
-def scan_arguments(source: IncrementalText, found: CallCollector, name: str) -> Scanner[bool]:
+def scan_arguments(source: IncrementalText, calls: CallCollector, name: str) -> Scanner[bool]:
     """Read the object with the arguments of a call to `name` as the call's deltas."""
     source.release()
-    found.begin(name)
-    whole = yield from read_value(source, found.arguments)
+    calls.begin(name)
+    whole = yield from read_value(source, calls.arguments)
     source.release()
     return whole
 
@@ -120,22 +123,22 @@ def scan_arguments(source: IncrementalText, found: CallCollector, name: str) -> 
 class _Call:
     """One JSON object that may turn out to be a call."""
 
-    def __init__(self, source: IncrementalText, found: CallCollector) -> None:
+    def __init__(self, source: IncrementalText, calls: CallCollector) -> None:
         self._source = source
-        self._found = found
+        self._collector = calls
         self._name: str | None = None
         self._arguments: str | None = None  # those that came before the name
         self._begun = False
         self._refused = False
 
     def scan(self) -> Scanner[bool]:
-        """Read the object; once a call has begun, it is one, however the object ends."""
+        """Read the object, and return whether it is a call; one that has begun stays a call."""
         whole = yield from self._members()
         if whole and not self._refused and not self._begun and self._name is not None:
             self._begin(self._arguments or "{}")
         if self._begun:
             tail = self._source.release()
-            self._found.text("" if whole else tail)
+            self._collector.text("" if whole else tail)
         return self._begun
 
     def _members(self) -> Scanner[bool]:
@@ -158,7 +161,7 @@ class _Call:
         source = self._source
         if (yield from source.peek()) != '"':
             return False
-        key = _loaded((yield from read_text(source)))
+        key = _parse_json((yield from read_text(source)))
         if (yield from source.space()) != ":":
             return False
         yield from source.take()
@@ -171,8 +174,8 @@ class _Call:
 
     def _read_name(self) -> Scanner[bool]:
         text = yield from read_text(self._source)
-        name = _loaded(text)
-        if isinstance(name, str) and name in self._found.names:
+        name = _parse_json(text)
+        if isinstance(name, str) and name in self._collector.names:
             self._name = name
             if self._arguments is not None and not self._refused:
                 self._begin(self._arguments)
@@ -184,9 +187,9 @@ class _Call:
         opens = (yield from self._source.peek()) == "{"
         if opens and self._name is not None and not self._refused:
             self._begun = True
-            return (yield from scan_arguments(self._source, self._found, self._name))
+            return (yield from scan_arguments(self._source, self._collector, self._name))
         text = yield from read_text(self._source)
-        self._arguments = text if opens else _decoded(text)
+        self._arguments = text if opens else _decode_arguments(text)
         self._refused |= self._arguments is None
         if self._name is not None and self._arguments is not None and not self._refused:
             self._begin(self._arguments)
@@ -195,25 +198,25 @@ class _Call:
     def _begin(self, arguments: str) -> None:
         self._begun = True
         self._source.release()
-        self._found.begin(self._name or "")
-        self._found.arguments(arguments)
+        self._collector.begin(self._name or "")
+        self._collector.arguments(arguments)
 
 
-def _loaded(text: str) -> object:
-    """Parse JSON; None if it is broken."""
+def _parse_json(text: str) -> object:
+    """Return parsed JSON; None if it is broken."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
 
 
-def _decoded(text: str) -> str | None:
-    """Give the object that a JSON string holds; null and "" hold the empty one."""
-    inner = "" if text == "null" else _loaded(text)
+def _decode_arguments(text: str) -> str | None:
+    """Return the object in a JSON string; null and "" stand for the empty one; None if broken."""
+    inner = "" if text == "null" else _parse_json(text)
     if not isinstance(inner, str):
         return None
     if not inner.strip():
         return "{}"
-    if not isinstance(_loaded(inner), dict):
+    if not isinstance(_parse_json(inner), dict):
         return None
     return inner.encode("utf-8", "backslashreplace").decode()  # a lone surrogate, escaped again
