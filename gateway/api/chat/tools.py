@@ -68,7 +68,7 @@ class AllowedTools(RequestModel):
 
 
 class AllowedChoice(RequestModel):
-    """A choice that backends the declared tools as they are and allows some of them."""
+    """A choice that leaves the declared tools as they are and allows some of them."""
 
     type: Literal["allowed_tools"]
     allowed_tools: AllowedTools
