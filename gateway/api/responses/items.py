@@ -146,19 +146,19 @@ def conversation(instructions: str | None, input_: str | list[Item]) -> list[Mes
 
 def _messages(items: Iterable[Item]) -> list[Message]:
     found: list[Message] = []
-    for answer, run in groupby(items, _is_answer):
+    for answer, run in groupby(items, _is_assistant):
         some = list(run)
-        found += _answers(some) if answer else map(_other, some)
+        found += _assistant_messages(some) if answer else map(_message, some)
     return found
 
 
-def _is_answer(item: Item) -> bool:
+def _is_assistant(item: Item) -> bool:
     if isinstance(item, InputMessage):
         return item.role == "assistant"
     return isinstance(item, InputCall | InputReasoning)
 
 
-def _answers(items: list[Item]) -> Iterator[Message]:
+def _assistant_messages(items: list[Item]) -> Iterator[Message]:
     """Join reasoning, text and calls, which are items of one answer, into one message each."""
     pending: list[Item] = []
     for item in items:
@@ -167,13 +167,13 @@ def _answers(items: list[Item]) -> Iterator[Message]:
             and not isinstance(item, InputCall)
             and not isinstance(pending[-1], InputReasoning)
         ):
-            yield _answer(pending)
+            yield _assistant_message(pending)
             pending = []
         pending.append(item)
-    yield _answer(pending)
+    yield _assistant_message(pending)
 
 
-def _answer(items: list[Item]) -> Message:
+def _assistant_message(items: list[Item]) -> Message:
     reasoning = (part for i in items if isinstance(i, InputReasoning) for part in i.content or ())
     calls = [
         AssistantToolCall(
@@ -191,7 +191,7 @@ def _answer(items: list[Item]) -> Message:
     )
 
 
-def _other(item: Item) -> Message:
+def _message(item: Item) -> Message:
     if isinstance(item, InputResult):
         return Message(role="tool", tool_call_id=item.call_id, content=text(item.output))
     assert isinstance(item, InputMessage)  # OtherItem is refused when it is read

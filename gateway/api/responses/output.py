@@ -22,7 +22,7 @@ class _Item:
         self._fixed = _fixed_fields(part)
         self.id: str = self._fixed["id"]
 
-    def grow(self, part: MessageDelta, logprobs: list[LogprobEntry]) -> Event:
+    def add(self, part: MessageDelta, logprobs: list[LogprobEntry]) -> Event:
         """Add a delta and return its event."""
         text = part.arguments if isinstance(part, ToolCallDelta) else part.text
         self._texts.append(text)
@@ -32,13 +32,13 @@ class _Item:
             {"logprobs": _event_logprobs(logprobs)} if self.kind is ContentDelta else {}
         )
 
-    def opening(self) -> list[Event]:
+    def begin_events(self) -> list[Event]:
         """Return the events that begin the item."""
         added = {"type": "response.output_item.added", "output_index": self.index}
         events = [added | {"item": self.body("in_progress", empty=True)}]
         return events if self.kind is ToolCallDelta else [*events, self._part("added", "")]
 
-    def closing(self, status: str) -> list[Event]:
+    def end_events(self, status: str) -> list[Event]:
         """Return the events that end the item."""
         whole = "".join(self._texts)
         done = self._event("done")
@@ -144,7 +144,7 @@ class Output:
         shown: list[LogprobEntry] = []
         if isinstance(part, ContentDelta):
             shown, self._logprobs = self._logprobs, []
-        return [*events, self._open.grow(part, shown)]
+        return [*events, self._open.add(part, shown)]
 
     def _continues(self, part: MessageDelta) -> bool:
         if self._open is None or self._open.kind is not type(part):
@@ -153,11 +153,11 @@ class Output:
 
     def _begin(self, part: MessageDelta) -> list[Event]:
         self._open = _Item(len(self.items), part)
-        return self._open.opening()
+        return self._open.begin_events()
 
     def _close(self, status: str) -> list[Event]:
         if self._open is None:
             return []
         done, self._open = self._open, None
         self.items.append(done.body(status))
-        return done.closing(status)
+        return done.end_events(status)
