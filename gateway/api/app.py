@@ -14,7 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from engine import EngineBackend, EngineDead, EngineError
-from gateway.api import health, models, tokenize
+from gateway.api import health, metrics, models, tokenize
 from gateway.api.chat import router as chat
 from gateway.api.completions import router as completions
 from gateway.api.models import ModelRegistry
@@ -26,14 +26,12 @@ from gateway.errors import ApiError, api_error
 from gateway.keys.middleware import ApiKeyMiddleware
 from gateway.keys.rate_limit import RateLimiter
 from gateway.keys.store import KeyStore
-from gateway.observe import prometheus
 from gateway.observe.access_log import AccessLogMiddleware
 from gateway.observe.gauges import poll_gauges
 from gateway.observe.metrics import Meter
 from gateway.observe.prometheus import PrometheusMeter
 from gateway.observe.traces import make_tracer
-from gateway.policies.pipeline import EnginePipeline, stack
-from gateway.serving.environment import otlp_endpoint
+from gateway.policies.pipeline import EnginePipeline, engine_pipeline
 
 EXPOSED: Final = (
     "x-request-id", "openai-processing-ms", "retry-after", "retry-after-ms", "x-should-retry",
@@ -50,7 +48,9 @@ def create_app(
     behind_serve: bool = False,
     on_death: Callable[[EngineDead], None] = lambda _: None,
     meter: Meter | None = None,
-    make_pipeline: Callable[[EngineBackend, ModelConfig, Limits, Meter], EnginePipeline] = stack,
+    make_pipeline: Callable[
+        [EngineBackend, ModelConfig, Limits, Meter], EnginePipeline
+    ] = engine_pipeline,
 ) -> FastAPI:
     """Make the ASGI app over these engines; its lifespan starts and closes them.
 
@@ -77,13 +77,13 @@ def create_app(
     quota = RateLimiter(config.limits.rate_limit_storage)
     keys = KeyStore(Path(config.keys_file).expanduser()) if config.keys_file else None
     app.state.gateway = Gateway(
-        config, engines, served, quota, shown, make_tracer(otlp_endpoint(config))
+        config, engines, served, quota, shown, make_tracer(config.otlp_endpoint)
     )
     for module in (chat, completions, responses, models, tokenize, health):
         app.include_router(module.routes)
     if meter is None:
-        app.include_router(prometheus.routes)
-    app.add_middleware(ApiKeyMiddleware, keys=keys, quota=quota)
+        app.include_router(metrics.routes)
+    app.add_middleware(ApiKeyMiddleware, keys=keys, rate_limiter=quota)
     app.add_middleware(AccessLogMiddleware, sets_request_id=not behind_serve, meter=shown)
     if config.cors.allow_origins:
         app.add_middleware(CORSMiddleware, **_cors(config.cors))

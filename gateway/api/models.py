@@ -11,7 +11,7 @@ from engine import Engine, EngineBackend, Load, ModelInfo, model_limit, model_ty
 from gateway.api.state import gateway_of
 from gateway.config import AppConfig, ModelConfig
 from gateway.errors import ApiError
-from gateway.keys.caller import caller_of
+from gateway.keys.middleware import caller_of
 from gateway.parsing.tool_calls import default_family
 from gateway.policies.pipeline import EnginePipeline
 

@@ -4,8 +4,8 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from engine import TokenDelta
-from gateway.api.streaming.choices import Deltas
 from gateway.config import ReasoningStyle
+from gateway.deltas import Deltas
 from gateway.parsing.deltas import ContentDelta, MessageDelta, ReasoningDelta, merged
 
 SPACE = " \t\r\n"

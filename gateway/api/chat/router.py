@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from engine import TokenDelta, TokenLogprob
 from gateway.api.body import read_body
+from gateway.api.caller_requests import for_caller
 from gateway.api.chat.parsers import MakeParser, delta_body, message_body, parser_for
 from gateway.api.chat.protocol import ChatCompletionRequest
 from gateway.api.chat.tools import NamedChoice
@@ -18,7 +19,6 @@ from gateway.api.state import gateway_of
 from gateway.api.streaming.choices import UsageTotals
 from gateway.api.streaming.chunks import Framer
 from gateway.api.streaming.respond import answer, with_choices
-from gateway.keys.caller import for_caller
 from gateway.parsing.deltas import ContentDelta, MessageDelta, Parser, ToolCallDelta
 from gateway.parsing.reasoning import count_reasoning_tokens
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from engine import GenerateRequest, TokenDelta, TokenLogprob
 from gateway.api.body import read_body
+from gateway.api.caller_requests import for_caller
 from gateway.api.logprobs import completion_logprobs
 from gateway.api.models import served
 from gateway.api.sampling import SamplingFields
@@ -18,7 +19,6 @@ from gateway.api.state import gateway_of
 from gateway.api.streaming.choices import UsageTotals
 from gateway.api.streaming.chunks import Framer
 from gateway.api.streaming.respond import answer, with_choices
-from gateway.keys.caller import for_caller
 
 routes = APIRouter()
 

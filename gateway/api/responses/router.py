@@ -8,15 +8,16 @@ from starlette.responses import Response
 
 from engine import InvalidRequest, TokenDelta
 from gateway.api.body import read_body
+from gateway.api.caller_requests import for_caller
 from gateway.api.chat.parsers import MakeParser, parser_for
 from gateway.api.models import served
 from gateway.api.responses.protocol import ResponsesRequest
 from gateway.api.responses.rendering import Events
 from gateway.api.schema import ResponseHead, request_id
 from gateway.api.state import gateway_of
-from gateway.api.streaming.choices import Deltas, UsageTotals
+from gateway.api.streaming.choices import UsageTotals
 from gateway.api.streaming.respond import answer
-from gateway.keys.caller import for_caller
+from gateway.deltas import Deltas
 from gateway.parsing.deltas import ContentDelta, MessageDelta
 from gateway.parsing.reasoning import count_reasoning_tokens
 

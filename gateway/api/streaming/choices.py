@@ -1,41 +1,9 @@
-"""Several completions of one request: their deltas merged, collected, and counted."""
+"""`UsageTotals`: the token counts of a request with several choices."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from engine import TokenDelta, Usage
-
-Deltas = AsyncGenerator[TokenDelta, None]
-ChoiceDeltas = AsyncGenerator[tuple[int, TokenDelta], None]
-
-
-async def merged(streams: Sequence[Deltas]) -> ChoiceDeltas:
-    """Give every stream's deltas as they come, each with its stream's index."""
-    if len(streams) == 1:
-        async with aclosing(streams[0]) as stream:
-            async for delta in stream:
-                yield 0, delta
-        return
-    pending = {asyncio.ensure_future(anext(stream)): n for n, stream in enumerate(streams)}
-    try:
-        while pending:
-            done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            for task in sorted(done, key=pending.__getitem__):
-                index = pending.pop(task)
-                if isinstance(task.exception(), StopAsyncIteration):
-                    continue
-                delta = task.result()
-                pending[asyncio.ensure_future(anext(streams[index]))] = index
-                yield index, delta
-    finally:
-        for task in pending:
-            task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
-        for stream in streams:
-            await stream.aclose()
+from engine import Usage
 
 
 @dataclass(slots=True)
@@ -68,15 +36,3 @@ class UsageTotals:
             "total_tokens": self.prompt_tokens + self.completion_tokens,
             "prompt_tokens_details": {"cached_tokens": self.cached_tokens},
         } | ({"completion_tokens_details": details} if details else {})
-
-
-async def collected(
-    deltas: ChoiceDeltas, count: int, note: Callable[[int, TokenDelta], None]
-) -> list[TokenDelta]:
-    """Read whole completions, one delta each, in order of their index; `note` sees every part."""
-    whole = [TokenDelta()] * count
-    async with aclosing(deltas):
-        async for index, delta in deltas:
-            note(index, delta)
-            whole[index] += delta
-    return whole

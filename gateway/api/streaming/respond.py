@@ -1,6 +1,7 @@
 """How an endpoint answers: the merged deltas streamed as frames, or collected into one JSON."""
 
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from typing import Any, Protocol
 
 from starlette.requests import Request
@@ -10,12 +11,13 @@ from engine import GenerateRequest, TokenDelta
 from gateway.api.sampling import SamplingFields
 from gateway.api.schema import ResponseHead, cancel_on_disconnect
 from gateway.api.state import gateway_of
-from gateway.api.streaming.choices import ChoiceDeltas, Deltas, UsageTotals, collected, merged
+from gateway.api.streaming.choices import UsageTotals
 from gateway.api.streaming.sse import EventStream, Writer, frames, started
+from gateway.deltas import ChoiceDeltas, Deltas, collect_choices, merge_choices
 from gateway.errors import ApiError
-from gateway.keys.caller import caller_of
+from gateway.keys.middleware import caller_of
 from gateway.keys.rate_limit import Estimate
-from gateway.observe.request_record import Story, measure, observed, telling
+from gateway.observe.request_record import RequestRecord, publish_metrics, recording
 from gateway.policies.token_estimate import answer_tokens, prompt_tokens
 
 
@@ -69,17 +71,17 @@ async def answer(
     _require_places(len(streams), body, config.most_at_once(model))
     limits = config.limits
     tally = UsageTotals(body.n or 1)
-    deltas = _charged(request, wanted, tally.choices, merged(streams))
-    story, tell = _story(request, head, len(streams), tally.choices)
+    deltas = _charged(request, wanted, tally.choices, merge_choices(streams))
+    record, publish = _record(request, head, len(streams), tally.choices)
     if not body.stream:
 
         async def whole() -> dict[str, Any]:
-            with telling(story, tell):
-                completions = await collected(deltas, len(streams), story.take)
+            with recording(record, publish):
+                completions = await collect_choices(deltas, len(streams), record.take)
                 return form.whole(head, completions, tally)
 
         return JSONResponse(await cancel_on_disconnect(request, whole()))
-    begun = started(observed(story, deltas, tell), limits.stream_open_timeout_seconds)
+    begun = started(_recorded(record, deltas, publish), limits.stream_open_timeout_seconds)
     stream = await cancel_on_disconnect(request, begun)
     writer = form.writer(head, len(streams), tally, include_usage=body.include_usage)
     return EventStream(
@@ -87,34 +89,45 @@ async def answer(
     )
 
 
-def _story(
+def _record(
     request: Request, head: ResponseHead, streams: int, choices: int
-) -> tuple[Story, Callable[[Story], None]]:
-    """Begin a request's story, which metrics, log and traces are told."""
+) -> tuple[RequestRecord, Callable[[RequestRecord], None]]:
+    """Begin the record of a request, which is published to metrics, log and traces."""
     gateway = gateway_of(request)
     engine = gateway.models.engine(head.model)
     key = caller_of(request).name
-    story = Story(model=engine.model, key=key, choices=choices, streams=streams)
+    record = RequestRecord(model=engine.model, key=key, choices=choices, streams=streams)
 
-    def tell(story: Story) -> None:
-        measure(story, gateway.meter)
-        request.scope["log"].update(story.entry())
+    def publish(record: RequestRecord) -> None:
+        publish_metrics(record, gateway.meter)
+        request.scope["log"].update(record.log_fields())
         if gateway.tracer is not None:
-            gateway.tracer.trace(story, request.headers, request.scope["request_id"])
+            gateway.tracer.trace(record, request.headers, request.scope["request_id"])
 
-    return story, tell
+    return record, publish
 
 
-def _charged(
+async def _recorded(
+    record: RequestRecord, deltas: ChoiceDeltas, publish: Callable[[RequestRecord], None]
+) -> ChoiceDeltas:
+    with recording(record, publish):
+        async with aclosing(deltas):
+            async for index, delta in deltas:
+                record.take(index, delta)
+                yield index, delta
+
+
+async def _charged(
     request: Request, wanted: Sequence[GenerateRequest], choices: int, deltas: ChoiceDeltas
 ) -> ChoiceDeltas:
-    """Charge the caller, if anything of the key is limited."""
-    caller = caller_of(request)
-    if not caller.limited:
-        return deltas
+    """Charge the caller with what the request uses."""
     prompt = sum(prompt_tokens(one) for one in wanted[::choices])
     estimate = Estimate(prompt, sum(answer_tokens(one) for one in wanted), choices)
-    return gateway_of(request).quota.charge_for(caller, estimate, deltas)
+    limiter = gateway_of(request).quota
+    async with limiter.charge(caller_of(request), estimate) as charge, aclosing(deltas):
+        async for index, delta in deltas:
+            charge.add(index, delta)
+            yield index, delta
 
 
 def _require_places(count: int, body: SamplingFields, most: int) -> None:

@@ -12,7 +12,7 @@ from sse_starlette.sse import SendTimeoutError
 from starlette.types import Message, Receive, Scope, Send
 
 from engine import EngineError, TokenDelta
-from gateway.api.streaming.choices import ChoiceDeltas
+from gateway.deltas import ChoiceDeltas
 from gateway.errors import ApiError, api_error
 
 DONE: Final = b"data: [DONE]\n\n"
