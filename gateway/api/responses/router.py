@@ -1,12 +1,13 @@
 """The answers of `/v1/responses`, whole or as typed events, and the route."""
 
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from engine import InvalidRequest, TokenDelta
+from engine import Engine, GenerateRequest, InvalidRequest, TokenDelta
 from gateway.api.body import read_body
 from gateway.api.caller_requests import for_caller
 from gateway.api.chat.parsers import MakeParser, parser_for
@@ -63,19 +64,18 @@ class ResponsesFormat:
         )
 
 
-async def _in_these_words(deltas: Deltas) -> Deltas:
+async def _in_these_words(engine: Engine, request: GenerateRequest) -> Deltas:
     """Pass deltas on; a refusal names the parameter as this endpoint calls it."""
     try:
-        async for delta in deltas:
-            yield delta
+        async with aclosing(engine.generate(request)) as deltas:
+            async for delta in deltas:
+                yield delta
     except InvalidRequest as error:
         param = error.param or ""
         name = _NAMES.get(param, param)
         message = error.message.replace(f"'{param}'", f"'{name}'")
         message = message.replace("max_tokens", "max_output_tokens")
         raise type(error)(message, name or None) from error
-    finally:
-        await deltas.aclose()
 
 
 @routes.post("/v1/responses")
@@ -90,6 +90,6 @@ async def create_response(request: Request) -> Response:
     (wanted,) = for_caller(
         request, chat.to_engine(request_id(request, head)), stream=bool(body.stream)
     )
-    deltas = count_reasoning_tokens(_in_these_words(engine.generate(wanted)), model.reasoning)
+    deltas = count_reasoning_tokens(_in_these_words(engine, wanted), model.reasoning)
     form = ResponsesFormat(body, parser_for(chat, model))
     return await answer(request, chat, head, [wanted], [deltas], form)
