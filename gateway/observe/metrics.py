@@ -34,33 +34,26 @@ class Metric:
     bounds: tuple[float, ...] = ()
 
 
+_BY_MODEL: Final = ("model",)
 _BY_KEY: Final = ("model", "key")
 METRICS: Final = (
-    Metric("requests_total", "counter", ("model", "key", "outcome"), "requests that ended"),
+    Metric("requests_total", "counter", (*_BY_KEY, "outcome"), "requests that ended"),
     Metric("http_responses_total", "counter", ("method", "path", "status"), "HTTP responses"),
-    Metric(
-        "prompt_tokens_total", "counter", _BY_KEY, "prompt tokens of requests that were answered"
-    ),
+    Metric("prompt_tokens_total", "counter", _BY_KEY, "prompt tokens of answered requests"),
     Metric("output_tokens_total", "counter", _BY_KEY, "generated tokens, sent or not"),
-    Metric("padding_tokens_total", "counter", ("model",), "padding of prompts to their bucket"),
-    Metric("aborts_total", "counter", ("model",), "requests whose client disconnected"),
-    Metric("retries_total", "counter", ("model",), "requests started again on another replica"),
-    Metric("resumes_total", "counter", ("model",), "streams continued on another replica"),
-    Metric("queue_time_seconds", "histogram", ("model",), "time in the queue", SECONDS),
-    Metric("ttft_seconds", "histogram", ("model",), "time to first token", SECONDS),
-    Metric("tpot_seconds", "histogram", ("model",), "time per token after it", TOKEN_SECONDS),
-    Metric(
-        "e2e_seconds",
-        "histogram",
-        ("model",),
-        "time of a whole request that was answered to its end",
-        SECONDS,
-    ),
-    Metric("requests_waiting", "gauge", ("model",), "requests in the queue"),
-    Metric("requests_running", "gauge", ("model",), "requests in a slot"),
-    Metric("slots", "gauge", ("model",), "slots of the engine"),
-    Metric("slots_free", "gauge", ("model",), "slots without a request"),
-    Metric("phase", "gauge", ("model", "phase"), "1 for the phase the engine is in"),
+    Metric("padding_tokens_total", "counter", _BY_MODEL, "padding of prompts to their bucket"),
+    Metric("aborts_total", "counter", _BY_MODEL, "requests whose client disconnected"),
+    Metric("retries_total", "counter", _BY_MODEL, "requests sent again to another replica"),
+    Metric("resumes_total", "counter", _BY_MODEL, "streams continued on another replica"),
+    Metric("queue_time_seconds", "histogram", _BY_MODEL, "time in the queue", SECONDS),
+    Metric("ttft_seconds", "histogram", _BY_MODEL, "time to first token", SECONDS),
+    Metric("tpot_seconds", "histogram", _BY_MODEL, "time per token after it", TOKEN_SECONDS),
+    Metric("e2e_seconds", "histogram", _BY_MODEL, "time of a whole answered request", SECONDS),
+    Metric("requests_waiting", "gauge", _BY_MODEL, "requests in the queue"),
+    Metric("requests_running", "gauge", _BY_MODEL, "requests in a slot"),
+    Metric("slots", "gauge", _BY_MODEL, "slots of the engine"),
+    Metric("slots_free", "gauge", _BY_MODEL, "slots without a request"),
+    Metric("phase", "gauge", (*_BY_MODEL, "phase"), "1 for the phase that the engine is in"),
 )
 
 

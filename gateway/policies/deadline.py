@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Final
 
 from engine import DeadlineExceeded, Engine, GenerateRequest, TokenDelta
+from gateway.config import Limits
 from gateway.policies.base import EngineMiddleware
 
 _LATE_REQUEST: Final = "The request took longer than {:g} s."
@@ -15,19 +15,13 @@ _STALLED: Final = "The engine generated no token for {:g} s."
 RECHECK_SECONDS: Final = 1.0  # while the reader, not the engine, is waited for
 
 
-@dataclass(frozen=True, slots=True)
-class TimeLimits:
-    """Seconds, as the config names them; those of the request include its time in the queue."""
-
-    max_request_seconds: float
-    ttft_timeout_seconds: float
-    inter_token_timeout_seconds: float
-
-
 class Deadline(EngineMiddleware):
-    """Middleware that ends a late stream with DeadlineExceeded and so frees its slot."""
+    """Middleware that ends a late stream with DeadlineExceeded and so frees its slot.
 
-    def __init__(self, engine: Engine, limits: TimeLimits) -> None:
+    The limits of a request and of its first token include its time in the queue.
+    """
+
+    def __init__(self, engine: Engine, limits: Limits) -> None:
         super().__init__(engine)
         self._limits = limits
 
@@ -58,7 +52,7 @@ class _Timer:
     wait for the engine counts: a slow reader is not the engine's fault.
     """
 
-    def __init__(self, limits: TimeLimits, timeout_seconds: float | None) -> None:
+    def __init__(self, limits: Limits, timeout_seconds: float | None) -> None:
         self._loop = asyncio.get_running_loop()
         self._limits = limits
         self._request_seconds = min(

@@ -8,7 +8,7 @@ from engine import Engine, EngineBackend
 from gateway.config import Limits, ModelConfig
 from gateway.observe.metrics import Meter
 from gateway.policies.admission import Admission, AdmissionLimits
-from gateway.policies.deadline import Deadline, TimeLimits
+from gateway.policies.deadline import Deadline
 from gateway.policies.failover import Failover
 from gateway.policies.supported_parameters import SupportedParameters
 
@@ -32,7 +32,7 @@ def engine_pipeline(
         backend,
         # A request passes these from top to bottom.
         SupportedParameters,
-        partial(Deadline, limits=time_limits(limits)),
+        partial(Deadline, limits=limits),
         partial(Admission, limits=admission_limits(model.engine.max_num_seqs, limits)),
     )
 
@@ -45,7 +45,7 @@ def ingress_pipeline(
     return _pipeline(
         backend,
         SupportedParameters,
-        partial(Deadline, limits=time_limits(limits)),
+        partial(Deadline, limits=limits),
         partial(Failover, timeout_seconds=limits.failover_timeout_seconds, count=count),
     )
 
@@ -71,11 +71,4 @@ def admission_limits(slots: int, limits: Limits) -> AdmissionLimits:
     """
     return AdmissionLimits(
         slots + limits.engine_queue_depth, limits.max_queued, limits.queue_timeout_seconds
-    )
-
-
-def time_limits(limits: Limits) -> TimeLimits:
-    """Return the time limits of a request."""
-    return TimeLimits(
-        limits.max_request_seconds, limits.ttft_timeout_seconds, limits.inter_token_timeout_seconds
     )

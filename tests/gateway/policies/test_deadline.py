@@ -8,11 +8,21 @@ import httpx
 import pytest
 
 from engine import DeadlineExceeded, Engine, EngineBackend
-from gateway.policies.deadline import Deadline, TimeLimits
+from gateway.config import Limits
+from gateway.policies.deadline import Deadline
 from tests.conftest import Serve, wait_until
 from tests.engine.contract import EngineContract, collect, request
 from tests.gateway.policies.engines import steady_engine
 from tests.virtual_time import run_in_virtual_time
+
+
+def limits(request: float, first_token: float, inter_token: float) -> Limits:
+    return Limits(
+        max_request_seconds=request,
+        ttft_timeout_seconds=first_token,
+        inter_token_timeout_seconds=inter_token,
+    )
+
 
 CHAT = {"model": "sim", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 500}
 SLOW = {"time_scale": 1, "prefill_base_ms": 0, "decode_base_ms": 20, "decode_ms_per_slot": 0}
@@ -21,15 +31,15 @@ SLOW = {"time_scale": 1, "prefill_base_ms": 0, "decode_base_ms": 20, "decode_ms_
 class TestDeadline(EngineContract):
     @pytest.fixture
     def engine(self, backend: EngineBackend) -> Engine:
-        return Deadline(backend, TimeLimits(60, 60, 60))
+        return Deadline(backend, limits(60, 60, 60))
 
 
-STALLS: dict[str, tuple[TimeLimits, int, float | None, str, float]] = {
-    "no first token": (TimeLimits(60, 10, 5), 0, None, "no first token within 10 s", 10),
-    "no further token": (TimeLimits(60, 10, 5), 3, None, "no token for 5 s", 5.06),
-    "the whole request": (TimeLimits(3, 10, 5), 3, None, "longer than 3 s", 3),
-    "the client's timeout": (TimeLimits(60, 60, 60), 2, 0.2, r"longer than 0\.2 s", 0.2),
-    "a longer timeout": (TimeLimits(60, 10, 5), 0, 90.0, "no first token within 10 s", 10),
+STALLS: dict[str, tuple[Limits, int, float | None, str, float]] = {
+    "no first token": (limits(60, 10, 5), 0, None, "no first token within 10 s", 10),
+    "no further token": (limits(60, 10, 5), 3, None, "no token for 5 s", 5.06),
+    "the whole request": (limits(3, 10, 5), 3, None, "longer than 3 s", 3),
+    "the client's timeout": (limits(60, 60, 60), 2, 0.2, r"longer than 0\.2 s", 0.2),
+    "a longer timeout": (limits(60, 10, 5), 0, 90.0, "no first token within 10 s", 10),
 }
 
 
@@ -37,7 +47,7 @@ STALLS: dict[str, tuple[TimeLimits, int, float | None, str, float]] = {
     ("limits", "stall_at", "timeout", "message", "seconds"), STALLS.values(), ids=STALLS
 )
 def test_a_stream_that_stalls_ends_at_its_limit_and_frees_its_slot(
-    limits: TimeLimits, stall_at: int, timeout: float | None, message: str, seconds: float
+    limits: Limits, stall_at: int, timeout: float | None, message: str, seconds: float
 ) -> None:
     async def scenario() -> None:
         async with steady_engine(faults={"stall_at_token": stall_at}) as engine:
@@ -53,7 +63,7 @@ def test_a_stream_that_stalls_ends_at_its_limit_and_frees_its_slot(
 def test_a_reader_who_does_not_read_is_not_late() -> None:
     async def scenario() -> None:
         async with steady_engine() as engine:
-            deltas = Deadline(engine, TimeLimits(60, 60, 0.05)).generate(request())
+            deltas = Deadline(engine, limits(60, 60, 0.05)).generate(request())
             await anext(deltas)
             await asyncio.sleep(30)
             assert (await collect(deltas))[-1].finish_reason == "length"
@@ -64,7 +74,7 @@ def test_a_reader_who_does_not_read_is_not_late() -> None:
 def test_a_cancellation_from_outside_is_no_deadline() -> None:
     async def scenario() -> None:
         async with steady_engine(faults={"stall_at_token": 0}) as engine:
-            late = Deadline(engine, TimeLimits(60, 10, 5)).generate(request())
+            late = Deadline(engine, limits(60, 10, 5)).generate(request())
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(10):  # at the same moment
                     await collect(late)
