@@ -38,7 +38,7 @@ from gateway.serving.environment import with_otlp_endpoint
 from gateway.serving.local_models import with_local_models
 from gateway.serving.neuron_cores import NEURON_CORES, with_cores
 from gateway.serving.ray_private import VLLM_STAT_LOGGER, stream_by_grpc
-from gateway.serving.remote_engine import ReplicaState, Stream
+from gateway.serving.remote_engine import REPLICA_DIED, ReplicaState, Stream
 
 log = logging.getLogger(__name__)
 
@@ -163,15 +163,15 @@ class ServeReplicas:
         return result
 
     def translate_error(self, error: Exception) -> Exception:
-        """Return an error of Ray as an EngineError; a replica that is gone is a dead engine."""
+        """Return an error of Ray as an EngineError; a replica that died is a dead engine."""
         if isinstance(error, BackPressureError):
             return EngineOverloaded("The model's replicas are full.", RETRY_SECONDS)
         if isinstance(error, RayTaskError):
             log.error("A replica failed on a request: %s", error)
             return GenerationFailed("The engine failed on this request.")
         if isinstance(error, RayError | RayServeException | grpc.RpcError):
-            log.warning("A replica is gone: %s", type(error).__name__)
-            return EngineDead("The replica of this request is gone.")
+            log.warning("A replica died: %s", type(error).__name__)
+            return EngineDead(REPLICA_DIED)
         return error
 
 

@@ -22,7 +22,7 @@ from engine import (
 POLL_SECONDS: Final = 1.0
 STATE_TIMEOUT_SECONDS: Final = 5.0
 LOADING_RETRY_SECONDS: Final = 15.0
-_GONE: Final = "The replica of this request is gone."
+REPLICA_DIED: Final = "The replica of this request died."
 _log: Final = logging.getLogger(__name__)
 
 
@@ -115,7 +115,7 @@ class RemoteEngine:
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenDelta, None]:
         """Yield the deltas of a replica; waits for a replica where none runs.
 
-        Raises EngineDead where the replica is gone before the last delta.
+        Raises EngineDead where the replica dies before the last delta.
         """
         stream = self._replicas.generate(request)
         self._running += 1
@@ -133,7 +133,7 @@ class RemoteEngine:
             if not finished:
                 stream.cancel()
         if not finished:
-            raise EngineDead(_GONE)
+            raise EngineDead(REPLICA_DIED)
 
     def _raise_translated(self, error: BaseException, finished: bool) -> None:
         """Raise an error of a stream as an EngineError; after the last delta, ignore it."""
@@ -142,7 +142,7 @@ class RemoteEngine:
         if isinstance(error, asyncio.CancelledError):
             if _this_task_is_cancelled():
                 raise error
-            raise EngineDead(_GONE) from None
+            raise EngineDead(REPLICA_DIED) from None
         if not finished:
             assert isinstance(error, Exception)
             raise self._replicas.translate_error(error) from error
