@@ -115,7 +115,7 @@ def _middleware(gateway: Gateway, *, sets_request_id: bool) -> list[Middleware]:
     return [
         *cors,
         Middleware(AccessLogMiddleware, sets_request_id=sets_request_id, meter=meter),
-        Middleware(ApiKeyMiddleware, keys=keys, limiter=gateway.rate_limiter),
+        Middleware(ApiKeyMiddleware, keys=keys, rate_limiter=gateway.rate_limiter),
     ]
 
 

@@ -16,7 +16,7 @@ from gateway.context import RequestContext, context_of
 from gateway.deltas import ChoiceDeltas, merge_choices
 from gateway.errors import ApiError
 from gateway.keys.rate_limit import Estimate
-from gateway.observe.request_record import RequestRecord, measure, recording
+from gateway.observe.request_record import RequestRecord, publish_metrics, recording
 from gateway.policies.token_estimate import answer_tokens, estimate_prompt_tokens
 
 GRACE_SECONDS: Final = 1.0  # the SDK's own timeout comes first: it raises what its users expect
@@ -163,7 +163,7 @@ class RequestSession:
         )
 
     def _publish(self, record: RequestRecord) -> None:
-        measure(record, self.gateway.meter)
+        publish_metrics(record, self.gateway.meter)
         self.context.log_fields.update(record.log_fields())
         if self.gateway.tracer is not None:
             self.gateway.tracer.trace(record, self.headers, self.context.request_id)

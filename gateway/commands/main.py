@@ -23,7 +23,7 @@ from gateway.commands.preflight import check as check_config
 from gateway.commands.preflight import check_address, check_exposure, check_serve
 from gateway.config import AppConfig, load_config
 from gateway.observe.json_logging import configure as configure_logging
-from gateway.serving.environment import set_serve_environment
+from gateway.serving.environment import set_serve_environment, with_otlp_endpoint
 from gateway.serving.local_models import with_local_models
 
 app = typer.Typer(
@@ -207,7 +207,7 @@ def _serve_plain(config: AppConfig, host: str, port: int) -> None:
 
     deaths: list[EngineDead] = []
     console = Console(soft_wrap=True)
-    config = _with_models(config, Progress(console))
+    config = with_otlp_endpoint(_with_models(config, Progress(console)))
     engines = {model.id: create_engine(model.id, model.engine) for model in config.models}
     app = create_app(config, engines, on_death=stop)
     server = Server(

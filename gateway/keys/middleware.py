@@ -1,8 +1,7 @@
-"""ASGI middleware: who calls, by bearer key, and how much of the caller's limits is left."""
+"""`ApiKeyMiddleware`: authenticates by bearer key and sends the headers of the key's limits."""
 
 from typing import Final
 
-from starlette._utils import get_route_path
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -12,7 +11,10 @@ from gateway.errors import ApiError
 from gateway.keys.rate_limit import RateLimiter
 from gateway.keys.store import KeyStore
 
-OPEN: Final = frozenset({"/", "/docs", "/healthz", "/openapi.json", "/readme", "/readyz"})
+# Probes have no keys; the reference and the index page hold nothing secret.
+OPEN_PATHS: Final = frozenset(
+    {"/", "/docs", "/healthz", "/openapi.json", "/readme", "/readyz"}
+)
 OPEN_BELOW: Final = "/docs/assets/"
 _MISSING: Final = ApiError(
     401,
@@ -23,29 +25,27 @@ _WRONG: Final = ApiError(401, "Incorrect API key provided.", code="invalid_api_k
 
 
 class ApiKeyMiddleware:
-    """Wraps the app; puts the caller into the scope. Without keys everyone may call."""
+    """ASGI middleware that sets the context's caller; without keys everyone may call."""
 
-    def __init__(self, app: ASGIApp, keys: KeyStore | None, limiter: RateLimiter) -> None:
+    def __init__(self, app: ASGIApp, keys: KeyStore | None, rate_limiter: RateLimiter) -> None:
         self._app = app
         self._keys = keys
-        self._limiter = limiter
+        self._rate_limiter = rate_limiter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer 401."""
+        """Pass the request on, or respond with 401."""
         if scope["type"] != "http" or self._keys is None:
             await self._app(scope, receive, send)
             return
-        caller = await self._caller(Headers(scope=scope).get("authorization", ""), self._keys)
+        caller = await self._authenticate(Headers(scope=scope).get("authorization", ""), self._keys)
         if isinstance(caller, ApiError):
-            path = get_route_path(scope)
-            is_open = path in OPEN or path.startswith(OPEN_BELOW)
             context_of(scope).authenticated = False
-            await (self._app if is_open else caller.response())(scope, receive, send)
+            await (self._app if _is_open(scope) else caller.response())(scope, receive, send)
             return
         context_of(scope).caller = caller
         await self._app(scope, receive, self._with_limits(caller, send) if caller.limited else send)
 
-    async def _caller(self, header: str, keys: KeyStore) -> Caller | ApiError:
+    async def _authenticate(self, header: str, keys: KeyStore) -> Caller | ApiError:
         scheme, _, text = header.partition(" ")
         if scheme.lower() != "bearer" or not text.strip():
             return _MISSING
@@ -55,9 +55,15 @@ class ApiKeyMiddleware:
     def _with_limits(self, caller: Caller, send: Send) -> Send:
         async def send_with_limits(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in (await self._limiter.rate_limit_headers(caller)).items():
-                    headers[name] = value
+                limits = await self._rate_limiter.rate_limit_headers(caller)
+                MutableHeaders(scope=message).update(limits)
             await send(message)
 
         return send_with_limits
+
+
+def _is_open(scope: Scope) -> bool:
+    """Return whether a path needs no key; Serve's route prefix is the `root_path` before it."""
+    root_path: str = scope.get("root_path", "")
+    path = scope["path"].removeprefix(root_path.rstrip("/"))
+    return path in OPEN_PATHS or path.startswith(OPEN_BELOW)

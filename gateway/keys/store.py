@@ -1,4 +1,4 @@
-"""API keys: a mounted file of hashes, read again when it changes."""
+"""`KeyStore`: API keys from a mounted file of hashes, which is read again when it changes."""
 
 import asyncio
 import hashlib
@@ -9,6 +9,7 @@ import secrets
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,16 +20,16 @@ from gateway.caller import Caller
 from gateway.config import ConfigError
 
 PREFIX: Final = "ngw-"
-RELOAD_SECONDS: Final = 1.0  # how long a change of the file may go unseen
+RELOAD_SECONDS: Final = 1.0  # between two looks at the file
 _log: Final = logging.getLogger(__name__)
 
 
 class ApiKey(BaseModel):
-    """One key by the SHA-256 of its text, and what its holder may do; None is without limit.
+    """One key by the SHA-256 of its text, and what its holder may do; a limit of None is none.
 
-    A key has 256 random bits, so that a plain hash cannot be reversed. `priority` is its share
-    where requests wait: one of 4 gets four times the tokens of one of 1. Concurrency is counted
-    in each replica. `metrics` lets it read `/metrics`, where the names of all keys are.
+    A key has 256 random bits, so that a plain hash cannot be reversed. `priority` is its share of
+    the queue: a key of priority 4 gets four times the tokens of a key of priority 1. Concurrency
+    is counted in each replica. `metrics` admits to `/metrics`, which shows the names of all keys.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,7 +57,7 @@ class ApiKey(BaseModel):
 
 
 class KeyFile(BaseModel):
-    """The file: a list of keys whose names differ."""
+    """The file: a list of keys with different names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -67,12 +68,12 @@ class KeyFile(BaseModel):
     def _names_differ(cls, keys: tuple[ApiKey, ...]) -> tuple[ApiKey, ...]:
         name, count = Counter(key.name for key in keys).most_common(1)[0] if keys else ("", 0)
         if count > 1:
-            raise ValueError(f"{name} is there twice. Give every key a name of its own")
+            raise ValueError(f"the name {name} is used twice. Give every key its own name")
         return keys
 
 
 def read_keys(path: Path) -> tuple[ApiKey, ...]:
-    """Read a file of keys; raises ConfigError with the key of the file and the fix."""
+    """Read a file of keys; raises ConfigError with the field and the fix."""
     try:
         return KeyFile.model_validate(yaml.safe_load(path.read_text("utf-8"))).keys
     except OSError as error:
@@ -84,24 +85,25 @@ def read_keys(path: Path) -> tuple[ApiKey, ...]:
         message = first["msg"].removeprefix("Value error, ")
         raise ConfigError(f"{path}: {where}: {message}.") from None
     except (yaml.YAMLError, ValueError, RecursionError):
-        raise ConfigError(f"{path}: is not valid YAML. Mend the syntax.") from None
+        raise ConfigError(f"{path}: is not valid YAML. Fix the syntax.") from None
 
 
 class KeyStore:
-    """The keys of a file. A change that cannot be read leaves the keys as they were."""
+    """The keys of a file; a change that cannot be read leaves the keys as they were."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._path = path
+        self._clock = clock
         self._keys = read_keys(path)
-        self._seen = _version(path)
-        self._looked = time.monotonic()
+        self._version = _version(path)
+        self._checked_at = clock()
 
     async def find(self, text: str) -> ApiKey | None:
-        """Find the key with this text; takes as long for a wrong one as for a right one."""
-        now = time.monotonic()
-        if now - self._looked >= RELOAD_SECONDS:
-            self._looked = now
-            await asyncio.to_thread(self._look)
+        """Return the key with this text, if any; a wrong text takes as long as a right one."""
+        now = self._clock()
+        if now - self._checked_at >= RELOAD_SECONDS:
+            self._checked_at = now
+            await asyncio.to_thread(self._reload)
         digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
         found = None
         for key in self._keys:
@@ -109,11 +111,11 @@ class KeyStore:
                 found = key
         return found
 
-    def _look(self) -> None:
+    def _reload(self) -> None:
         version = _version(self._path)
-        if version == self._seen:
+        if version == self._version:
             return
-        self._seen = version
+        self._version = version
         try:
             self._keys = read_keys(self._path)
             _log.info("%s was read again: %d keys", self._path, len(self._keys))
@@ -123,42 +125,42 @@ class KeyStore:
 
 def _version(path: Path) -> tuple[int, int, int] | None:
     try:
-        seen = path.stat()
+        stat = path.stat()
     except OSError:
         return None
-    return seen.st_mtime_ns, seen.st_size, seen.st_ino
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
 
 def new_key(path: Path, name: str, **limits: Any) -> str:
-    """Make a key, add its hash to the file, and give its text, which is nowhere else.
+    """Create a key, add its hash to the file, and return its text, which is stored nowhere.
 
-    Raises ConfigError where the name is taken or a limit is wrong.
+    Raises ConfigError where the name is taken or a limit is invalid.
     """
-    there = read_keys(path) if path.exists() else ()
-    if any(key.name == name for key in there):
-        raise ConfigError(f"{path}: {name} is there already. Give another name.")
+    existing = read_keys(path) if path.exists() else ()
+    if any(key.name == name for key in existing):
+        raise ConfigError(f"{path}: the name {name} is taken. Choose another name.")
     text = PREFIX + secrets.token_urlsafe(32)
-    given = {field: value for field, value in limits.items() if value is not None}
+    set_limits = {field: value for field, value in limits.items() if value is not None}
     try:
-        key = ApiKey(name=name, sha256=hashlib.sha256(text.encode()).hexdigest(), **given)
+        key = ApiKey(name=name, sha256=hashlib.sha256(text.encode()).hexdigest(), **set_limits)
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         raise ConfigError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
-    _write(path, (*there, key))
+    _write(path, (*existing, key))
     return text
 
 
 def remove_key(path: Path, name: str) -> None:
-    """Take a key out of the file; raises ConfigError where there is none of that name."""
-    there = read_keys(path)
-    left = tuple(key for key in there if key.name != name)
-    if left == there:
-        raise ConfigError(f"{path}: {name} is not there. `neuron-gateway keys list` shows who is.")
-    _write(path, left)
+    """Remove a key from the file; raises ConfigError where no key has that name."""
+    existing = read_keys(path)
+    remaining = tuple(key for key in existing if key.name != name)
+    if remaining == existing:
+        raise ConfigError(f"{path}: no key is named {name}. `neuron-gateway keys list` shows them.")
+    _write(path, remaining)
 
 
 def _write(path: Path, keys: tuple[ApiKey, ...]) -> None:
-    """Replace the file in one step, readable for its owner alone."""
+    """Replace the file atomically, readable by its owner alone."""
     document = {"keys": [key.model_dump(mode="json", exclude_defaults=True) for key in keys]}
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

@@ -1,4 +1,4 @@
-"""ASGI middleware: a request id, the answer's standard headers, one log line; never a prompt."""
+"""`AccessLogMiddleware`: request ids, the standard response headers, and one log line a request."""
 
 import json
 import logging
@@ -20,9 +20,9 @@ log = logging.getLogger("gateway.observe.access_log")
 
 
 class AccessLogMiddleware:
-    """Wraps the whole app.
+    """ASGI middleware around the whole app; it logs no prompt and no completion.
 
-    Ray Serve sets the `x-request-id` header of answers itself (`sets_request_id=False`).
+    `sets_request_id` is false under Ray Serve, which sets the header `x-request-id` itself.
     """
 
     def __init__(self, app: ASGIApp, sets_request_id: bool, meter: Meter) -> None:
@@ -35,7 +35,7 @@ class AccessLogMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begun = time.perf_counter()
+        start = time.perf_counter()
         context = RequestContext(_request_id(Headers(scope=scope).get("x-request-id", "")))
         set_context(scope, context)
         entry: dict[str, Any] = {"request_id": context.request_id, "status": 499}
@@ -43,7 +43,7 @@ class AccessLogMiddleware:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 entry["status"] = message["status"]
-                self._add_headers(message, context.request_id, time.perf_counter() - begun)
+                self._add_headers(message, context.request_id, time.perf_counter() - start)
             await send(message)
 
         try:
@@ -51,17 +51,17 @@ class AccessLogMiddleware:
         except Exception as error:
             log.exception("request %s failed", context.request_id)
             if entry["status"] != 499:
-                raise  # the answer has begun: only a cut connection can tell
+                raise  # the response has started: only a closed connection can signal the error
             await api_error(error).response()(scope, receive, send_with_headers)
         finally:
             entry |= {"method": scope["method"], "path": scope["path"][:200]}
-            entry["seconds"] = round(time.perf_counter() - begun, 4)
+            entry["seconds"] = round(time.perf_counter() - start, 4)
             self._count(scope, entry["status"])
             fields = entry | context.log_fields
             log.info("%s", json.dumps(fields), extra={"fields": fields})
 
     def _count(self, scope: Scope, status: int) -> None:
-        """Count an answer by its route: a path that is none would make a label of anything."""
+        """Count a response by its route: clients must not choose labels by unknown paths."""
         path = getattr(scope.get("route"), "path", "other")
         labels = {"method": scope["method"], "path": path, "status": str(status)}
         self._meter.add("http_responses_total", labels)
@@ -73,5 +73,5 @@ class AccessLogMiddleware:
             headers["x-request-id"] = request_id
 
 
-def _request_id(wished: str) -> str:
-    return wished if _REQUEST_ID.fullmatch(wished) else uuid.uuid4().hex
+def _request_id(header: str) -> str:
+    return header if _REQUEST_ID.fullmatch(header) else uuid.uuid4().hex

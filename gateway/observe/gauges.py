@@ -1,4 +1,4 @@
-"""What is measured by looking: the queue, the slots and the phase of every engine."""
+"""Gauges: the queue, the slots and the phase of every engine, read once a second."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,17 +11,17 @@ PERIOD_SECONDS: Final = 1.0
 
 
 async def poll_gauges(backend: EngineBackend, waiting: Callable[[], int], meter: Meter) -> None:
-    """Look at an engine once a second until cancelled; `waiting` counts those before it."""
+    """Set the gauges of an engine once a second until cancelled; `waiting` counts its queue."""
     while True:
         set_gauges(backend, waiting(), meter)
         await asyncio.sleep(PERIOD_SECONDS)
 
 
 def set_gauges(backend: EngineBackend, waiting: int, meter: Meter) -> None:
-    """Set the gauges of an engine."""
+    """Set the gauges of an engine; `waiting` requests are queued before it."""
     load, label = backend.load, {"model": backend.model.id}
-    meter.set("running", label, load.running)
-    meter.set("waiting", label, load.waiting + waiting)
+    meter.set("requests_running", label, load.running)
+    meter.set("requests_waiting", label, load.waiting + waiting)
     meter.set("slots", label, load.slots)
     meter.set("slots_free", label, load.slots - load.running)
     for phase in get_args(Phase):

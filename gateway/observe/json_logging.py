@@ -1,4 +1,4 @@
-"""What the gateway says, as JSON lines on standard output: one for each request, and its own words.
+"""The log of the gateway: JSON lines on standard output.
 
 Under Ray Serve a replica's standard output is its worker's log file.
 """
@@ -12,10 +12,10 @@ LOGGERS: Final = ("gateway", "engine")
 
 
 class JsonLine(logging.Formatter):
-    """Writes a record as one line; what a logger gave as `extra={"fields": ...}` is its top."""
+    """Formats a record as one JSON line; `extra={"fields": ...}` are its top-level fields."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give the line."""
+        """Return the line."""
         line: dict[str, Any] = {
             "time": round(record.created, 3),
             "level": record.levelname.lower(),
@@ -29,8 +29,8 @@ class JsonLine(logging.Formatter):
 
 
 def configure() -> None:
-    """Let the gateway and the engine write their lines; other loggers stay as they are."""
-    handler = logging.StreamHandler(sys.__stdout__)  # Serve puts a logger of its own over stdout
+    """Configure the loggers of the gateway and the engine; others stay as they are."""
+    handler = logging.StreamHandler(sys.__stdout__)  # Serve replaces sys.stdout with a logger
     handler.setFormatter(JsonLine())
     for name in LOGGERS:
         logger = logging.getLogger(name)

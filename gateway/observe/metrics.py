@@ -1,4 +1,4 @@
-"""What is measured: the one table of metrics, and the `Meter` that takes the figures."""
+"""The one table of metrics, and the `Meter` protocol that takes their values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ TOKEN_SECONDS: Final = (
 )  # fmt: skip
 OUTCOMES: Final = {
     "ok": "answered to its end",
-    "left": "the client left",
-    "refused": "the request cannot be served as it is (400)",
-    "overloaded": "no place was free in time (429)",
-    "quota": "the key used up its limits (429)",
-    "late": "a time limit was reached (504)",
-    "dead": "the engine died or was not ready (503)",
+    "cancelled": "the client disconnected",
+    "invalid": "the request cannot be served as it is (400)",
+    "overloaded": "no slot would be free in time (429)",
+    "rate_limited": "the key used up its limits (429)",
+    "timeout": "a time limit was reached (504)",
+    "unavailable": "the engine died or was not ready (503)",
     "failed": "the engine failed on this request (500)",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric; `name` is without the prefix, a histogram has bounds."""
+    """One metric; `name` is without the prefix, and a histogram has bounds."""
 
     name: str
     kind: Literal["counter", "gauge", "histogram"]
@@ -34,32 +34,31 @@ class Metric:
     bounds: tuple[float, ...] = ()
 
 
+_BY_MODEL: Final = ("model",)
 _BY_KEY: Final = ("model", "key")
 METRICS: Final = (
-    Metric("requests_total", "counter", ("model", "key", "outcome"), "requests that ended"),
-    Metric("http_responses_total", "counter", ("method", "path", "status"), "HTTP answers"),
-    Metric("prompt_tokens_total", "counter", _BY_KEY, "tokens of prompts that were answered"),
-    Metric("output_tokens_total", "counter", _BY_KEY, "tokens that were made, sent or not"),
-    Metric("padding_tokens_total", "counter", ("model",), "padding of prompts to their bucket"),
-    Metric("aborts_total", "counter", ("model",), "requests whose client left before the end"),
-    Metric("retries_total", "counter", ("model",), "requests begun anew on another replica"),
-    Metric("resumes_total", "counter", ("model",), "streams continued on another replica"),
-    Metric("queue_seconds", "histogram", ("model",), "wait for a place", SECONDS),
-    Metric("ttft_seconds", "histogram", ("model",), "time to first token", SECONDS),
-    Metric(
-        "tpot_seconds", "histogram", ("model",), "time per output token after it", TOKEN_SECONDS
-    ),
-    Metric("e2e_seconds", "histogram", ("model",), "whole request, answered to its end", SECONDS),
-    Metric("waiting", "gauge", ("model",), "requests that wait for a place"),
-    Metric("running", "gauge", ("model",), "requests that have a slot"),
-    Metric("slots", "gauge", ("model",), "slots of the engine"),
-    Metric("slots_free", "gauge", ("model",), "slots that nobody has"),
-    Metric("phase", "gauge", ("model", "phase"), "1 for the phase the engine is in"),
+    Metric("requests_total", "counter", (*_BY_KEY, "outcome"), "requests that ended"),
+    Metric("http_responses_total", "counter", ("method", "path", "status"), "HTTP responses"),
+    Metric("prompt_tokens_total", "counter", _BY_KEY, "prompt tokens of answered requests"),
+    Metric("output_tokens_total", "counter", _BY_KEY, "generated tokens, sent or not"),
+    Metric("padding_tokens_total", "counter", _BY_MODEL, "padding of prompts to their bucket"),
+    Metric("aborts_total", "counter", _BY_MODEL, "requests whose client disconnected"),
+    Metric("retries_total", "counter", _BY_MODEL, "requests sent again to another replica"),
+    Metric("resumes_total", "counter", _BY_MODEL, "streams continued on another replica"),
+    Metric("queue_time_seconds", "histogram", _BY_MODEL, "time in the queue", SECONDS),
+    Metric("ttft_seconds", "histogram", _BY_MODEL, "time to first token", SECONDS),
+    Metric("tpot_seconds", "histogram", _BY_MODEL, "time per token after it", TOKEN_SECONDS),
+    Metric("e2e_seconds", "histogram", _BY_MODEL, "time of a whole answered request", SECONDS),
+    Metric("requests_waiting", "gauge", _BY_MODEL, "requests in the queue"),
+    Metric("requests_running", "gauge", _BY_MODEL, "requests in a slot"),
+    Metric("slots", "gauge", _BY_MODEL, "slots of the engine"),
+    Metric("slots_free", "gauge", _BY_MODEL, "slots without a request"),
+    Metric("phase", "gauge", (*_BY_MODEL, "phase"), "1 for the phase that the engine is in"),
 )
 
 
 class Meter(Protocol):
-    """Takes figures by the names of the table."""
+    """Takes values by the names of the table."""
 
     def add(self, name: str, labels: Mapping[str, str], value: float = 1) -> None:
         """Add to a counter."""
@@ -68,11 +67,11 @@ class Meter(Protocol):
         """Set a gauge."""
 
     def observe(self, name: str, labels: Mapping[str, str], value: float) -> None:
-        """Put a value into a histogram."""
+        """Add a value to a histogram."""
 
 
 def markdown() -> str:
-    """Write the table as the documentation shows it."""
+    """Return the table as the documentation shows it."""
     rows = [
         "| metric | type | labels | meaning |",
         "|---|---|---|---|",

@@ -1,22 +1,22 @@
-"""`PrometheusMeter`: the metrics of this process, where Ray does not serve."""
+"""`PrometheusMeter`: the metrics of this process, for `GET /metrics` where Ray does not serve."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from gateway.observe.metrics import METRICS, PREFIX, Metric
 
-__all__ = ["CONTENT_TYPE", "PrometheusMeter"]
+CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
 
 class PrometheusMeter:
-    """A Meter with a registry of its own, so that two apps in a process do not mix."""
+    """A Meter with a registry of its own, so that two apps in one process do not mix."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self._metrics = {metric.name: _made(metric, self.registry) for metric in METRICS}
+        self._registry = CollectorRegistry()
+        self._metrics = {metric.name: _create(metric, self._registry) for metric in METRICS}
 
     def add(self, name: str, labels: Mapping[str, str], value: float = 1) -> None:
         """Add to a counter."""
@@ -27,15 +27,15 @@ class PrometheusMeter:
         self._metrics[name].labels(**labels).set(value)
 
     def observe(self, name: str, labels: Mapping[str, str], value: float) -> None:
-        """Put a value into a histogram."""
+        """Add a value to a histogram."""
         self._metrics[name].labels(**labels).observe(value)
 
     def exposition(self) -> bytes:
-        """Return all metrics in Prometheus' text format, of the media type CONTENT_TYPE."""
-        return generate_latest(self.registry)
+        """Return all metrics in Prometheus' text format, whose media type is `CONTENT_TYPE`."""
+        return generate_latest(self._registry)
 
 
-def _made(metric: Metric, registry: CollectorRegistry) -> Any:
+def _create(metric: Metric, registry: CollectorRegistry) -> Any:
     arguments = (PREFIX + metric.name, metric.meaning, metric.labels)
     if metric.kind == "histogram":
         return Histogram(*arguments, buckets=metric.bounds, registry=registry)

@@ -12,11 +12,11 @@ class RayMeter:
     """A Meter; Ray adds labels for the node and the replica, and `ray_` before each name."""
 
     def __init__(self) -> None:
-        self._metrics = {metric.name: _made(metric) for metric in METRICS}
+        self._metrics = {metric.name: _create(metric) for metric in METRICS}
 
     def add(self, name: str, labels: Mapping[str, str], value: float = 1) -> None:
         """Add to a counter."""
-        if value > 0:  # Ray refuses to add nothing
+        if value > 0:  # Ray raises ValueError for 0
             self._metrics[name].inc(value, tags=dict(labels))
 
     def set(self, name: str, labels: Mapping[str, str], value: float) -> None:
@@ -24,11 +24,11 @@ class RayMeter:
         self._metrics[name].set(value, tags=dict(labels))
 
     def observe(self, name: str, labels: Mapping[str, str], value: float) -> None:
-        """Put a value into a histogram."""
+        """Add a value to a histogram."""
         self._metrics[name].observe(value, tags=dict(labels))
 
 
-def _made(metric: Metric) -> Any:
+def _create(metric: Metric) -> Any:
     name = PREFIX + metric.name
     if metric.kind == "histogram":
         bounds = list(metric.bounds)

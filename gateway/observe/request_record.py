@@ -1,4 +1,4 @@
-"""`RequestRecord`: what happened to one request; told to metrics, to the log and to traces at its end."""
+"""`RequestRecord`: what happened to one request; published once, at its end."""
 
 import asyncio
 import time
@@ -21,86 +21,93 @@ from gateway.observe.metrics import Meter
 
 # The most specific class comes first.
 _OUTCOMES: tuple[tuple[type[BaseException], str], ...] = (
-    (QuotaExceeded, "quota"),
+    (QuotaExceeded, "rate_limited"),
     (EngineOverloaded, "overloaded"),
-    (InvalidRequest, "refused"),
-    (DeadlineExceeded, "late"),
-    (EngineDead, "dead"),
-    (EngineLoading, "dead"),
-    (GeneratorExit, "left"),
-    (asyncio.CancelledError, "left"),
+    (InvalidRequest, "invalid"),
+    (DeadlineExceeded, "timeout"),
+    (EngineDead, "unavailable"),
+    (EngineLoading, "unavailable"),
+    (GeneratorExit, "cancelled"),
+    (asyncio.CancelledError, "cancelled"),
 )
 
 
 @dataclass(slots=True, kw_only=True)
 class RequestRecord:
-    """Times are Unix seconds; `queued` is how long the first of its choices waited for a place.
+    """One request, with `streams` completions: `choices` for each of its prompts.
 
-    `streams` are its completions: `choices` for each of its prompts.
+    Times are Unix seconds. `queue_time` is how long its first completion waited for a slot.
     """
 
     model: ModelInfo
     key: str
     choices: int
     streams: int
-    begun: float = field(default_factory=time.time)
-    first: float | None = None
-    ended: float = 0.0
-    queued: float = 0.0
+    started_at: float = field(default_factory=time.time)
+    first_token_at: float | None = None
+    ended_at: float = 0.0
+    queue_time: float = 0.0
     prompt_tokens: int = 0
     output_tokens: int = 0
-    padding: int = 0
+    padding_tokens: int = 0
     outcome: str = "ok"
 
     @property
+    def ttft(self) -> float | None:
+        """The seconds to the first token; None where none came."""
+        return None if self.first_token_at is None else self.first_token_at - self.started_at
+
+    @property
     def tpot(self) -> float | None:
-        """Give the seconds for each token after the first, of one completion; None without any."""
+        """The seconds per token after the first, of one completion; None where there was none."""
         after = self.output_tokens / self.streams - 1
-        return (self.ended - self.first) / after if self.first and after > 0 else None
+        if self.first_token_at is None or after <= 0:
+            return None
+        return (self.ended_at - self.first_token_at) / after
 
     def take(self, index: int, delta: TokenDelta) -> None:
-        """Note a delta."""
-        if self.first is None and delta.token_ids:
-            self.first = time.time()
+        """Count a delta of the completion with this index."""
+        if self.first_token_at is None and delta.token_ids:
+            self.first_token_at = time.time()
         self.output_tokens += len(delta.token_ids)
         usage = delta.usage
         if usage is not None:
-            self.queued = usage.queue_seconds if index == 0 else self.queued
-            self.padding += _padding(usage.prompt_tokens, self.model.buckets)
+            self.queue_time = usage.queue_seconds if index == 0 else self.queue_time
+            self.padding_tokens += _padding(usage.prompt_tokens, self.model.buckets)
             if index % self.choices == 0:
                 self.prompt_tokens += usage.prompt_tokens
 
     def end(self, error: BaseException | None) -> None:
-        """Note how it ended."""
-        self.ended = time.time()
+        """Set the end and the outcome; None is a request that was answered to its end."""
+        self.ended_at = time.time()
         if error is not None:
             self.outcome = next(
                 (name for kind, name in _OUTCOMES if isinstance(error, kind)), "failed"
             )
 
     def log_fields(self) -> dict[str, Any]:
-        """Give what the log says of it; never a prompt."""
-        first, tpot = self.first, self.tpot
+        """Return the fields of the access log; never a prompt."""
+        ttft, tpot = self.ttft, self.tpot
         return {
             "model": self.model.id,
             "key": self.key,
             "outcome": self.outcome,
             "prompt_tokens": self.prompt_tokens,
             "output_tokens": self.output_tokens,
-            "queue_seconds": round(self.queued, 4),
-            "ttft_seconds": None if first is None else round(first - self.begun, 4),
+            "queue_time_seconds": round(self.queue_time, 4),
+            "ttft_seconds": None if ttft is None else round(ttft, 4),
             "tpot_seconds": None if tpot is None else round(tpot, 5),
         }
 
 
-def _padding(prompt: int, buckets: tuple[int, ...]) -> int:
-    bucket = next((size for size in buckets if size >= prompt), prompt)
-    return bucket - prompt
+def _padding(prompt_tokens: int, buckets: tuple[int, ...]) -> int:
+    bucket = next((size for size in buckets if size >= prompt_tokens), prompt_tokens)
+    return bucket - prompt_tokens
 
 
 @contextmanager
 def recording(record: RequestRecord, publish: Callable[[RequestRecord], None]) -> Iterator[None]:
-    """End and publish a record when the block ends, with the error that ended it."""
+    """End a record with the block, by the error that ended it, and publish it."""
     error: BaseException | None = None
     try:
         yield
@@ -112,20 +119,20 @@ def recording(record: RequestRecord, publish: Callable[[RequestRecord], None]) -
         publish(record)
 
 
-def measure(record: RequestRecord, meter: Meter) -> None:
-    """Tell a record in figures."""
+def publish_metrics(record: RequestRecord, meter: Meter) -> None:
+    """Count a request that ended."""
     model = {"model": record.model.id}
     by_key = model | {"key": record.key}
     meter.add("requests_total", by_key | {"outcome": record.outcome})
     meter.add("output_tokens_total", by_key, record.output_tokens)
-    if record.outcome == "left":
+    if record.outcome == "cancelled":
         meter.add("aborts_total", model)
-    if record.first is not None:
-        meter.observe("ttft_seconds", model, record.first - record.begun)
+    if (ttft := record.ttft) is not None:
+        meter.observe("ttft_seconds", model, ttft)
     if record.outcome == "ok":
         meter.add("prompt_tokens_total", by_key, record.prompt_tokens)
-        meter.add("padding_tokens_total", model, record.padding)
-        meter.observe("queue_seconds", model, record.queued)
-        meter.observe("e2e_seconds", model, record.ended - record.begun)
+        meter.add("padding_tokens_total", model, record.padding_tokens)
+        meter.observe("queue_time_seconds", model, record.queue_time)
+        meter.observe("e2e_seconds", model, record.ended_at - record.started_at)
         if (tpot := record.tpot) is not None:
             meter.observe("tpot_seconds", model, tpot)

@@ -1,4 +1,4 @@
-"""OpenTelemetry traces: a span for each request; in it its queue, its prefill and its decode."""
+"""OpenTelemetry traces: a span for each request, with child spans for queue, prefill, decode."""
 
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
@@ -9,19 +9,19 @@ SERVICE: Final = "neuron-gateway"
 
 
 class Tracer(Protocol):
-    """Takes the record of a request that has ended."""
+    """Exports the record of a request that has ended."""
 
     def trace(self, record: RequestRecord, headers: Mapping[str, str], request_id: str) -> None:
-        """Make its spans; the W3C context of the headers is their parent."""
+        """Create its spans; their parent is the W3C trace context of the headers."""
 
     def close(self) -> None:
-        """Send what is left."""
+        """Export what is left."""
 
 
 class OtlpTracer:
-    """A Tracer that sends to a collector by OTLP over HTTP; needs the extra `[traces]`.
+    """A Tracer that exports by OTLP over HTTP; needs the extra `[traces]`.
 
-    Spans are made when the request has ended, from its times: the hot path knows nothing of them.
+    Spans are created when the request has ended, from the times of its record.
     """
 
     def __init__(self, endpoint: str) -> None:
@@ -39,40 +39,40 @@ class OtlpTracer:
         self._propagator = TraceContextTextMapPropagator()
 
     def trace(self, record: RequestRecord, headers: Mapping[str, str], request_id: str) -> None:
-        """Make a request's spans."""
+        """Create the spans of a request."""
         parent = self._propagator.extract(dict(headers))
         attributes = _attributes(record) | {"request.id": request_id}
-        whole = self._span(f"generate {record.model.id}", record.begun, parent, attributes)
-        context = _context_of(whole)
-        for name, begun, ended in _parts(record):
-            self._span(name, begun, context, {}).end(_nanoseconds(ended))
-        if record.outcome not in ("ok", "left"):
-            _mark_failed(whole, record.outcome)
-        whole.end(_nanoseconds(record.ended))
+        span = self._span(f"generate {record.model.id}", record.started_at, parent, attributes)
+        context = _context_of(span)
+        for name, start, end in _phases(record):
+            self._span(name, start, context, {}).end(_nanoseconds(end))
+        if record.outcome not in ("ok", "cancelled"):
+            _mark_failed(span, record.outcome)
+        span.end(_nanoseconds(record.ended_at))
 
     def close(self) -> None:
-        """Send what is left, and end."""
+        """Export what is left, and stop."""
         self._provider.shutdown()
 
-    def _span(self, name: str, begun: float, context: Any, attributes: dict[str, Any]) -> Any:
+    def _span(self, name: str, start: float, context: Any, attributes: dict[str, Any]) -> Any:
         return self._tracer.start_span(
-            name, context, attributes=attributes, start_time=_nanoseconds(begun)
+            name, context, attributes=attributes, start_time=_nanoseconds(start)
         )
 
 
 def make_tracer(endpoint: str | None) -> Tracer | None:
-    """Make a tracer where there is a collector."""
+    """Return a tracer for this endpoint, or None where there is none."""
     return OtlpTracer(endpoint) if endpoint else None
 
 
-def _parts(record: RequestRecord) -> list[tuple[str, float, float]]:
-    placed = record.begun + record.queued
-    if record.first is None:
-        return [("queue", record.begun, placed)] if record.queued else []
+def _phases(record: RequestRecord) -> list[tuple[str, float, float]]:
+    admitted_at = record.started_at + record.queue_time
+    if record.first_token_at is None:
+        return [("queue", record.started_at, admitted_at)] if record.queue_time else []
     return [
-        ("queue", record.begun, placed),
-        ("prefill", placed, record.first),
-        ("decode", record.first, record.ended),
+        ("queue", record.started_at, admitted_at),
+        ("prefill", admitted_at, record.first_token_at),
+        ("decode", record.first_token_at, record.ended_at),
     ]
 
 

@@ -1,4 +1,4 @@
-"""`Admission`: what the engine can serve gets a place, a few more wait, the rest is told when."""
+"""`Admission`: as many requests as the engine can serve, a fair and bounded queue before them."""
 
 import asyncio
 import random
@@ -8,72 +8,72 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
 
-from engine import (
-    DeadlineExceeded,
-    Engine,
-    EngineOverloaded,
-    GenerateRequest,
-    TokenDelta,
-)
+from engine import DeadlineExceeded, Engine, EngineOverloaded, GenerateRequest, TokenDelta
 from gateway.policies.base import EngineMiddleware
 from gateway.policies.fair_queue import FairQueue
 from gateway.policies.token_estimate import answer_tokens, prompt_tokens
 from gateway.policies.wait_estimator import PendingWork, WaitEstimator
 
-SPREAD: Final = 0.25  # of a wait is added by chance, or all who were refused come back at once
-LEAST_WAIT: Final = 0.05  # seconds: an engine whose pace is not known yet
+JITTER: Final = 0.25  # of a wait is added at random, or all rejected clients come back at once
+LEAST_RETRY_SECONDS: Final = 0.05  # where the speed of the engine is not known yet
 
 
 @dataclass(frozen=True, slots=True)
 class AdmissionLimits:
-    """How many requests are served at once, how many may wait for that, and how long."""
+    """How many requests run at once, how many may be queued, and for how long."""
 
-    places: int
+    max_running: int
     max_queued: int
     queue_timeout_seconds: float
 
 
 class Ticket:
-    """One request's way through: it waits, has a place, and gives it back."""
+    """One request in Admission: it is queued, is admitted, and leaves."""
 
-    __slots__ = ("begun", "cost", "first", "made", "place", "request", "tokens")
+    __slots__ = (
+        "admitted", "admitted_at", "cost", "first_token_at", "generated_tokens", "prompt_tokens",
+        "request",
+    )  # fmt: skip
 
     def __init__(self, request: GenerateRequest) -> None:
         self.request = request
-        self.tokens = prompt_tokens(request) + len(request.emitted)
-        self.cost = self.tokens + answer_tokens(request)
-        self.place: asyncio.Future[None] | None = None
-        self.begun = self.first = 0.0
-        self.made = 0
+        self.prompt_tokens = prompt_tokens(request) + len(request.emitted)
+        self.cost = self.prompt_tokens + answer_tokens(request)
+        self.admitted: asyncio.Future[None] | None = None  # where it was queued
+        self.admitted_at = self.first_token_at = 0.0
+        self.generated_tokens = 0
 
     @property
     def caller(self) -> str:
-        """Whose request it is."""
+        """The caller whose share of the queue it uses."""
         return self.request.caller
 
     @property
     def weight(self) -> float:
-        """The caller's share."""
+        """The weight of the caller."""
         return self.request.weight
 
     def pending_work(self) -> PendingWork:
-        """Give what the pace needs to know."""
-        return PendingWork(self.tokens, answer_tokens(self.request), self.made)
+        """Return the request as the estimator sees it."""
+        return PendingWork(self.prompt_tokens, answer_tokens(self.request), self.generated_tokens)
 
 
 class Admission(EngineMiddleware):
-    """An Engine around an Engine, beside it, where its count of places is the truth."""
+    """Middleware with the queue of one engine; it has to be in the process of that engine.
+
+    `clock` gives seconds, `chance` a number between 0 and 1.
+    """
 
     def __init__(
         self,
         engine: Engine,
-        places: AdmissionLimits,
+        limits: AdmissionLimits,
         *,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
         super().__init__(engine)
-        self._limits = places
+        self._limits = limits
         self._clock = clock
         self._chance = chance
         self._running: set[Ticket] = set()
@@ -82,93 +82,97 @@ class Admission(EngineMiddleware):
 
     @property
     def waiting(self) -> int:
-        """How many requests wait for a place."""
+        """The number of requests in the queue."""
         return len(self._queue)
 
     @property
     def running(self) -> int:
-        """How many requests have a place."""
+        """The number of requests that the engine has."""
         return len(self._running)
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenDelta, None]:
-        """Stream from the engine behind as soon as there is a place.
+        """Yield the deltas of the wrapped engine, once it has room for the request.
 
-        Raises EngineOverloaded where that would take too long, DeadlineExceeded where it did.
+        Raises EngineOverloaded where that would take too long, and DeadlineExceeded where it did.
         """
-        ticket, came = Ticket(request), self._clock()
+        ticket, arrived_at = Ticket(request), self._clock()
         try:
-            await self._place(ticket)
-            waited = ticket.begun - came
+            await self._enter(ticket)
+            queue_seconds = ticket.admitted_at - arrived_at
             async with aclosing(self._engine.generate(request)) as deltas:
                 async for delta in deltas:
-                    self._note(ticket, delta)
+                    self._record(ticket, delta)
                     if delta.usage is not None:
-                        delta = replace(delta, usage=replace(delta.usage, queue_seconds=waited))
+                        usage = replace(delta.usage, queue_seconds=queue_seconds)
+                        delta = replace(delta, usage=usage)
                     yield delta
         finally:
             self._leave(ticket)
 
-    async def _place(self, ticket: Ticket) -> None:
-        if len(self._running) >= self._limits.places or self._queue:
-            await self._wait(ticket)
+    async def _enter(self, ticket: Ticket) -> None:
+        if len(self._running) >= self._limits.max_running or self._queue:
+            await self._wait_in_queue(ticket)
         else:
-            self._give(ticket)
+            self._admit(ticket)
 
-    async def _wait(self, ticket: Ticket) -> None:
-        longest = min(
+    async def _wait_in_queue(self, ticket: Ticket) -> None:
+        timeout = min(
             self._limits.queue_timeout_seconds, ticket.request.timeout_seconds or float("inf")
         )
-        self._refuse_what_is_too_long(ticket, longest)
-        ticket.place = asyncio.get_running_loop().create_future()
+        self._require_short_wait(ticket, timeout)
+        ticket.admitted = asyncio.get_running_loop().create_future()
         self._queue.push(ticket)
         try:
             # Not wait_for: in Python 3.11 it loses a cancellation that comes with the result.
-            async with asyncio.timeout(longest):
-                await ticket.place
+            async with asyncio.timeout(timeout):
+                await ticket.admitted
         except TimeoutError:
-            raise DeadlineExceeded("The request waited too long for a place.") from None
+            raise DeadlineExceeded("The request waited too long for a slot.") from None
 
-    def _refuse_what_is_too_long(self, ticket: Ticket, longest: float) -> None:
+    def _require_short_wait(self, ticket: Ticket, timeout: float) -> None:
+        """Raise EngineOverloaded where the queue is full or too slow."""
         running = [other.pending_work() for other in self._running]
-        ahead = [other.pending_work() for other in self._queue.ahead_of(ticket)]
-        predicted = self._estimator.wait(running, ahead, self._limits.places)
+        queued = [other.pending_work() for other in self._queue.ahead_of(ticket)]
+        slots = self._limits.max_running
         if len(self._queue) >= self._limits.max_queued:
-            # A place in the queue is free as soon as one of the running ones ends.
-            raise self._overloaded(self._estimator.wait(running, (), self._limits.places))
-        if predicted > longest:
-            raise self._overloaded(predicted - longest)
+            # The queue has room as soon as one of the running requests ends.
+            raise self._overloaded(self._estimator.estimate_wait(running, (), slots))
+        wait = self._estimator.estimate_wait(running, queued, slots)
+        if wait > timeout:
+            raise self._overloaded(wait - timeout)
 
     def _overloaded(self, seconds: float) -> EngineOverloaded:
-        wait = max(LEAST_WAIT, seconds) * (1 + SPREAD * self._chance())
+        retry_after = max(LEAST_RETRY_SECONDS, seconds) * (1 + JITTER * self._chance())
         return EngineOverloaded(
-            f"Model '{self.model.id}' has no place free and its queue is full. "
-            f"Try again in {wait:.1f} s.",
-            wait,
+            f"Model '{self.model.id}' has no free slot and its queue is full. "
+            f"Try again in {retry_after:.1f} s.",
+            retry_after,
         )
 
-    def _give(self, ticket: Ticket) -> None:
-        ticket.begun = self._clock()
+    def _admit(self, ticket: Ticket) -> None:
+        ticket.admitted_at = self._clock()
         self._running.add(ticket)
 
-    def _note(self, ticket: Ticket, delta: TokenDelta) -> None:
-        """Learn the pace; the hot path is one addition."""
-        if ticket.made == 0 and delta.token_ids:
-            ticket.first = self._clock()
-            self._estimator.prefilled(ticket.tokens, ticket.first - ticket.begun)
-        ticket.made += len(delta.token_ids)
+    def _record(self, ticket: Ticket, delta: TokenDelta) -> None:
+        """Learn the speed of the engine; most deltas cost one addition."""
+        if ticket.generated_tokens == 0 and delta.token_ids:
+            ticket.first_token_at = now = self._clock()
+            self._estimator.record_prefill(ticket.prompt_tokens, now - ticket.admitted_at)
+        ticket.generated_tokens += len(delta.token_ids)
         if delta.finish_reason is not None:
-            self._estimator.ended(ticket.made, self._clock() - ticket.first)
+            decode_seconds = self._clock() - ticket.first_token_at
+            self._estimator.record_answer(ticket.generated_tokens, decode_seconds)
 
     def _leave(self, ticket: Ticket) -> None:
         if ticket in self._running:
             self._running.remove(ticket)
-            self._next()
-        elif ticket.place is not None:
+            self._admit_queued()
+        elif ticket.admitted is not None:
             self._queue.remove(ticket)
 
-    def _next(self) -> None:
-        while self._queue and len(self._running) < self._limits.places:
+    def _admit_queued(self) -> None:
+        while self._queue and len(self._running) < self._limits.max_running:
             ticket = self._queue.pop()
-            self._give(ticket)
-            if ticket.place is not None and not ticket.place.done():
-                ticket.place.set_result(None)
+            self._admit(ticket)
+            if ticket.admitted is not None and not ticket.admitted.done():
+                ticket.admitted.set_result(None)

@@ -1,4 +1,4 @@
-"""`Coalescing`: fewer, larger deltas before a process border, where each is dear."""
+"""`Coalescing`: fewer and larger deltas before a process border, where each one is expensive."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -9,22 +9,22 @@ from gateway.policies.base import EngineMiddleware
 
 
 class Coalescing(EngineMiddleware):
-    """An Engine around an Engine, read at most once in `window` seconds.
+    """Middleware that reads the engine at most once in `window_seconds`.
 
-    What is made meanwhile the engine itself merges into its next delta. The first one is given at
-    once, and a request that is slower than the window is not held back at all.
+    The engine itself merges what it generates meanwhile into its next delta. The first delta is
+    not delayed, and neither is a stream that is slower than the window.
     """
 
-    def __init__(self, engine: Engine, window: float) -> None:
+    def __init__(self, engine: Engine, window_seconds: float) -> None:
         super().__init__(engine)
-        self._window = window
+        self._window = window_seconds
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenDelta, None]:
-        """Stream from the engine behind, slowly enough for its deltas to grow."""
+        """Yield the deltas of the wrapped engine, at most one in each window."""
         loop = asyncio.get_running_loop()
         async with aclosing(self._engine.generate(request)) as deltas:
             async for delta in deltas:
-                given = loop.time()
+                yielded_at = loop.time()
                 yield delta
                 if delta.finish_reason is None:
-                    await asyncio.sleep(given + self._window - loop.time())
+                    await asyncio.sleep(yielded_at + self._window - loop.time())

@@ -1,4 +1,4 @@
-"""`Failover`: a request whose replica died goes on at another one, unnoticed by its client."""
+"""`Failover`: a request whose replica died continues on another one; its client does not notice."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -21,10 +21,10 @@ from engine import (
 )
 from gateway.policies.base import EngineMiddleware
 
-FIRST_PAUSE: Final = 0.1  # seconds; each further one is twice as long
-LONGEST_PAUSE: Final = 2.0
-# What a replica says that is dead, or that another one says to a stream that comes from there.
-_ELSEWHERE: Final = (
+FIRST_BACKOFF_SECONDS: Final = 0.1  # each further one is twice as long
+MAX_BACKOFF_SECONDS: Final = 2.0
+# Raised by a replica that dies, or by another one that a started stream is moved to.
+_RETRYABLE: Final = (
     EngineDead,
     EngineLoading,
     EngineOverloaded,
@@ -34,78 +34,83 @@ _ELSEWHERE: Final = (
 
 
 class Failover(EngineMiddleware):
-    """An Engine around an Engine that may die under a request and be there again a little later.
+    """Middleware over an engine whose replica may die and be replaced.
 
-    Before the first delta every request is begun anew. After it a plain text goes on from its
-    tokens: prompt and emitted tokens are the new prompt. Whoever is told by `told` hears
-    `retries_total` or `resumes_total`.
+    A request without a delta yet is sent again. After that a plain text continues from its tokens:
+    the new prompt is the prompt and the tokens that were emitted. `count` is called with the name
+    of the metric for each, `retries_total` or `resumes_total`.
     """
 
-    def __init__(self, engine: Engine, patience: float, told: Callable[[str], None]) -> None:
+    def __init__(
+        self, engine: Engine, timeout_seconds: float, count: Callable[[str], None]
+    ) -> None:
         super().__init__(engine)
-        self._patience = patience
-        self._told = told
+        self._timeout = timeout_seconds
+        self._count = count
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenDelta, None]:
-        """Stream from the engine behind; raises EngineDead where it cannot go on."""
+        """Yield the deltas of the wrapped engine; raises EngineDead where it cannot continue."""
         progress = _Progress(request)
-        pause, end = FIRST_PAUSE, None
+        backoff, give_up_at = FIRST_BACKOFF_SECONDS, None
         while True:
             try:
-                async with aclosing(self._engine.generate(progress.rest())) as deltas:
+                async with aclosing(self._engine.generate(progress.remaining())) as deltas:
                     async for delta in deltas:
-                        pause, end = FIRST_PAUSE, None
-                        progress.take(delta)
+                        backoff, give_up_at = FIRST_BACKOFF_SECONDS, None
+                        progress.add(delta)
                         yield delta
-            except _ELSEWHERE as error:
+            except _RETRYABLE as error:
                 if progress.finished:
                     return
                 now = asyncio.get_running_loop().time()
-                end = end or now + self._patience
-                if not progress.may_go_on(self.model, error) or now + pause > end:
-                    if not progress.begun:
+                give_up_at = give_up_at or now + self._timeout
+                if not progress.can_continue(self.model, error) or now + backoff > give_up_at:
+                    if not progress.started:
                         raise
-                    # Its client knows of no other replica, which may have refused it.
+                    # The client knows nothing of the other replica, which may have refused.
                     raise EngineDead("The engine of this stream died.") from error
             else:
                 return
-            self._told("resumes_total" if progress.begun else "retries_total")
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            self._count("resumes_total" if progress.started else "retries_total")
+            await asyncio.sleep(backoff)
+            backoff = min(2 * backoff, MAX_BACKOFF_SECONDS)
 
 
 class _Progress:
-    """How far a request is: `complete` says that all text of its tokens was given."""
+    """What a request has so far; `_complete` means that all text of its tokens was emitted."""
 
     def __init__(self, request: GenerateRequest) -> None:
         self._request = request
         self._emitted = list(request.emitted)
         self._complete = True
-        self.begun = False
+        self.started = False
         self.finished = False
 
-    def take(self, delta: TokenDelta) -> None:
-        self.begun = True
+    def add(self, delta: TokenDelta) -> None:
+        """Add a delta that the client gets."""
+        self.started = True
         self.finished = delta.finish_reason is not None
         self._emitted += delta.token_ids
-        # A character that is not whole yet is held back, and its first tokens give no text.
+        # The engine holds back an incomplete character: its first tokens have no text.
         self._complete = bool(delta.text) or not delta.token_ids
 
-    def rest(self) -> GenerateRequest:
+    def remaining(self) -> GenerateRequest:
+        """Return the request that generates the rest."""
         return replace(self._request, emitted=tuple(self._emitted))
 
-    def may_go_on(self, model: ModelInfo, error: EngineError) -> bool:
-        if not self.begun:
+    def can_continue(self, model: ModelInfo, error: EngineError) -> bool:
+        """Return whether another replica can generate the rest."""
+        if not self.started:
             return isinstance(error, EngineDead)
-        known = self._complete and _is_plain(self._request.sampling, model)
-        return known and not isinstance(error, InvalidRequest)
+        resumable = self._complete and _is_stateless(self._request.sampling, model)
+        return resumable and not isinstance(error, InvalidRequest)
 
 
-def _is_plain(sampling: SamplingParams, model: ModelInfo) -> bool:
-    """Whether tokens alone are the whole state of a request.
+def _is_stateless(sampling: SamplingParams, model: ModelInfo) -> bool:
+    """Return whether its tokens are the whole state of a request.
 
-    A grammar has more, and so have stop strings, whose beginning is held back, and penalties;
-    logprobs would have a gap. A seed is state too, unless the engine draws by position.
+    A grammar has more state, and so have stop strings, whose beginning is held back, and
+    penalties; logprobs would have a gap. A seed is state too, unless the engine draws by position.
     """
     default = SamplingParams()
     stateless = all(
@@ -115,5 +120,5 @@ def _is_plain(sampling: SamplingParams, model: ModelInfo) -> bool:
             "repetition_penalty",
         )
     )  # fmt: skip
-    drawn = sampling.seed is not None and sampling.temperature > 0
-    return stateless and (model.draws_by_position or not drawn)
+    seeded = sampling.seed is not None and sampling.temperature > 0
+    return stateless and (model.draws_by_position or not seeded)

@@ -1,7 +1,7 @@
-"""`FairQueue`: who is next, so that no caller's many requests starve another's few.
+"""`FairQueue`: start-time fair queueing, so that one caller's many requests do not starve others.
 
-Start-time fair queueing, weighted by tokens: each caller has a clock of its own that goes on by
-the tokens of its requests, divided by its weight; the lowest clock is next.
+Each caller has a virtual clock, which advances by the tokens of its requests divided by its
+weight. The queued item with the lowest start time is served first.
 """
 
 import bisect
@@ -9,8 +9,8 @@ import itertools
 from typing import Generic, Protocol, TypeVar
 
 
-class Waiting(Protocol):
-    """What can wait: whose it is, the tokens it takes, and the caller's share."""
+class Queued(Protocol):
+    """An item of the queue: its caller, the tokens it costs, and the weight of the caller."""
 
     @property
     def caller(self) -> str: ...
@@ -20,47 +20,50 @@ class Waiting(Protocol):
     def weight(self) -> float: ...
 
 
-Item = TypeVar("Item", bound=Waiting)
+Item = TypeVar("Item", bound=Queued)
 
 
 class FairQueue(Generic[Item]):
-    """A queue of items, in the order in which they are served."""
+    """A queue of items in the order in which they are served."""
 
     def __init__(self) -> None:
-        self._entries: list[tuple[float, int, Item]] = []
+        self._entries: list[tuple[float, int, Item]] = []  # start time, arrival, item
         self._clocks: dict[str, float] = {}
-        self._now = 0.0
-        self._numbers = itertools.count()
+        self._virtual_time = 0.0
+        self._arrivals = itertools.count()
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def push(self, item: Item) -> None:
-        """Let an item wait at its turn."""
-        start = max(self._now, self._clocks.get(item.caller, 0.0))
+        """Add an item, and advance the clock of its caller."""
+        start = self._start_time(item)
         self._clocks[item.caller] = start + item.cost / item.weight
-        bisect.insort(self._entries, (start, next(self._numbers), item), key=lambda e: e[:2])
+        bisect.insort(self._entries, (start, next(self._arrivals), item), key=lambda e: e[:2])
 
     def pop(self) -> Item:
-        """Take the item that is next."""
-        self._now, _, item = self._entries.pop(0)
-        self._forget()
+        """Remove and return the next item."""
+        self._virtual_time, _, item = self._entries.pop(0)
+        self._reset_if_empty()
         return item
 
     def remove(self, item: Item) -> None:
-        """Take out an item that gave up: its caller does not pay for what was not served."""
-        left = [entry for entry in self._entries if entry[2] is not item]
-        if len(left) < len(self._entries):
+        """Remove an item that is not served; its caller does not pay for it."""
+        remaining = [entry for entry in self._entries if entry[2] is not item]
+        if len(remaining) < len(self._entries):
             self._clocks[item.caller] -= item.cost / item.weight
-        self._entries = left
-        self._forget()
+        self._entries = remaining
+        self._reset_if_empty()
 
     def ahead_of(self, item: Item) -> list[Item]:
-        """List those that would be served before an item that came now."""
-        start = max(self._now, self._clocks.get(item.caller, 0.0))
-        return [other for begun, _, other in self._entries if begun <= start]
+        """Return the items that would be served before an item that is pushed now."""
+        start = self._start_time(item)
+        return [other for other_start, _, other in self._entries if other_start <= start]
 
-    def _forget(self) -> None:
-        if not self._entries:  # nobody waits, so nobody is owed anything
+    def _start_time(self, item: Item) -> float:
+        return max(self._virtual_time, self._clocks.get(item.caller, 0.0))
+
+    def _reset_if_empty(self) -> None:
+        if not self._entries:
             self._clocks.clear()
-            self._now = 0.0
+            self._virtual_time = 0.0

@@ -1,4 +1,4 @@
-"""`SupportedParameters`: refuses by name what the engine behind it would ignore."""
+"""`SupportedParameters`: rejects by name what the engine behind it would ignore."""
 
 from collections.abc import AsyncGenerator
 from dataclasses import fields
@@ -18,19 +18,22 @@ _DEFAULTS: Final = SamplingParams()
 
 
 class SupportedParameters(EngineMiddleware):
-    """An Engine around an Engine: parameters must have values that the engine honours."""
+    """Middleware: every sampling parameter must have a value that the engine honours."""
 
     def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenDelta, None]:
-        """Return the inner engine's stream, or raise UnsupportedParameter at once."""
-        self._refuse(request.sampling)
-        self._refuse_values(request.sampling)
+        """Return the stream of the wrapped engine.
+
+        Raises UnsupportedParameter or UnsupportedValue here, before the first step of the stream.
+        """
+        self._check_parameters(request.sampling)
+        self._check_values(request.sampling)
         return self._engine.generate(request)
 
-    def _refuse(self, sampling: SamplingParams) -> None:
+    def _check_parameters(self, sampling: SamplingParams) -> None:
         for field in fields(sampling):
-            ignored = field.name in self.model.unsupported
+            unsupported = field.name in self.model.unsupported
             value = getattr(sampling, field.name)
-            if ignored and value != getattr(_DEFAULTS, field.name):
+            if unsupported and value != getattr(_DEFAULTS, field.name):
                 name = value.param if isinstance(value, Structured) else field.name
                 raise UnsupportedParameter(
                     f"Unsupported parameter: '{name}' cannot be honoured by the engine of "
@@ -38,8 +41,8 @@ class SupportedParameters(EngineMiddleware):
                     param=name,
                 )
 
-    def _refuse_values(self, sampling: SamplingParams) -> None:
-        """Refuse what the engine would cut, or serve as something else, in silence."""
+    def _check_values(self, sampling: SamplingParams) -> None:
+        """Raise UnsupportedValue for what the engine would cut or replace without an error."""
         for name, limit in self.model.at_most.items():
             if getattr(sampling, name) > limit:
                 raise UnsupportedValue(

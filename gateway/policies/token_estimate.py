@@ -1,21 +1,22 @@
-"""What a request will take, estimated before its tokenizer has seen it."""
+"""Estimates of a request's tokens, before its tokenizer has seen it."""
 
 from typing import Any, Final
 
 from engine import Chat, GenerateRequest, Prompt
 
 CHARACTERS_PER_TOKEN: Final = 4  # of English text, by the common tokenizers
-UNBOUNDED_TOKENS: Final = 512  # of an answer that has no limit of its own
+MESSAGE_CHARACTERS: Final = 8  # that a chat template adds to each message
+UNBOUNDED_TOKENS: Final = 512  # of an answer without a limit of its own
 
 
 def prompt_tokens(request: GenerateRequest) -> int:
-    """Give what was estimated of a request's prompt, or estimate_prompt_tokens now."""
+    """Return the estimate that a request carries, or estimate its prompt now."""
     estimated = request.estimated_prompt_tokens
     return estimate_prompt_tokens(request.prompt) if estimated is None else estimated
 
 
 def estimate_prompt_tokens(prompt: Prompt) -> int:
-    """Guess a prompt's tokens; of a prompt that is ids, count them."""
+    """Estimate the tokens of a prompt; token ids are counted."""
     if isinstance(prompt, tuple):
         return len(prompt)
     characters = len(prompt) if isinstance(prompt, str) else _characters(prompt)
@@ -23,9 +24,9 @@ def estimate_prompt_tokens(prompt: Prompt) -> int:
 
 
 def _characters(chat: Chat) -> int:
-    return sum(_length(message.get("content")) + 8 for message in chat.messages) + sum(
-        len(str(tool)) for tool in chat.tools
-    )
+    contents = (_length(message.get("content")) for message in chat.messages)
+    tools = sum(len(str(tool)) for tool in chat.tools)
+    return sum(contents) + MESSAGE_CHARACTERS * len(chat.messages) + tools
 
 
 def _length(content: Any) -> int:
@@ -33,5 +34,5 @@ def _length(content: Any) -> int:
 
 
 def answer_tokens(request: GenerateRequest) -> int:
-    """Guess what a completion may answer at most."""
+    """Estimate the most tokens that a completion may have."""
     return request.sampling.max_tokens or UNBOUNDED_TOKENS

@@ -1,85 +1,85 @@
-"""`WaitEstimator`: how fast an engine goes, learnt from the requests it served, and what that predicts."""
+"""`WaitEstimator`: learns how fast an engine serves, and predicts the wait for a slot."""
 
 import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-LEARNING: Final = 0.2  # the weight of the newest request in an average
-LEAST_LEFT: Final = 0.25  # of an average answer: what one that is longer than average has left
+LEARNING_RATE: Final = 0.2  # the weight of the newest request in an average
+LEAST_REMAINING: Final = 0.25  # of an average answer: what a longer one is expected to have left
 
 
 @dataclass(slots=True)
-class Average:
-    """An average in which the old fades; None until something was seen."""
+class MovingAverage:
+    """An exponential moving average; None until a value was added."""
 
     value: float | None = None
 
     def add(self, value: float) -> None:
-        """Take a value in."""
+        """Add a value."""
         old = value if self.value is None else self.value
-        self.value = old + LEARNING * (value - old)
+        self.value = old + LEARNING_RATE * (value - old)
 
-    def or_else(self, default: float) -> float:
-        """Give the average, or the default."""
+    def get(self, default: float) -> float:
+        """Return the average, or the default before the first value."""
         return default if self.value is None else self.value
 
 
 @dataclass(frozen=True, slots=True)
 class PendingWork:
-    """A request as its pace sees it, in tokens; `made` are those it has already."""
+    """A request by its tokens: those of its prompt, the most of its answer, those it has."""
 
-    prompt: int
-    most: int
-    made: int = 0
+    prompt_tokens: int
+    max_tokens: int
+    generated_tokens: int = 0
 
 
 class WaitEstimator:
-    """Learns seconds of a step, seconds of a prefill by size, and tokens of an answer.
+    """Learns the seconds of a step, the seconds of a prefill by size, and the tokens of an answer.
 
-    A step's time is what a token took from end to end, so that it holds the prefills of others
-    that interrupted it.
+    The seconds of a step are those of a token from end to end, so that they include the prefills
+    of other requests which interrupted it.
     """
 
     def __init__(self) -> None:
-        self._step = Average()
-        self._answer = Average()
-        self._prefill: dict[int, Average] = {}
+        self._step_seconds = MovingAverage()
+        self._answer_tokens = MovingAverage()
+        self._prefill_seconds: dict[int, MovingAverage] = {}  # by the prompt's bit length
 
-    def prefilled(self, prompt: int, seconds: float) -> None:
-        """Learn from a first token: how long a prompt of this many tokens took in its slot."""
-        self._prefill.setdefault(prompt.bit_length(), Average()).add(seconds)
+    def record_prefill(self, prompt_tokens: int, seconds: float) -> None:
+        """Learn from a first token: the seconds from its slot to it, by the size of its prompt."""
+        self._prefill_seconds.setdefault(prompt_tokens.bit_length(), MovingAverage()).add(seconds)
 
-    def ended(self, tokens: int, seconds: float) -> None:
-        """Learn from an answer that ended by itself: its tokens, and the seconds of its decode."""
-        self._answer.add(tokens)
+    def record_answer(self, tokens: int, decode_seconds: float) -> None:
+        """Learn from a completion that ended by itself."""
+        self._answer_tokens.add(tokens)
         if tokens > 1:
-            self._step.add(seconds / (tokens - 1))
+            self._step_seconds.add(decode_seconds / (tokens - 1))
 
-    def wait(
-        self, running: Iterable[PendingWork], waiting: Iterable[PendingWork], places: int
+    def estimate_wait(
+        self, running: Iterable[PendingWork], queued: Iterable[PendingWork], slots: int
     ) -> float:
-        """Predict the seconds until one who comes after all of these gets a place."""
-        ends = [self._left(pending_work) for pending_work in running]
-        ends += [0.0] * (places - len(ends))
+        """Return the seconds until a request that comes after all of these gets a slot.
+
+        The queue is played through: each queued request takes the slot that is free first.
+        """
+        ends = [self._decode_seconds(work) for work in running]
+        ends += [0.0] * (slots - len(ends))
         heapq.heapify(ends)
-        for pending_work in waiting:
-            begun = heapq.heappop(ends)
-            heapq.heappush(
-                ends, begun + self._prefill_of(pending_work.prompt) + self._left(pending_work)
-            )
+        for work in queued:
+            start = heapq.heappop(ends)
+            seconds = self._estimate_prefill(work.prompt_tokens) + self._decode_seconds(work)
+            heapq.heappush(ends, start + seconds)
         return ends[0]
 
-    def _left(self, pending_work: PendingWork) -> float:
-        usual = self._answer.or_else(pending_work.most)
-        tokens = min(
-            pending_work.most - pending_work.made,
-            max(usual - pending_work.made, usual * LEAST_LEFT),
-        )
-        return max(0.0, tokens) * self._step.or_else(0.0)
+    def _decode_seconds(self, work: PendingWork) -> float:
+        usual = self._answer_tokens.get(work.max_tokens)
+        remaining = max(usual - work.generated_tokens, usual * LEAST_REMAINING)
+        tokens = max(0.0, min(work.max_tokens - work.generated_tokens, remaining))
+        return tokens * self._step_seconds.get(0.0)
 
-    def _prefill_of(self, prompt: int) -> float:
-        """Give the average of the nearest size that was seen."""
-        size = prompt.bit_length()
-        nearest = min(self._prefill, key=lambda seen: abs(seen - size), default=None)
-        return 0.0 if nearest is None else self._prefill[nearest].or_else(0.0)
+    def _estimate_prefill(self, prompt_tokens: int) -> float:
+        """Return the average of the nearest size that was seen."""
+        size = prompt_tokens.bit_length()
+        nearest = min(self._prefill_seconds, key=lambda seen: abs(seen - size), default=None)
+        return 0.0 if nearest is None else self._prefill_seconds[nearest].get(0.0)

@@ -1,4 +1,4 @@
-"""Environment variables: those that Ray Serve reads, and what they say here. The only reader."""
+"""Environment variables: those that the gateway reads, and those that it sets for Ray Serve."""
 
 import math
 import os
@@ -7,77 +7,78 @@ from pathlib import Path
 from engine.neuron.cores import expanded
 from gateway.config import AppConfig
 from gateway.serving.haproxy import write_script
+from gateway.serving.ray_private import BINARY_PATH, STATS_PORT, VARIABLES
 
 
 def serve_environment(config: AppConfig) -> dict[str, str]:
-    """Give the variables that Ray Serve reads when it starts, on every node.
+    """Return the variables that Ray Serve reads when it starts, on every node.
 
-    Under `serve deploy` these are the operator's to set; HAProxy then shows its figures on all
-    interfaces (ports 8404 and 9101), which `proxy: python` does not.
+    Under `serve deploy` the operator sets them. HAProxy then shows its statistics on all
+    interfaces (ports 8404 and 9101), unless `BINARY_PATH` names our script.
     """
     longest = math.ceil(config.limits.max_request_seconds) + 30
-    return {
+    return VARIABLES | {
         "RAY_SERVE_ENABLE_HA_PROXY": str(int(config.proxy == "haproxy")),
         # Every reload of HAProxy ends the streams of the old worker after this time.
         "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": str(longest),
         "RAY_SERVE_HAPROXY_NBTHREAD": "2",
-        # A dead engine serves nobody: no drain of half a minute before its replica is replaced.
-        "RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS": "1",
-        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
-        # Nothing in the app blocks, so it needs no second loop and no hop between two.
+        # Nothing in the app blocks, so it needs no event loop of its own and no hop between two.
         "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
         "RAY_SERVE_LOG_TO_STDERR": "0",
         "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1000",
         "RAY_USAGE_STATS_ENABLED": "0",
-        # Ray's 15 would let anything else on the machine go before an answer that is awaited.
-        "RAY_worker_niceness": "0",
-        # Ray would give an actor without CPUs of its own one thread.
+        # Ray gives an actor without CPUs of its own one thread.
         "OMP_NUM_THREADS": str(os.cpu_count() or 1),
     }
 
 
 def set_serve_environment(config: AppConfig) -> None:
-    """Set what `serve_environment` says; the proxy is the config's, the rest may be overridden."""
+    """Set what `serve_environment` returns and is not set yet; the proxy is always the config's."""
     wanted = serve_environment(config)
     if visible := visible_cores():
         os.environ["NEURON_RT_VISIBLE_CORES"] = ",".join(visible)
     for name, value in wanted.items():
         os.environ.setdefault(name, value)
     os.environ["RAY_SERVE_ENABLE_HA_PROXY"] = wanted["RAY_SERVE_ENABLE_HA_PROXY"]
-    if config.proxy == "haproxy" and "RAY_SERVE_HAPROXY_BINARY_PATH" not in os.environ:
+    if config.proxy == "haproxy" and BINARY_PATH not in os.environ:
         stats, metrics = haproxy_ports().values()
         script = cache_folder().parent / f"haproxy-{stats}-{metrics}.sh"
         write_script(script, stats, metrics)
-        os.environ["RAY_SERVE_HAPROXY_BINARY_PATH"] = str(script)
+        os.environ[BINARY_PATH] = str(script)
 
 
 def visible_cores() -> list[str]:
-    """Give the NeuronCores that the environment leaves to this node; none where it is silent."""
+    """Return the NeuronCores that the environment names; an empty list where it names none."""
     return expanded(os.environ.get("NEURON_RT_VISIBLE_CORES", ""))
 
 
 def otlp_endpoint(config: AppConfig) -> str | None:
-    """Give where traces go, if anywhere."""
+    """Return where traces are exported to: the config's endpoint, or the environment's."""
     return config.otlp_endpoint or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
+def with_otlp_endpoint(config: AppConfig) -> AppConfig:
+    """Return the config with the endpoint that traces are exported to."""
+    return config.model_copy(update={"otlp_endpoint": otlp_endpoint(config)})
+
+
 def haproxy_ports() -> dict[str, int]:
-    """Give the ports on which HAProxy shows its figures, by the variable that moves each."""
-    defaults = {"RAY_SERVE_HAPROXY_STATS_PORT": 8404, "RAY_SERVE_HAPROXY_METRICS_PORT": 9101}
+    """Return the ports on which HAProxy shows its statistics, by the variable that sets each."""
+    defaults = {STATS_PORT: 8404, "RAY_SERVE_HAPROXY_METRICS_PORT": 9101}
     return {name: int(os.environ.get(name, port)) for name, port in defaults.items()}
 
 
 def cache_folder() -> Path:
-    """Give the folder for converted models, by the XDG rules."""
+    """Return the folder for converted models, by the XDG base directory specification."""
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(root) / "neuron-gateway" / "models"
 
 
 def client_url() -> str:
-    """Give the base URL that clients ask, by the name that OpenAI's SDKs read."""
+    """Return the base URL that clients send to, from the variable of OpenAI's SDKs."""
     return os.environ.get("OPENAI_BASE_URL") or "http://127.0.0.1:8000/v1"
 
 
 def client_key() -> str:
-    """Give the API key of a client; empty where there is none."""
+    """Return the API key of a client; empty where none is set."""
     return os.environ.get("OPENAI_API_KEY", "")

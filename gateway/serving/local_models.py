@@ -1,4 +1,4 @@
-"""Where the models of a config are on this machine: fetched or converted where they must be."""
+"""The local folders of a config's models, which are fetched or converted where they are missing."""
 
 from collections.abc import Callable
 
@@ -8,9 +8,9 @@ from gateway.serving.environment import cache_folder
 
 
 def with_local_models(config: AppConfig, progress: Callable[[str], None]) -> AppConfig:
-    """Give the config with a local folder for each model, converted or fetched where it must be.
+    """Return the config with a local folder for each model; calls `progress` with each phase.
 
-    Raises ConfigError where a model cannot be had.
+    Raises ConfigError where a model cannot be fetched or converted.
     """
     models = tuple(_with_local_model(model, progress) for model in config.models)
     return config.model_copy(update={"models": models})

@@ -1,7 +1,7 @@
 """The app under Ray Serve, with the engine in it (one hop) or in deployments behind it (two).
 
-It has no `from __future__ import annotations`: with it Ray would hand `build_app` a raw dict
-instead of a validated `AppConfig`, without a word.
+It has no `from __future__ import annotations`: Ray reads the annotation of `build_app`, and would
+silently pass it a raw dict instead of a validated `AppConfig`.
 """
 
 import logging
@@ -9,7 +9,7 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import ray
@@ -23,48 +23,51 @@ from gateway.config import AppConfig, ConfigError
 from gateway.observe.json_logging import configure as configure_logging
 from gateway.observe.ray_metrics import RayMeter
 from gateway.policies.pipeline import ingress_pipeline
+from gateway.serving.environment import with_otlp_endpoint
 from gateway.serving.neuron_cores import node_resources
 from gateway.serving.ray_engine import (
     ServeReplicas,
+    config_on_replica,
     engine_deployment,
-    on_this_replica,
     replica_options,
 )
+from gateway.serving.ray_private import AppOnReplica, serve_runs
 from gateway.serving.remote_engine import RemoteEngine
 
 APP_NAME: Final = "gateway"
-OBJECT_STORE_BYTES: Final = 80 * 2**20  # one hop: nothing large crosses a process border
-STOP_SECONDS: Final = 10.0  # for the engine, once the last stream has ended
+OBJECT_STORE_BYTES: Final = 80 * 2**20  # small: nothing large is passed between processes
+STOP_SECONDS: Final = 10.0  # for the engine, after the last stream
 
 log = logging.getLogger(__name__)
 
 Report = Callable[[str], None]
 
 
-class GatewayReplica:
+class GatewayReplica(AppOnReplica):
     """One hop: a replica holds the engine and the app over it."""
 
     def __init__(self, config: AppConfig) -> None:
         configure_logging()
-        self._config = config = on_this_replica(config)
+        self._config = config = config_on_replica(config)
         self._engines = {model.id: create_engine(model.id, model.engine) for model in config.models}
 
-    async def __serve_build_asgi_app__(self) -> FastAPI:
+    def build_app(self) -> FastAPI:
+        """Return the app over the engine of this replica."""
         return create_app(self._config, self._engines, behind_serve=True, meter=RayMeter())
 
     async def check_health(self) -> None:
-        """Ask the engines; whatever this raises makes Serve replace the replica."""
+        """Check the engines; Serve replaces the replica if this raises."""
         for backend in self._engines.values():
-            if backend.phase in ("ready", "dead"):  # before that the lifespan is at work
+            if backend.phase in ("ready", "dead"):  # before, the lifespan starts it
                 await backend.check_health()
 
 
-class GatewayIngress:
+class GatewayIngress(AppOnReplica):
     """Two hops: the app over engines in deployments of their own."""
 
     def __init__(self, config: AppConfig, handles: dict[str, Any]) -> None:
         configure_logging()
-        self._config = config
+        self._config = config = with_otlp_endpoint(config)
         self._engines = {
             model.id: RemoteEngine(
                 model_info_from_config(model),
@@ -75,7 +78,8 @@ class GatewayIngress:
             for model in config.models
         }
 
-    async def __serve_build_asgi_app__(self) -> FastAPI:
+    def build_app(self) -> FastAPI:
+        """Return the app over the engines of other deployments."""
         return create_app(
             self._config,
             self._engines,
@@ -110,16 +114,17 @@ def _ingress_options(config: AppConfig) -> dict[str, Any]:
 def run(config: AppConfig, host: str, port: int, report: Report) -> Iterator[None]:
     """Serve at host:port until the block ends; then stop what this started and nothing else.
 
-    `report` is told the name of each phase as it begins.
+    `report` is called with the name of each phase as it starts. Raises ConfigError where the
+    engine does not start, or where the cluster runs Serve already.
     """
     with _ray(config, report), _serve(config, host, port, report):
         report(f"Load {', '.join(model.id for model in config.models)}")
         try:
             serve.run(build_app(config), name=APP_NAME, route_prefix="/")
         except RuntimeError as error:
-            raise ConfigError(_failure()) from error
+            raise ConfigError(_start_failure()) from error
         yield
-        report("Let streams end and stop (Ctrl-C stops at once)")
+        report("Wait for streams to end (Ctrl-C stops at once)")
 
 
 @contextmanager
@@ -129,17 +134,17 @@ def _ray(config: AppConfig, report: Report) -> Iterator[None]:
     ours = {"object_store_memory": OBJECT_STORE_BYTES, "resources": node_resources(config)}
     try:
         ray.init(include_dashboard=False, **ours, **quiet)
-    except ValueError:  # a cluster runs already, so its parts are not ours to choose
+    except ValueError:  # a cluster runs already, with resources of its own
         ray.init(**quiet)
-    signal.signal(signal.SIGTERM, _leave)  # Ray's own handler would abort the process
+    signal.signal(signal.SIGTERM, _exit)  # Ray's own handler aborts the process
     try:
         yield
     finally:
-        ray.shutdown()  # stops the cluster if it was started here, else only backends it
+        ray.shutdown()  # stops the cluster if it was started here, else disconnects
 
 
-def _leave(*_: object) -> None:
-    """Unwind as for Ctrl-C: streams end, then what was started here."""
+def _exit(*_: object) -> None:
+    """Unwind as for Ctrl-C: wait for streams, then stop what was started here."""
     raise SystemExit(0)
 
 
@@ -147,7 +152,7 @@ def _leave(*_: object) -> None:
 def _serve(config: AppConfig, host: str, port: int, report: Report) -> Iterator[None]:
     report(f"Start Ray Serve ({config.proxy} proxy)")
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
-    if _serve_runs():
+    if serve_runs():
         raise ConfigError(
             "The Ray cluster runs Serve already, with a proxy of its own. Deploy to it with "
             "`serve deploy FILE`, or set RAY_ADDRESS=local to start a cluster beside it."
@@ -160,24 +165,17 @@ def _serve(config: AppConfig, host: str, port: int, report: Report) -> Iterator[
 
 
 def _stop(seconds: float) -> None:
-    """Let streams and then the engine end, for so long at most, then end Serve."""
-    serve.delete(APP_NAME, _blocking=False)
+    """Wait for streams and then the engine to end, at most so many seconds; then stop Serve."""
     deadline = time.monotonic() + seconds
+    with suppress(TimeoutError):  # after a minute
+        serve.delete(APP_NAME)
     while APP_NAME in serve.status().applications and time.monotonic() < deadline:
         time.sleep(0.1)
     if APP_NAME not in serve.status().applications:
         serve.shutdown()
 
 
-def _serve_runs() -> bool:
-    try:
-        ray.get_actor("SERVE_CONTROLLER_ACTOR", namespace="serve")
-    except ValueError:
-        return False
-    return True
-
-
-def _failure() -> str:
+def _start_failure() -> str:
     status = serve.status().applications.get(APP_NAME)
     deployments = status.deployments.values() if status else ()
     causes = [line for d in deployments for line in d.message.splitlines() if line.strip()]

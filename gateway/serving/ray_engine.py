@@ -1,4 +1,4 @@
-"""The second hop under Ray Serve: a deployment for each model, and the handles that reach it."""
+"""The second hop under Ray Serve: a deployment for each model, and the handles that call it."""
 
 import asyncio
 import functools
@@ -13,7 +13,7 @@ import grpc
 import ray
 from ray import serve
 from ray.exceptions import RayError, RayTaskError
-from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
+from ray.serve.exceptions import BackPressureError, RayServeException
 from ray.serve.handle import DeploymentHandle
 
 from engine import (
@@ -33,73 +33,78 @@ from gateway.observe.json_logging import configure as configure_logging
 from gateway.observe.ray_metrics import RayMeter
 from gateway.policies.admission import Admission
 from gateway.policies.coalescing import Coalescing
-from gateway.policies.pipeline import places
+from gateway.policies.pipeline import admission_limits
+from gateway.serving.environment import with_otlp_endpoint
 from gateway.serving.local_models import with_local_models
 from gateway.serving.neuron_cores import NEURON_CORES, with_cores
-from gateway.serving.remote_engine import State, Stream
+from gateway.serving.ray_private import VLLM_STAT_LOGGER, stream_by_grpc
+from gateway.serving.remote_engine import REPLICA_DIED, ReplicaState, Stream
 
 log = logging.getLogger(__name__)
 
-VLLM_STATISTICS: Final = "vllm.v1.metrics.ray_wrappers:RayPrometheusStatLogger"
-BACK_SECONDS: Final = 1.0  # to come back in, where Serve itself refused
-Answer = TypeVar("Answer")
+RETRY_SECONDS: Final = 1.0  # where Serve rejected a request
+Result = TypeVar("Result")
 
 
-def on_this_replica(config: AppConfig) -> AppConfig:
-    """Give the config with what is known here alone: models, cores, vLLM's way to show figures."""
-    # Nothing to fetch where the command did it; `serve deploy` comes here first.
-    there = with_cores(with_local_models(config, log.info), cores())
-    models = tuple(_with_statistics(model) for model in there.models)
-    return there.model_copy(update={"models": models})
+def config_on_replica(config: AppConfig) -> AppConfig:
+    """Return the config with what only a replica knows.
+
+    That is the folders of its models, its cores, vLLM's metrics, and the environment's endpoint
+    for traces. Models are fetched here under `serve deploy`; otherwise the command has done it.
+    """
+    config = with_cores(with_local_models(config, log.info), assigned_cores())
+    models = tuple(_with_stat_logger(model) for model in config.models)
+    return with_otlp_endpoint(config.model_copy(update={"models": models}))
 
 
-def _with_statistics(model: ModelConfig) -> ModelConfig:
+def _with_stat_logger(model: ModelConfig) -> ModelConfig:
     engine = model.engine
     if engine.stat_loggers is not None or not engine.device.reads_model:
         return model
-    shown = engine.model_copy(update={"stat_loggers": (VLLM_STATISTICS,)})
-    return model.model_copy(update={"engine": shown})
+    engine = engine.model_copy(update={"stat_loggers": (VLLM_STAT_LOGGER,)})
+    return model.model_copy(update={"engine": engine})
 
 
-def cores() -> list[str]:
-    """Ask Ray for the NeuronCores that it gave this replica."""
+def assigned_cores() -> list[str]:
+    """Return the NeuronCores that Ray assigned to this replica."""
     ids: dict[str, list[str]] = ray.get_runtime_context().get_accelerator_ids()
     return ids.get(NEURON_CORES, [])
 
 
 def errors_as_values(
-    method: Callable[..., Awaitable[Answer]],
-) -> Callable[..., Awaitable[Answer | EngineError]]:
-    """Let an EngineError leave as a value: of what is raised Ray makes a log and a failure."""
+    method: Callable[..., Awaitable[Result]],
+) -> Callable[..., Awaitable[Result | EngineError]]:
+    """Return an EngineError instead of raising it: Ray logs an exception and wraps it."""
 
     @functools.wraps(method)
-    async def valued(*arguments: Any) -> Answer | EngineError:
+    async def wrapped(*arguments: Any) -> Result | EngineError:
         try:
             return await method(*arguments)
         except EngineError as error:
             return error
 
-    return valued
+    return wrapped
 
 
 class EngineReplica:
-    """One engine of a model, and beside it the policy that knows its places."""
+    """One engine of a model, with the middleware that has to be in its process."""
 
     async def __init__(self, config: AppConfig) -> None:  # type: ignore[misc] # as Serve allows
         configure_logging()
-        (model,) = on_this_replica(config).models
+        (model,) = config_on_replica(config).models
         self._backend = create_engine(model.id, model.engine)
-        self._admission = Admission(self._backend, places(model.engine.max_num_seqs, config.limits))
+        limits = admission_limits(model.engine.max_num_seqs, config.limits)
+        self._admission = Admission(self._backend, limits)
         self._engine = Coalescing(self._admission, config.limits.coalescing_window_seconds)
         await self._backend.start()
-        self._looking = asyncio.create_task(
+        self._polling = asyncio.create_task(
             poll_gauges(self._backend, lambda: self._admission.waiting, RayMeter())
         )
 
     async def generate(
         self, request: GenerateRequest
     ) -> AsyncGenerator[TokenDelta | EngineError, None]:
-        """Stream a completion; an EngineError is its last item."""
+        """Yield the deltas of a completion; an EngineError is the last item and not raised."""
         try:
             async with aclosing(self._engine.generate(request)) as deltas:
                 async for delta in deltas:
@@ -107,82 +112,81 @@ class EngineReplica:
         except EngineError as error:
             yield error
 
-    async def state(self) -> State:
-        """Say how this replica is."""
-        return State(self._backend.model, self._backend.phase, self._backend.load)
+    async def state(self) -> ReplicaState:
+        """Return the state of this replica."""
+        return ReplicaState(self._backend.model, self._backend.phase, self._backend.load)
 
     @errors_as_values
     async def tokenize(self, text: str | Chat, special: bool) -> Tokens:
-        """Give the tokens of a text or of a conversation."""
+        """Return the tokens of a text or of a conversation."""
         return await self._backend.tokenize(text, add_special_tokens=special)
 
     @errors_as_values
     async def detokenize(self, token_ids: tuple[int, ...]) -> str:
-        """Give the text of these tokens."""
+        """Return the text of these tokens."""
         return await self._backend.detokenize(token_ids)
 
     async def check_health(self) -> None:
-        """Ask the engine; whatever this raises makes Serve replace the replica."""
+        """Check the engine; Serve replaces the replica if this raises."""
         await self._backend.check_health()
 
     async def __del__(self) -> None:
-        """Close the engine; Serve calls this when it stops the replica."""
+        """Close the engine; Serve awaits this when it stops the replica."""
+        if hasattr(self, "_polling"):
+            self._polling.cancel()
         if hasattr(self, "_backend"):
             await self._backend.close()
 
 
 class ServeReplicas:
-    """The replicas of one model, by gRPC: it costs less than Ray's own way of streaming."""
+    """The replicas of one model, reached by the handle of their deployment."""
 
     def __init__(self, handle: "DeploymentHandle[Any]") -> None:
         self._handle = handle
-        plain = {"request_serialization": "pickle", "response_serialization": "pickle"}
-        self._streaming = handle.options(
-            method_name="generate", stream=True, _by_reference=False, **plain
-        )
+        self._streaming = stream_by_grpc(handle, "generate")
 
     def generate(self, request: GenerateRequest) -> Stream:
-        """Begin a completion at the replica that Serve chooses."""
+        """Start a completion on the replica that Serve chooses."""
         stream: Stream = self._streaming.remote(request)
         return stream
 
     async def count(self) -> int:
-        """Count the replicas that run."""
+        """Return the number of running replicas."""
         status = await asyncio.to_thread(serve.status)
         app = status.applications[self._handle.app_name]
         states = app.deployments[self._handle.deployment_name].replica_states
         return int(states.get("RUNNING", 0))
 
-    def ask(self, what: str, *arguments: Any) -> Awaitable[Any]:
+    def call(self, method: str, *arguments: Any) -> Awaitable[Any]:
         """Call a method of a replica."""
-        answer: Awaitable[Any] = self._handle.options(method_name=what).remote(*arguments)
-        return answer
+        result: Awaitable[Any] = self._handle.options(method_name=method).remote(*arguments)
+        return result
 
     def translate_error(self, error: Exception) -> Exception:
-        """Say in our own words what Ray said; a replica that is gone is an engine that is dead."""
+        """Return an error of Ray as an EngineError; a replica that died is a dead engine."""
         if isinstance(error, BackPressureError):
-            return EngineOverloaded("The model's replicas are full.", BACK_SECONDS)
+            return EngineOverloaded("The model's replicas are full.", RETRY_SECONDS)
         if isinstance(error, RayTaskError):
             log.error("A replica failed on a request: %s", error)
             return GenerationFailed("The engine failed on this request.")
-        if isinstance(error, RayError | DeploymentUnavailableError | grpc.RpcError):
-            log.warning("A replica is gone: %s", type(error).__name__)
-            return EngineDead("The replica of this request is gone.")
+        if isinstance(error, RayError | RayServeException | grpc.RpcError):
+            log.warning("A replica died: %s", type(error).__name__)
+            return EngineDead(REPLICA_DIED)
         return error
 
 
 def engine_deployment(model: ModelConfig, config: AppConfig) -> serve.Application:
-    """Make the deployment of one model."""
+    """Build the deployment of one model."""
     options = replica_options(model, config.limits)
     name = re.sub(r"[^A-Za-z0-9._-]", "_", model.id)
-    alone = config.model_copy(update={"models": (model,)})
-    return serve.deployment(name=name, **options)(EngineReplica).bind(alone)
+    of_model = config.model_copy(update={"models": (model,)})
+    return serve.deployment(name=name, **options)(EngineReplica).bind(of_model)
 
 
 def replica_options(model: ModelConfig, limits: Limits) -> dict[str, Any]:
-    """Give Serve's options for what holds an engine."""
+    """Return Serve's options for a deployment that holds an engine."""
     return {
-        # Far more than is served: what waits before a replica gets neither a ping nor a refusal.
+        # More than a replica admits: a request in Serve's own queue gets neither ping nor 429.
         "max_ongoing_requests": 4096,
         "graceful_shutdown_timeout_s": math.ceil(limits.max_request_seconds) + 30,
         "graceful_shutdown_wait_loop_s": 0.5,
@@ -190,7 +194,7 @@ def replica_options(model: ModelConfig, limits: Limits) -> dict[str, Any]:
         "health_check_period_s": 1,
         "health_check_timeout_s": 30,
         "max_constructor_retry_count": 2,
-        # The engine computes on the node's free cores: Ray must not ration a small machine.
+        # The engine uses all CPUs of its node; reserving some would keep Ray off a small machine.
         "ray_actor_options": {"num_cpus": 0, "resources": model.engine.device.resources()},
         **model.scaling(),
     }

@@ -1,7 +1,6 @@
-"""`RemoteEngine`: an engine in another process, reached through what `gateway.serving.ray_app` gives."""
+"""`RemoteEngine`: an engine in other processes, behind the `Replicas` protocol."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from dataclasses import dataclass, replace
@@ -20,15 +19,16 @@ from engine import (
     Tokens,
 )
 
-PERIOD_SECONDS: Final = 1.0
-PATIENCE_SECONDS: Final = 5.0  # for a replica to say how it is
-LOADING_SECONDS: Final = 15.0
+POLL_SECONDS: Final = 1.0
+STATE_TIMEOUT_SECONDS: Final = 5.0
+LOADING_RETRY_SECONDS: Final = 15.0
+REPLICA_DIED: Final = "The replica of this request died."
 _log: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """What a replica says of itself."""
+class ReplicaState:
+    """The state that a replica reports."""
 
     model: ModelInfo
     phase: Phase
@@ -36,80 +36,89 @@ class State:
 
 
 class Stream(Protocol):
-    """Deltas that come from a replica; an error that is expected comes as a value."""
+    """The deltas of a replica; an EngineError is an item and not raised."""
 
     def __aiter__(self) -> AsyncIterator[TokenDelta | EngineError]: ...
     def cancel(self) -> None: ...
 
 
 class Replicas(Protocol):
-    """The replicas of a model; raises EngineDead where the one that was asked is gone."""
+    """The replicas of a model."""
 
-    def generate(self, request: GenerateRequest) -> Stream: ...
-    async def count(self) -> int: ...
-    def ask(self, what: str, *arguments: Any) -> Awaitable[Any]: ...
-    def translate_error(self, error: Exception) -> Exception: ...
+    def generate(self, request: GenerateRequest) -> Stream:
+        """Start a completion on one of the replicas."""
+
+    async def count(self) -> int:
+        """Return the number of running replicas."""
+
+    def call(self, method: str, *arguments: Any) -> Awaitable[Any]:
+        """Call a method of a replica; starts a replica where none runs."""
+
+    def translate_error(self, error: Exception) -> Exception:
+        """Return an error of the transport as an EngineError, and any other as it is."""
 
 
 class RemoteEngine:
-    """A EngineBackend over replicas; it knows of them what the last one that was asked said."""
+    """An EngineBackend over replicas; its state is the one that a replica reported last."""
 
     def __init__(
         self, model: ModelInfo, slots: int, replicas: Replicas, *, scales_to_zero: bool
     ) -> None:
-        self._may_sleep = scales_to_zero
-        self._state = State(model, "created", Load(running=0, waiting=0, slots=slots))
+        self._scales_to_zero = scales_to_zero
+        self._state = ReplicaState(model, "created", Load(running=0, waiting=0, slots=slots))
         self._replicas = replicas
-        self._open = 0
-        self._asking: asyncio.Task[None] | None = None
+        self._running = 0
+        self._polling: asyncio.Task[None] | None = None
 
     @property
     def model(self) -> ModelInfo:
-        """The model as the config names it, and as its replica describes it once there is one."""
+        """The model as the config describes it, or its replica once there is one."""
         return self._state.model
 
     @property
     def phase(self) -> Phase:
-        """The phase of the replica that was asked last."""
+        """The phase of the replica that reported last."""
         return self._state.phase
 
     @property
     def load(self) -> Load:
-        """The requests from here, and the slots of one replica."""
-        return replace(self._state.load, running=self._open, waiting=0)
+        """The requests that were sent from this process, and the slots of one replica."""
+        return replace(self._state.load, running=self._running, waiting=0)
 
     async def start(self) -> None:
-        """Begin to ask the replicas how they are; they start by themselves."""
+        """Start to poll the replicas, which Serve starts."""
         self._state = replace(self._state, phase="loading")
-        self._asking = asyncio.create_task(self._poll())
+        self._polling = asyncio.create_task(self._poll())
 
     async def close(self) -> None:
-        """Ask no more."""
-        if self._asking is not None:
-            self._asking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._asking
+        """Stop to poll."""
+        if self._polling is not None:
+            self._polling.cancel()
+            await asyncio.wait({self._polling})
 
     async def check_health(self) -> None:
-        """Raise EngineLoading while no replica has answered: Serve itself watches over them."""
+        """Raise EngineLoading until a replica is ready; Serve checks the replicas themselves."""
         if self._state.phase == "dead":
             raise EngineDead("The engine of this model is dead.")
         if self._state.phase != "ready":
-            raise EngineLoading(f"The model is not ready yet: {self.phase}.", LOADING_SECONDS)
+            raise EngineLoading(f"The model is not ready yet: {self.phase}.", LOADING_RETRY_SECONDS)
 
     async def tokenize(self, text: str | Chat, *, add_special_tokens: bool) -> Tokens:
-        """Ask a replica for the tokens of a text or of a conversation."""
-        tokens: Tokens = await self._answer("tokenize", text, add_special_tokens)
+        """Return the tokens of a text or of a conversation, from a replica."""
+        tokens: Tokens = await self._call("tokenize", text, add_special_tokens)
         return tokens
 
     async def detokenize(self, token_ids: tuple[int, ...]) -> str:
-        """Ask a replica for the text of these tokens."""
-        return str(await self._answer("detokenize", token_ids))
+        """Return the text of these tokens, from a replica."""
+        return str(await self._call("detokenize", token_ids))
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenDelta, None]:
-        """Stream from a replica; waits for one where there is none."""
+        """Yield the deltas of a replica; waits for a replica where none runs.
+
+        Raises EngineDead where the replica dies before the last delta.
+        """
         stream = self._replicas.generate(request)
-        self._open += 1
+        self._running += 1
         finished = False
         try:
             async for item in stream:
@@ -117,57 +126,57 @@ class RemoteEngine:
                 if isinstance(item, EngineError):
                     raise item
                 yield item
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - all are translate_error
-            self._raise_unless_told(error, finished)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - all are translated
+            self._raise_translated(error, finished)
         finally:
-            self._open -= 1
+            self._running -= 1
             if not finished:
                 stream.cancel()
         if not finished:
-            raise EngineDead("The replica of this request is gone.")
+            raise EngineDead(REPLICA_DIED)
 
-    def _raise_unless_told(self, error: BaseException, finished: bool) -> None:
-        """Raise what an error means; what breaks after the last delta means nothing."""
+    def _raise_translated(self, error: BaseException, finished: bool) -> None:
+        """Raise an error of a stream as an EngineError; after the last delta, ignore it."""
         if isinstance(error, EngineError):
             raise error
         if isinstance(error, asyncio.CancelledError):
-            if _is_ours():
+            if _this_task_is_cancelled():
                 raise error
-            raise EngineDead("The replica of this request is gone.") from None
+            raise EngineDead(REPLICA_DIED) from None
         if not finished:
             assert isinstance(error, Exception)
             raise self._replicas.translate_error(error) from error
 
-    async def _asked(self) -> State:
-        """Ask a replica how it is; where there is none a question would start one."""
+    async def _fetch_state(self) -> ReplicaState:
+        """Return the state of a replica; where none runs, none is called, which would start one."""
         if not await self._replicas.count():
-            phase: Phase = "idle" if self._may_sleep else "loading"
+            phase: Phase = "idle" if self._scales_to_zero else "loading"
             return replace(self._state, phase=phase)
-        state: State = await self._answer("state")
+        state: ReplicaState = await self._call("state")
         return state
 
-    async def _answer(self, what: str, *arguments: Any) -> Any:
+    async def _call(self, method: str, *arguments: Any) -> Any:
         try:
-            answer = await self._replicas.ask(what, *arguments)
+            result = await self._replicas.call(method, *arguments)
         except Exception as error:
             raise self._replicas.translate_error(error) from error
-        if isinstance(answer, EngineError):
-            raise answer
-        return answer
+        if isinstance(result, EngineError):
+            raise result
+        return result
 
     async def _poll(self) -> None:
         while True:
             try:
-                async with asyncio.timeout(PATIENCE_SECONDS):
-                    self._state = await self._asked()
+                async with asyncio.timeout(STATE_TIMEOUT_SECONDS):
+                    self._state = await self._fetch_state()
             except (TimeoutError, EngineError):
                 self._state = replace(self._state, phase="loading")
-            except Exception:  # noqa: BLE001 - whatever it was, it is asked again
-                _log.exception("The replicas of %s cannot be asked", self.model.id)
-            await asyncio.sleep(PERIOD_SECONDS)
+            except Exception:  # noqa: BLE001 - whatever it was, the next poll may succeed
+                _log.exception("The replicas of %s do not report their state", self.model.id)
+            await asyncio.sleep(POLL_SECONDS)
 
 
-def _is_ours() -> bool:
-    """Whether this task was cancelled: a replica's own cancellation comes as the same error."""
+def _this_task_is_cancelled() -> bool:
+    """Return whether this task was cancelled; a replica's own cancellation is the same error."""
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0

@@ -1,4 +1,4 @@
-"""Alerts and dashboard hold to the metrics there are; alerts fire when they should."""
+"""Alerts and dashboards use metrics that exist; alerts fire when they should."""
 
 import json
 import re
@@ -10,12 +10,12 @@ import pytest
 import yaml
 
 from engine.neuron.catalogue import INSTANCES
-from gateway.observe.metrics import METRICS, PREFIX
+from gateway.observe.metrics import METRICS, OUTCOMES, PREFIX
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "monitoring"
 ALERTS, DASHBOARD = FOLDER / "alerts.yaml", FOLDER / "dashboards" / "gateway.json"
 DASHBOARDS = sorted((FOLDER / "dashboards").glob("*.json"))
-# What AWS's neuron-monitor shows to Prometheus, by the documentation of its script.
+# What AWS's neuron-monitor exports to Prometheus, by the documentation of its script.
 NEURON = {
     "neuroncore_utilization_ratio", "neuroncore_memory_usage_constants", "execution_status_total",
     "execution_errors_total", "execution_latency_seconds", "hardware_ecc_events_total",
@@ -25,7 +25,7 @@ BY_NAME = {metric.name: metric for metric in METRICS}
 
 
 def used(text: str) -> set[str]:
-    """Name the metrics in expressions, without what a histogram adds to its name."""
+    """Return the names of the metrics in expressions, without the suffixes of histograms."""
     names = re.findall(rf"ray_{PREFIX}(\w+)", text)
     return {re.sub(r"_(bucket|sum|count)$", "", name) for name in names}
 
@@ -43,12 +43,20 @@ def promtool(*words: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_alerts_hold_to_metrics_that_there_are() -> None:
+def test_alerts_use_metrics_that_exist() -> None:
     assert used(ALERTS.read_text()) <= BY_NAME.keys()
 
 
 def test_the_dashboard_shows_every_metric_and_no_other() -> None:
     assert used("\n".join(expressions())) == BY_NAME.keys()
+
+
+def test_outcomes_are_those_of_the_metric() -> None:
+    for file in (ALERTS, FOLDER / "alerts_test.yaml"):
+        named = re.findall(r'outcome=~?"([\w|]+)"', file.read_text())
+        assert {name for group in named for name in group.split("|")} <= OUTCOMES.keys()
+    (panel,) = (p for p in json.loads(DASHBOARD.read_text())["panels"] if "outcome" in p["title"])
+    assert all(outcome in panel["description"] for outcome in OUTCOMES)
 
 
 def test_every_panel_groups_by_labels_that_its_metric_has() -> None:
@@ -58,7 +66,7 @@ def test_every_panel_groups_by_labels_that_its_metric_has() -> None:
         assert {label for group in grouped for label in group.split(", ")} <= labels
 
 
-def test_every_alert_says_what_to_do() -> None:
+def test_every_alert_has_an_action() -> None:
     groups = yaml.safe_load(ALERTS.read_text())["groups"]
     rules = [rule for group in groups for rule in group["rules"]]
     assert all(rule["annotations"].keys() == {"summary", "action"} for rule in rules)
@@ -66,7 +74,7 @@ def test_every_alert_says_what_to_do() -> None:
 
 @pytest.mark.parametrize("command", [["check", "rules", "alerts.yaml"],
                                      ["test", "rules", "alerts_test.yaml"]])  # fmt: skip
-def test_promtool_is_content(command: list[str]) -> None:
+def test_promtool_accepts_the_rules(command: list[str]) -> None:
     promtool(*command)
 
 
@@ -81,14 +89,14 @@ def test_prometheus_can_read_every_panel(tmp_path: Path, file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", DASHBOARDS, ids=lambda file: file.stem)
-def test_every_panel_asks_the_data_source_that_is_chosen(file: Path) -> None:
+def test_every_panel_queries_the_chosen_data_source(file: Path) -> None:
     board = json.loads(file.read_text())
     assert {panel["datasource"]["uid"] for panel in board["panels"]} == {"${datasource}"}
     assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
     assert {"title", "uid", "schemaVersion", "templating"} <= board.keys()
 
 
-def test_the_neuron_dashboard_holds_to_what_neuron_monitor_shows() -> None:
+def test_the_neuron_dashboard_uses_what_neuron_monitor_exports() -> None:
     text = "\n".join(expressions(FOLDER / "dashboards" / "neuron.json"))
     names = set(re.findall(r"\b((?:neuron|neuroncore|execution|hardware)_\w+)", text))
     names = {name for name in names if not name.startswith(PREFIX)}

@@ -1,4 +1,4 @@
-"""The real engine on the CPU: its process dies under a stream, and the stream goes on elsewhere."""
+"""The real engine on the CPU: its process dies during a stream, which another one continues."""
 
 import json
 import os
@@ -24,7 +24,7 @@ WHOLE = {"ignore_eos": True, "stream_options": {"include_usage": True}}
 
 
 def engine_cores(gateway: Gateway) -> dict[int, int]:
-    """Give each EngineCore's processor time: it is the replica's child and has kept its title."""
+    """Return the CPU time of each EngineCore, a child of its replica that kept the title."""
     parents, both = dict(processes()), gateway.descendants("ray::ServeReplica:gateway:sim")
     cores = [pid for pid in both if parents[pid] in both]
     return {pid: _used(pid) for pid in cores}
@@ -52,8 +52,8 @@ def test_a_stream_outlives_the_engine_core_of_its_replica(tmp_path: Path) -> Non
             os.kill(max(now, key=lambda pid: now[pid] - idle[pid]), signal.SIGKILL)
 
         broken = stream(gateway, request, after=(20, kill_the_busy_one))
-        # Up to there it is the same text. After it a prefill takes the place of steps, and where
-        # a CPU rounds these apart (AMX does) the likeliest token may be another.
+        # Up to there it is the same text. After it a prefill replaces steps, and where a CPU
+        # rounds the two differently (AMX does) the likeliest token may be another.
         before = content(broken[:20])
         assert content(broken).startswith(before)
         assert content(whole).startswith(before)

@@ -1,4 +1,4 @@
-"""Clients that leave at every moment, five hundred of them: no slot and no place stays taken."""
+"""Five hundred clients that disconnect at every moment: no slot stays taken, nothing is queued."""
 
 import random
 import socket
@@ -37,8 +37,8 @@ def gateway(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield gateway
 
 
-def leave(url: str, number: int) -> None:
-    """Send a request, or a part of one, and be gone a little later."""
+def disconnect(url: str, number: int) -> None:
+    """Send a request, or a part of one, and disconnect a little later."""
     chance = random.Random(number)
     where = urlsplit(url)
     body = ask(url, f"{number}", stream=chance.random() < 0.7, max_tokens=400, ignore_eos=True)
@@ -50,16 +50,16 @@ def leave(url: str, number: int) -> None:
     ).encode()
     with socket.create_connection((where.hostname or "", where.port or 80), timeout=10) as wire:
         kind = chance.randrange(4)
-        wire.sendall(head if kind == 0 else head + raw)  # 0: its body never comes
-        if kind >= 2:  # 1: before any answer
+        wire.sendall(head if kind == 0 else head + raw)  # 0: the body never comes
+        if kind >= 2:  # 1: before any response
             wire.settimeout(chance.random())
             with suppress(TimeoutError):
                 wire.recv(1 if kind == 2 else 4096)
 
 
-def test_five_hundred_clients_that_leave_leave_nothing_behind(gateway: Gateway) -> None:
+def test_five_hundred_clients_that_disconnect_leave_nothing_behind(gateway: Gateway) -> None:
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(lambda number: leave(gateway.url, number), range(CLIENTS)))
+        list(pool.map(lambda number: disconnect(gateway.url, number), range(CLIENTS)))
     until(lambda: idle(gateway), 2)
     assert answers(gateway)
 

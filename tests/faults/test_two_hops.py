@@ -1,4 +1,4 @@
-"""Two hops under Ray Serve: several models, replicas that die under streams, what goes on."""
+"""Two hops under Ray Serve: several models, and replicas that die during streams."""
 
 import json
 import os
@@ -41,12 +41,12 @@ def gateway(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def replicas(gateway: Gateway, name: str) -> list[int]:
-    """Give the processes of a model's replicas; Ray titles them with the deployment's name."""
+    """Return the processes of a model's replicas; Ray titles them with the deployment's name."""
     return gateway.descendants(f"ray::ServeReplica:gateway:{name}")
 
 
 def busy(gateway: Gateway, name: str) -> list[int]:
-    """Give the replicas that use the most processor time: those that make tokens."""
+    """Return the replicas, those that generate tokens first: they use the most CPU time."""
 
     def used(pid: int) -> int:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -75,14 +75,14 @@ def test_both_models_answer_by_any_of_their_names(gateway: Gateway) -> None:
         models = httpx.get(f"{gateway.url}/v1/models").json()["data"]
         return [(model["id"], model["phase"]) for model in models]
 
-    assert [name for name, _ in listed()] == ["sim", "org/slow"]  # those that load too
+    assert [name for name, _ in listed()] == ["sim", "org/slow"]  # with those that load
     until(lambda: listed() == [("sim", "ready"), ("org/slow", "ready")], 30)
     for name in ("sim", "other-name", "org/slow"):
         answer = httpx.request(**ask(gateway.url, model=name, max_tokens=2), timeout=10)
         assert (answer.status_code, answer.json()["model"]) == (200, name)
 
 
-def test_a_stream_whose_replica_was_killed_goes_on_where_it_was(gateway: Gateway) -> None:
+def test_a_stream_whose_replica_was_killed_continues_where_it_was(gateway: Gateway) -> None:
     request = ask(gateway.url, **LONG, stream_options={"include_usage": True})
     whole = stream(gateway, request)
     broken = stream(
@@ -105,7 +105,7 @@ def test_many_streams_all_outlive_a_replica(gateway: Gateway) -> None:
     until(lambda: len(replicas(gateway, "sim")) == 2, 60)
 
 
-def test_what_cannot_go_on_ends_with_an_error_frame(gateway: Gateway) -> None:
+def test_a_stream_that_cannot_continue_ends_with_an_error_frame(gateway: Gateway) -> None:
     request = ask(gateway.url, **LONG, logprobs=True)
     frames = stream(gateway, request, after=(10, lambda: kill_all(gateway, "sim")))
     assert json.loads(frames[-2])["error"]["code"] == "engine_unavailable"
@@ -113,7 +113,7 @@ def test_what_cannot_go_on_ends_with_an_error_frame(gateway: Gateway) -> None:
     until(lambda: answers(gateway), 60)
 
 
-def test_a_request_without_a_token_yet_is_begun_anew(gateway: Gateway) -> None:
+def test_a_request_without_a_token_yet_is_sent_again(gateway: Gateway) -> None:
     with ThreadPoolExecutor(1) as pool:
         asked = ask(gateway.url, model="org/slow", max_tokens=3)
         running = pool.submit(lambda: httpx.request(**asked, timeout=60))
@@ -123,7 +123,7 @@ def test_a_request_without_a_token_yet_is_begun_anew(gateway: Gateway) -> None:
     until(lambda: len(replicas(gateway, "org_slow")) == 2, 60)
 
 
-def test_a_client_that_leaves_frees_its_slot_across_the_border(gateway: Gateway) -> None:
+def test_a_client_that_disconnects_frees_its_slot_on_the_replica(gateway: Gateway) -> None:
     with httpx.stream(**ask(gateway.url, **LONG | {"max_tokens": 2000}), timeout=10) as answer:
         lines = answer.iter_lines()
         next(lines)
@@ -135,18 +135,18 @@ def busy_slots(gateway: Gateway) -> int:
     return int(httpx.get(f"{gateway.url}/readyz").json()["models"]["sim"]["running"])
 
 
-def test_a_refusal_of_a_replica_keeps_its_status_and_shape(gateway: Gateway) -> None:
+def test_an_error_of_a_replica_keeps_its_status_and_shape(gateway: Gateway) -> None:
     refused = httpx.request(**ask(gateway.url, max_tokens=10**6))
     assert refused.status_code == 400
     assert refused.json()["error"]["code"] == "context_length_exceeded"
 
 
-def test_tokens_are_told_by_a_replica(gateway: Gateway) -> None:
-    told = httpx.post(f"{gateway.url}/tokenize", json={"model": "sim", "prompt": "the river"})
-    back = httpx.post(
-        f"{gateway.url}/detokenize", json={"model": "sim", "tokens": told.json()["tokens"]}
+def test_a_replica_tokenizes(gateway: Gateway) -> None:
+    tokenized = httpx.post(f"{gateway.url}/tokenize", json={"model": "sim", "prompt": "the river"})
+    text = httpx.post(
+        f"{gateway.url}/detokenize", json={"model": "sim", "tokens": tokenized.json()["tokens"]}
     )
-    assert back.json()["prompt"] == "the river"
+    assert text.json()["prompt"] == "the river"
 
 
 def test_a_killed_controller_cuts_no_stream(gateway: Gateway) -> None:
@@ -159,7 +159,7 @@ def test_a_killed_controller_cuts_no_stream(gateway: Gateway) -> None:
     until(lambda: answers(gateway), 30)
 
 
-def test_a_killed_proxy_is_there_again(gateway: Gateway) -> None:
+def test_a_killed_proxy_is_replaced(gateway: Gateway) -> None:
     proxies = gateway.descendants("haproxy") or gateway.descendants("ray::ProxyActor")
     ended = threading.Event()
 
@@ -175,5 +175,5 @@ def test_a_killed_proxy_is_there_again(gateway: Gateway) -> None:
     for pid in proxies:
         os.kill(pid, signal.SIGKILL)
     watcher.join(30)
-    assert ended.is_set()  # a proxy that was killed can tell its clients nothing
+    assert ended.is_set()  # a killed proxy can only close its connections
     until(lambda: answers(gateway), 60)

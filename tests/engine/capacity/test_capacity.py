@@ -26,7 +26,7 @@ from engine.capacity.fleet import Fleet, run
 from engine.capacity.histogram import Histogram
 from engine.capacity.published import PUBLISHED, markdown, simulated
 from engine.capacity.workload import Request
-from tests.engine.capacity.virtual_time import run_in_virtual_time
+from tests.virtual_time import run_in_virtual_time
 
 README = Path(__file__).parents[3] / "README.md"
 LLAMA = "meta-llama/Meta-Llama-3-8B-Instruct"

@@ -16,7 +16,6 @@ from engine import (
     Simulated,
     create_engine,
 )
-from gateway.policies.supported_parameters import SupportedParameters
 from tests.engine.contract import EngineContract, collect, request
 
 
@@ -38,12 +37,6 @@ class TestSimulated(EngineContract):
     @pytest.fixture
     def engine(self, backend: EngineBackend) -> EngineBackend:
         return backend
-
-
-class TestCapable(EngineContract):
-    @pytest.fixture
-    def engine(self, backend: EngineBackend) -> SupportedParameters:
-        return SupportedParameters(backend)
 
 
 async def test_no_more_than_its_slots_run_at_once() -> None:

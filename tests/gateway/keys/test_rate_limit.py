@@ -1,12 +1,11 @@
-"""Requests and tokens of a minute for each key, in memory and in a Redis that replicas share."""
+"""The limits of a key: the requests and tokens of a minute, and its open requests."""
 
-import shutil
+import asyncio
 import socket
-import subprocess
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,37 +13,14 @@ import httpx
 import openai
 import pytest
 
-from gateway.keys.counters import Counters
-from gateway.keys.rate_limit import duration
+from engine import QuotaExceeded, TokenDelta, Usage
+from gateway.keys.caller import ANYONE, Caller
+from gateway.keys.rate_limit import Charge, Estimate, RateLimiter, duration
 from gateway.keys.store import new_key
 from tests.conftest import Serve, wait_until
 
 CHAT = {"model": "sim", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 20}
 SLOW = {"time_scale": 1, "prefill_base_ms": 0, "decode_base_ms": 20, "decode_ms_per_slot": 0}
-
-
-@pytest.fixture(scope="session")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real server, started for these tests."""
-    binary = shutil.which("redis-server") or shutil.which("valkey-server")
-    if binary is None:
-        pytest.skip("redis-server is not installed: Debian's package of that name has it")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
-    folder = tmp_path_factory.mktemp("redis")
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
-    try:
-        wait_until(lambda: _listens(port))
-        yield f"redis://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -56,7 +32,7 @@ def storage(request: pytest.FixtureRequest) -> str:
 
 
 class Users:
-    """KeyStore with limits, and gateways that know them."""
+    """Keys with limits, and gateways that have them in their file."""
 
     def __init__(self, serve: Serve, file: Path, storage: str) -> None:
         self._serve = serve
@@ -85,7 +61,9 @@ def left(answer: httpx.Response, kind: str) -> int:
     return int(answer.headers[f"x-ratelimit-remaining-{kind}"])
 
 
-def test_requests_above_the_minutes_are_a_429_that_says_when(users: Users) -> None:
+def test_requests_above_the_limit_of_a_minute_are_a_429_with_the_time_to_retry(
+    users: Users,
+) -> None:
     key = users.key(requests_per_minute=2)
     url = users.url()
     first, second, refused = (post(url, key) for _ in range(3))
@@ -98,7 +76,7 @@ def test_requests_above_the_minutes_are_a_429_that_says_when(users: Users) -> No
     assert refused.headers["x-ratelimit-reset-requests"].endswith("s")
 
 
-def test_tokens_are_charged_by_what_was_used_and_not_by_the_limit(users: Users) -> None:
+def test_tokens_are_charged_by_what_was_used_and_not_by_max_tokens(users: Users) -> None:
     key = users.key(tokens_per_minute=1000)
     url = users.url()
     used = 0
@@ -113,7 +91,7 @@ def test_tokens_are_charged_by_what_was_used_and_not_by_the_limit(users: Users) 
     )
 
 
-def test_tokens_above_the_minutes_are_a_429_and_not_charged(users: Users) -> None:
+def test_tokens_above_the_limit_of_a_minute_are_a_429_and_not_charged(users: Users) -> None:
     key = users.key(tokens_per_minute=200)
     url = users.url()
     post(url, key, max_tokens=100, ignore_eos=True)
@@ -122,7 +100,7 @@ def test_tokens_above_the_minutes_are_a_429_and_not_charged(users: Users) -> Non
     assert post(url, key, max_tokens=20).status_code == 200
 
 
-def test_a_request_that_no_minute_could_hold_is_not_tried_again(users: Users) -> None:
+def test_a_request_above_the_whole_limit_is_not_retried(users: Users) -> None:
     key = users.key(tokens_per_minute=100)
     refused = post(users.url(), key, max_tokens=500)
     assert refused.status_code == 429
@@ -130,7 +108,7 @@ def test_a_request_that_no_minute_could_hold_is_not_tried_again(users: Users) ->
     assert "lower max_tokens" in refused.json()["error"]["message"]
 
 
-def test_one_who_leaves_pays_for_what_was_made(users: Users) -> None:
+def test_a_client_that_disconnects_pays_for_what_was_generated(users: Users) -> None:
     key = users.key(tokens_per_minute=1000)
     url = users.url(SLOW)
     body = CHAT | {"stream": True, "max_tokens": 500, "ignore_eos": True}
@@ -139,14 +117,14 @@ def test_one_who_leaves_pays_for_what_was_made(users: Users) -> None:
         for _ in range(20):
             next(lines)
 
-    def rate_limit_headers() -> int:
+    def remaining() -> int:
         return left(httpx.get(f"{url}/v1/models", headers=key), "tokens")
 
-    wait_until(lambda: rate_limit_headers() > 900)
-    assert rate_limit_headers() < 1000
+    wait_until(lambda: remaining() > 900)
+    assert remaining() < 1000
 
 
-def test_open_requests_above_the_keys_are_a_429(users: Users) -> None:
+def test_open_requests_above_the_concurrency_are_a_429(users: Users) -> None:
     key = users.key(concurrency=2)
     url = users.url(SLOW)
     with ThreadPoolExecutor(4) as pool:
@@ -160,7 +138,7 @@ def test_a_request_is_one_however_many_choices_it_has(users: Users) -> None:
     assert left(post(users.url(), key, n=3), "requests") == 9
 
 
-def test_a_refused_body_is_not_charged(users: Users) -> None:
+def test_an_invalid_body_is_not_charged(users: Users) -> None:
     key = users.key(requests_per_minute=10)
     url = users.url()
     refused = post(url, key, temperature=9)
@@ -180,7 +158,7 @@ def test_replicas_share_what_is_in_redis(serve: Serve, tmp_path: Path, redis_url
     assert [post(url, key).status_code for url in (here, there, here)] == [200, 200, 429]
 
 
-def test_while_the_redis_is_gone_requests_are_let_through(serve: Serve, tmp_path: Path) -> None:
+def test_while_the_redis_is_gone_requests_are_admitted(serve: Serve, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     users = Users(serve, tmp_path / "keys.yaml", f"redis://127.0.0.1:{port}")
@@ -189,7 +167,7 @@ def test_while_the_redis_is_gone_requests_are_let_through(serve: Serve, tmp_path
     assert [post(url, key).status_code for _ in range(2)] == [200, 200]
 
 
-def test_the_sdk_waits_as_long_as_it_is_told(users: Users) -> None:
+def test_the_sdk_retries_after_the_time_of_the_headers(users: Users) -> None:
     key = users.key(concurrency=1)
     url = users.url(SLOW)
     text = key["authorization"].removeprefix("Bearer ")
@@ -210,22 +188,14 @@ def test_durations_are_written_as_openai_does(seconds: float, written: str) -> N
     assert duration(seconds) == written
 
 
-def test_a_request_that_is_refused_for_its_tokens_costs_no_request(users: Users) -> None:
+def test_a_request_that_is_rejected_for_its_tokens_costs_no_request(users: Users) -> None:
     key = users.key(requests_per_minute=3, tokens_per_minute=100)
     url = users.url()
     assert [post(url, key, max_tokens=500).status_code for _ in range(3)] == [429] * 3
     assert post(url, key).status_code == 200
 
 
-async def test_a_late_correction_does_not_reach_the_next_minute(redis_url: str) -> None:
-    counters = Counters(f"{redis_url}/14")
-    await counters.add("tokens", "late", 1000, 900)
-    await counters.add("tokens", "late", 1000, -900)
-    assert await counters.used("tokens", "late", 1001) == 0
-    await counters.close()
-
-
-def test_many_who_leave_together_are_all_given_back(users: Users) -> None:
+def test_many_that_disconnect_at_once_are_all_refunded(users: Users) -> None:
     key = users.key(tokens_per_minute=10_000)
     url = users.url(SLOW)
     body = CHAT | {"stream": True, "max_tokens": 2000, "ignore_eos": True}
@@ -236,3 +206,73 @@ def test_many_who_leave_together_are_all_given_back(users: Users) -> None:
             )
             stack.callback(lambda kept: None, answer.iter_lines())
     wait_until(lambda: left(httpx.get(f"{url}/v1/models", headers=key), "tokens") > 9000)
+
+
+LIMITED = Caller(name="a", tokens_per_minute=1000, requests_per_minute=10, concurrency=1)
+ESTIMATE = Estimate(prompt=100, answers=400, choices=2)
+DELTAS = [
+    (0, TokenDelta(token_ids=(1, 2))),
+    (1, TokenDelta(token_ids=(3,), usage=Usage(prompt_tokens=70, completion_tokens=1))),
+    (0, TokenDelta(token_ids=(4,), usage=Usage(prompt_tokens=70, completion_tokens=3))),
+]
+
+
+async def remaining(limiter: RateLimiter) -> int:
+    headers = await limiter.rate_limit_headers(LIMITED)
+    return int(headers["x-ratelimit-remaining-tokens"])
+
+
+async def test_a_charge_is_the_estimate_until_it_is_settled() -> None:
+    limiter = RateLimiter()
+    async with limiter.charge(LIMITED, ESTIMATE) as charge:
+        assert await remaining(limiter) == 500
+        for index, delta in DELTAS:
+            charge.add(index, delta)
+    assert await remaining(limiter) == 1000 - 70 - 4
+
+
+async def test_a_prompt_without_usage_costs_its_estimate() -> None:
+    limiter = RateLimiter()
+    async with limiter.charge(LIMITED, ESTIMATE) as charge:
+        charge.add(*DELTAS[0])
+    assert await remaining(limiter) == 1000 - 100 - 2
+
+
+async def test_a_request_that_is_cancelled_at_any_moment_is_settled_and_closed() -> None:
+    limiter = RateLimiter()
+    entered = asyncio.Event()
+
+    async def work() -> None:
+        async with limiter.charge(LIMITED, ESTIMATE):
+            entered.set()
+            await asyncio.Event().wait()
+
+    for turns in range(8):
+        task = asyncio.create_task(work())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert entered.is_set()
+    await limiter.close()
+    # Each costs the estimate of its prompt, or nothing where it was cancelled before it began.
+    assert await remaining(limiter) in range(1000 - 8 * 100, 1000, 100)
+    async with limiter.charge(replace(LIMITED, tokens_per_minute=None), ESTIMATE):
+        pass  # no request is open
+
+
+async def test_a_second_open_request_is_rejected_and_charges_nothing() -> None:
+    limiter = RateLimiter()
+    async with limiter.charge(LIMITED, ESTIMATE):
+        with pytest.raises(QuotaExceeded):
+            async with limiter.charge(LIMITED, ESTIMATE):
+                pass
+        assert await remaining(limiter) == 500
+
+
+async def test_a_caller_without_limits_is_not_counted() -> None:
+    limiter = RateLimiter()
+    async with limiter.charge(ANYONE, ESTIMATE) as charge:
+        assert type(charge) is Charge
+        charge.add(*DELTAS[0])
+    assert await limiter.rate_limit_headers(ANYONE) == {}

@@ -22,7 +22,7 @@ applications:
 
 @pytest.fixture
 def lines(tmp_path: Path) -> list[dict[str, Any]]:
-    """Serve one request by the command, and give what it wrote as JSON."""
+    """Serve one request by the command, and return what it logged as JSON."""
     file, port, out = tmp_path / "gateway.yaml", free_port(), tmp_path / "out"
     file.write_text(FILE)
     command = [sys.executable, "-u", "-m", "gateway", "serve", str(file), "--without-ray"]

@@ -1,4 +1,4 @@
-"""Traces at a collector: the client's context is the parent, and a request has its three parts."""
+"""Traces at a collector: a span for each request, below the client's, with its three phases."""
 
 import threading
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 
 class Collector(ThreadingHTTPServer):
-    """Takes spans by OTLP over HTTP, as a collector does."""
+    """Receives spans by OTLP over HTTP, as a collector does."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -60,7 +60,7 @@ def collector() -> Iterator[Collector]:
 
 
 def traced(collector: Collector, device: dict[str, Any] | None = None, **body: Any) -> Any:
-    """Send a request; give its spans, which are all sent when the gateway ends."""
+    """Send a request; return its spans, which are exported when the gateway ends."""
     headers = {"traceparent": f"00-{TRACE}-{PARENT}-01", "x-request-id": "mine"}
     with running(simulated(device, otlp_endpoint=collector.url)) as url:
         httpx.post(f"{url}/v1/chat/completions", json=CHAT | body, headers=headers)
@@ -74,10 +74,10 @@ def attributes(span: Any) -> dict[str, Any]:
 def test_a_request_is_a_span_below_the_clients(collector: Collector) -> None:
     span = traced(collector, ignore_eos=True)["generate sim"]
     assert (span.trace_id.hex(), span.parent_span_id.hex()) == (TRACE, PARENT)
-    told = attributes(span)
-    assert told["gen_ai.request.model"] == "sim"
-    assert told["gen_ai.usage.output_tokens"] == 5
-    assert (told["request.id"], told["neuron_gateway.outcome"]) == ("mine", "ok")
+    found = attributes(span)
+    assert found["gen_ai.request.model"] == "sim"
+    assert found["gen_ai.usage.output_tokens"] == 5
+    assert (found["request.id"], found["neuron_gateway.outcome"]) == ("mine", "ok")
 
 
 def test_queue_prefill_and_decode_follow_each_other_in_it(collector: Collector) -> None:

@@ -1,8 +1,9 @@
-"""Admission: places, a fair and bounded queue, refusals that say when; nothing ever leaks."""
+"""Admission: slots, a fair and bounded queue, 429s with a time to retry; nothing is left behind."""
 
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -24,9 +25,9 @@ from engine import (
     Usage,
 )
 from gateway.policies.admission import Admission, AdmissionLimits
-from gateway.policies.fair_queue import FairQueue
 from tests.conftest import Serve, sdk
 from tests.engine.contract import EngineContract
+from tests.virtual_time import run_in_virtual_time
 
 
 class TestAdmission(EngineContract):
@@ -36,7 +37,7 @@ class TestAdmission(EngineContract):
 
 
 class HeldEngine:
-    """Gives one token when it is let, and says in which order requests reached it."""
+    """Generates one token when a request is released; records the order in which they arrive."""
 
     model = ModelInfo(id="held", max_model_len=100)
 
@@ -55,7 +56,7 @@ class HeldEngine:
         usage = Usage(prompt_tokens=1, completion_tokens=1)
         yield TokenDelta(text="x", token_ids=(1,), finish_reason="stop", usage=usage)
 
-    def let(self, name: str) -> None:
+    def release(self, name: str) -> None:
         self.open.setdefault(name, asyncio.Event()).set()
 
 
@@ -79,9 +80,9 @@ async def settle() -> None:
 class Crowd:
     """Requests that were sent to an Admission over a HeldEngine."""
 
-    def __init__(self, places: int = 1, max_queued: int = 64, seconds: float = 30) -> None:
+    def __init__(self, slots: int = 1, max_queued: int = 64, seconds: float = 30) -> None:
         self.held = HeldEngine()
-        limits = AdmissionLimits(places, max_queued, seconds)
+        limits = AdmissionLimits(slots, max_queued, seconds)
         self.admission = Admission(self.held, limits, chance=lambda: 0.0)
         self.tasks: dict[str, asyncio.Task[Any]] = {}
 
@@ -92,37 +93,37 @@ class Crowd:
         return task
 
     async def serve_all(self) -> list[str]:
-        """Let every request that reaches the engine through; give their order."""
+        """Release every request that reaches the engine; return their order."""
         seen = 0
         while seen < len(self.held.order):
-            self.held.let(self.held.order[seen])
+            self.held.release(self.held.order[seen])
             seen += 1
             await settle()
         await asyncio.gather(*self.tasks.values(), return_exceptions=True)
         return self.held.order
 
 
-async def test_no_more_than_its_places_reach_the_engine() -> None:
-    crowd = Crowd(places=2)
+async def test_no_more_requests_reach_the_engine_than_it_has_slots() -> None:
+    crowd = Crowd(slots=2)
     for name in "abcd":
         await crowd.send(name)
     assert crowd.held.order == ["a", "b"]
     assert (crowd.admission.running, crowd.admission.waiting) == (2, 2)
-    crowd.held.let("b")
+    crowd.held.release("b")
     await settle()
     assert crowd.held.order == ["a", "b", "c"]
     await crowd.serve_all()
     assert (crowd.admission.running, crowd.admission.waiting) == (0, 0)
 
 
-async def test_of_one_caller_the_first_to_come_is_the_first_served() -> None:
+async def test_requests_of_one_caller_are_served_in_their_order() -> None:
     crowd = Crowd()
     for name in "abcde":
         await crowd.send(name, caller="one")
     assert await crowd.serve_all() == list("abcde")
 
 
-async def test_a_caller_with_one_request_passes_another_ones_hundred() -> None:
+async def test_a_caller_with_one_request_passes_a_hundred_of_another() -> None:
     crowd = Crowd(max_queued=200)
     for n in range(100):
         await crowd.send(f"many-{n}", caller="many")
@@ -151,17 +152,19 @@ async def test_shares_are_of_tokens_not_of_requests() -> None:
     assert sum(name.startswith("short") for name in early) >= 18
 
 
-async def test_a_full_queue_refuses_at_once() -> None:
+async def test_a_full_queue_rejects_at_once() -> None:
     crowd = Crowd(max_queued=1)
     await crowd.send("a")
     await crowd.send("b")
-    refused = await crowd.send("c")
-    assert isinstance(refused.exception(), EngineOverloaded)
+    rejected = await crowd.send("c")
+    error = rejected.exception()
+    assert isinstance(error, EngineOverloaded)
+    assert "no free slot" in error.message
     await crowd.serve_all()
 
 
 class PacedEngine:
-    """Makes a token in a hundredth of a second of a clock that is set by hand."""
+    """Generates a token in a hundredth of a second, by a clock of its own."""
 
     model = ModelInfo(id="paced", max_model_len=10_000)
 
@@ -183,7 +186,7 @@ class PacedEngine:
         yield TokenDelta(text="x", token_ids=ids, finish_reason="length", usage=usage)
 
 
-async def test_a_wait_beyond_the_limit_is_refused_with_the_predicted_rest() -> None:
+async def test_a_wait_beyond_the_limit_is_rejected_with_the_predicted_rest() -> None:
     engine = PacedEngine()
     admission = Admission(
         engine, AdmissionLimits(1, 64, 1.0), clock=lambda: engine.now, chance=lambda: 0.0
@@ -191,23 +194,32 @@ async def test_a_wait_beyond_the_limit_is_refused_with_the_predicted_rest() -> N
     await run(admission, request("learns", tokens=201))
     holder = asyncio.create_task(run(admission, request("holds", tokens=201)))
     await settle()
-    with pytest.raises(EngineOverloaded) as refused:
-        await run(admission, request("refused", tokens=201))
-    assert refused.value.retry_after == pytest.approx(200 * 0.01 - 1.0, abs=0.02)
+    with pytest.raises(EngineOverloaded) as rejected:
+        await run(admission, request("rejected", tokens=201))
+    assert rejected.value.retry_after == pytest.approx(200 * 0.01 - 1.0, abs=0.02)
     engine.held.set()
     await holder
 
 
-async def test_a_wait_that_was_too_long_ends_with_its_deadline() -> None:
-    crowd = Crowd(seconds=0.05)
-    await crowd.send("a")
-    with pytest.raises(DeadlineExceeded):
-        await (await crowd.send("b"))
-    assert crowd.admission.waiting == 0
-    await crowd.serve_all()
+@pytest.mark.parametrize(("own_timeout", "seconds"), [(None, 30), (5, 5), (60, 30)])
+def test_a_wait_that_was_too_long_ends_with_its_deadline(
+    own_timeout: float | None, seconds: float
+) -> None:
+    async def scenario() -> None:
+        crowd = Crowd(seconds=30)
+        await crowd.send("a")
+        waits = replace(request("b"), timeout_seconds=own_timeout)
+        start = asyncio.get_running_loop().time()
+        with pytest.raises(DeadlineExceeded, match="too long for a slot"):
+            await run(crowd.admission, waits)
+        assert asyncio.get_running_loop().time() - start == pytest.approx(seconds)
+        assert crowd.admission.waiting == 0
+        await crowd.serve_all()
+
+    run_in_virtual_time(scenario())
 
 
-async def test_one_who_leaves_while_it_waits_leaves_no_trace() -> None:
+async def test_a_request_that_is_cancelled_in_the_queue_leaves_it() -> None:
     crowd = Crowd()
     for name in "abc":
         await crowd.send(name)
@@ -217,32 +229,42 @@ async def test_one_who_leaves_while_it_waits_leaves_no_trace() -> None:
     assert await crowd.serve_all() == ["a", "c"]
 
 
-async def test_the_last_delta_says_how_long_it_waited(backend: EngineBackend) -> None:
-    deltas = await run(Admission(backend, AdmissionLimits(1, 9, 30)), request("a"))
-    assert deltas[-1].usage is not None
-    assert deltas[-1].usage.queue_seconds >= 0
+async def test_the_last_delta_has_the_time_in_the_queue() -> None:
+    engine = PacedEngine()
+    limits = AdmissionLimits(1, 9, 30)
+    admission = Admission(engine, limits, clock=lambda: engine.now, chance=lambda: 0.0)
+    holder = asyncio.create_task(run(admission, request("holds", tokens=201)))
+    await settle()
+    waits = asyncio.create_task(run(admission, request("waits")))
+    await settle()
+    engine.held.set()
+    first, second = (deltas[-1].usage for deltas in await asyncio.gather(holder, waits))
+    assert first is not None
+    assert second is not None
+    assert (first.queue_seconds, second.queue_seconds) == (0, pytest.approx(2.0))
 
 
 Steps = st.lists(
-    st.tuples(st.sampled_from(["send", "fails", "leave", "let"]), st.integers(0, 9)), max_size=40
+    st.tuples(st.sampled_from(["send", "fails", "cancel", "release"]), st.integers(0, 9)),
+    max_size=40,
 )
 
 
 @given(Steps)
 @settings(max_examples=60, deadline=None)
-def test_no_order_of_arrivals_departures_and_failures_leaves_a_place_taken(
+def test_no_order_of_arrivals_cancellations_and_failures_leaves_a_slot_taken(
     steps: list[tuple[str, int]],
 ) -> None:
     async def scenario() -> None:
-        crowd = Crowd(places=2, max_queued=3)
+        crowd = Crowd(slots=2, max_queued=3)
         for number, (what, which) in enumerate(steps):
             names = list(crowd.tasks)
             if what in ("send", "fails"):
                 await crowd.send(f"{what}-{number}", caller=str(which % 3))
-            elif names and what == "leave":
+            elif names and what == "cancel":
                 crowd.tasks[names[which % len(names)]].cancel()
             elif names:
-                crowd.held.let(names[which % len(names)])
+                crowd.held.release(names[which % len(names)])
             await settle()
             assert crowd.admission.running <= 2
         await crowd.serve_all()
@@ -251,28 +273,11 @@ def test_no_order_of_arrivals_departures_and_failures_leaves_a_place_taken(
     asyncio.run(scenario())
 
 
-class Item:
-    def __init__(self, caller: str, cost: int, weight: float = 1.0) -> None:
-        self.caller, self.cost, self.weight = caller, cost, weight
-
-
-def test_a_caller_who_comes_back_is_not_owed_the_time_it_was_away() -> None:
-    queue: FairQueue[Item] = FairQueue()
-    for _ in range(10):
-        queue.push(Item("a", 10))
-    for _ in range(5):
-        queue.pop()
-    for _ in range(5):
-        queue.push(Item("b", 10))
-    order = [queue.pop().caller for _ in range(10)]
-    assert order[:4].count("b") == 2
-
-
 ASK = {"model": "sim", "messages": [{"role": "user", "content": "hi"}]}
 SLOW = {"time_scale": 1, "prefill_base_ms": 0, "decode_base_ms": 20, "decode_ms_per_slot": 0}
 
 
-def test_overload_is_a_429_with_exact_waits(serve: Serve) -> None:
+def test_overload_is_a_429_with_the_time_to_retry(serve: Serve) -> None:
     url = serve(SLOW, engine={"max_num_seqs": 1}, limits={"engine_queue_depth": 0, "max_queued": 0})
     body = ASK | {"max_tokens": 100, "ignore_eos": True}
     with httpx.stream("POST", f"{url}/v1/chat/completions", json=body | {"stream": True}) as busy:
@@ -297,25 +302,12 @@ def test_more_choices_than_can_ever_be_served_are_a_400(serve: Serve) -> None:
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, "n")
 
 
-async def test_two_who_leave_at_once_leave_no_ghost() -> None:
+async def test_two_that_are_cancelled_at_once_leave_nothing_behind() -> None:
     crowd = Crowd()
     await crowd.send("a")
     await crowd.send("b")
-    for name in "ab":  # the first gives its place to the second, which is cancelled too
+    for name in "ab":  # the first frees its slot for the second, which is cancelled too
         crowd.tasks[name].cancel()
     await settle()
     assert (crowd.admission.running, crowd.admission.waiting) == (0, 0)
     assert all(task.cancelled() for task in crowd.tasks.values())
-
-
-def test_what_was_not_served_is_not_paid_for() -> None:
-    queue: FairQueue[Item] = FairQueue()
-    gone = [Item("a", 4096) for _ in range(20)]
-    for item in gone:
-        queue.push(item)
-    queue.push(Item("b", 10))
-    for item in gone:
-        queue.remove(item)
-    queue.push(Item("a", 10))
-    queue.push(Item("b", 10))
-    assert [queue.pop().caller for _ in range(3)] == ["b", "a", "b"]

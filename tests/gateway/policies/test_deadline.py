@@ -7,10 +7,22 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from engine import DeadlineExceeded, Engine, EngineBackend, EngineConfig, Simulated, create_engine
-from gateway.policies.deadline import Deadline, TimeLimits
+from engine import DeadlineExceeded, Engine, EngineBackend
+from gateway.config import Limits
+from gateway.policies.deadline import Deadline
 from tests.conftest import Serve, wait_until
 from tests.engine.contract import EngineContract, collect, request
+from tests.gateway.policies.engines import steady_engine
+from tests.virtual_time import run_in_virtual_time
+
+
+def limits(request: float, first_token: float, inter_token: float) -> Limits:
+    return Limits(
+        max_request_seconds=request,
+        ttft_timeout_seconds=first_token,
+        inter_token_timeout_seconds=inter_token,
+    )
+
 
 CHAT = {"model": "sim", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 500}
 SLOW = {"time_scale": 1, "prefill_base_ms": 0, "decode_base_ms": 20, "decode_ms_per_slot": 0}
@@ -19,25 +31,55 @@ SLOW = {"time_scale": 1, "prefill_base_ms": 0, "decode_base_ms": 20, "decode_ms_
 class TestDeadline(EngineContract):
     @pytest.fixture
     def engine(self, backend: EngineBackend) -> Engine:
-        return Deadline(backend, TimeLimits(60, 60, 60))
+        return Deadline(backend, limits(60, 60, 60))
 
 
-async def test_a_reader_who_does_not_read_is_not_late(backend: EngineBackend) -> None:
-    deltas = Deadline(backend, TimeLimits(60, 60, 0.05)).generate(request())
-    await anext(deltas)
-    await asyncio.sleep(0.2)
-    assert (await collect(deltas))[-1].finish_reason == "length"
+STALLS: dict[str, tuple[Limits, int, float | None, str, float]] = {
+    "no first token": (limits(60, 10, 5), 0, None, "no first token within 10 s", 10),
+    "no further token": (limits(60, 10, 5), 3, None, "no token for 5 s", 5.06),
+    "the whole request": (limits(3, 10, 5), 3, None, "longer than 3 s", 3),
+    "the client's timeout": (limits(60, 60, 60), 2, 0.2, r"longer than 0\.2 s", 0.2),
+    "a longer timeout": (limits(60, 10, 5), 0, 90.0, "no first token within 10 s", 10),
+}
 
 
-async def test_the_requests_own_limit_counts_where_it_is_shorter() -> None:
-    device = Simulated(kind="simulated", faults={"stall_at_token": 2})  # type: ignore[arg-type]
-    engine = create_engine("sim", EngineConfig(max_num_seqs=4, device=device))
-    await engine.start()
-    one = replace(request(), timeout_seconds=0.2)
-    with pytest.raises(DeadlineExceeded, match=r"longer than 0\.2 s"):
-        await collect(Deadline(engine, TimeLimits(60, 60, 60)).generate(one))
-    assert engine.load.running == 0
-    await engine.close()
+@pytest.mark.parametrize(
+    ("limits", "stall_at", "timeout", "message", "seconds"), STALLS.values(), ids=STALLS
+)
+def test_a_stream_that_stalls_ends_at_its_limit_and_frees_its_slot(
+    limits: Limits, stall_at: int, timeout: float | None, message: str, seconds: float
+) -> None:
+    async def scenario() -> None:
+        async with steady_engine(faults={"stall_at_token": stall_at}) as engine:
+            stalls = replace(request(), timeout_seconds=timeout)
+            with pytest.raises(DeadlineExceeded, match=message):
+                await collect(Deadline(engine, limits).generate(stalls))
+            assert asyncio.get_running_loop().time() == pytest.approx(seconds, abs=0.03)
+            assert engine.load.running == 0
+
+    run_in_virtual_time(scenario())
+
+
+def test_a_reader_who_does_not_read_is_not_late() -> None:
+    async def scenario() -> None:
+        async with steady_engine() as engine:
+            deltas = Deadline(engine, limits(60, 60, 0.05)).generate(request())
+            await anext(deltas)
+            await asyncio.sleep(30)
+            assert (await collect(deltas))[-1].finish_reason == "length"
+
+    run_in_virtual_time(scenario())
+
+
+def test_a_cancellation_from_outside_is_no_deadline() -> None:
+    async def scenario() -> None:
+        async with steady_engine(faults={"stall_at_token": 0}) as engine:
+            late = Deadline(engine, limits(60, 10, 5)).generate(request())
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(10):  # at the same moment
+                    await collect(late)
+
+    run_in_virtual_time(scenario())
 
 
 def idle(url: str) -> bool:
@@ -45,7 +87,7 @@ def idle(url: str) -> bool:
 
 
 def ends(url: str) -> dict[str, str]:
-    """Give the error of a streamed request, which is its last frame but one."""
+    """Return the error of a streamed request, which is its last frame but one."""
     answer = httpx.post(f"{url}/v1/chat/completions", json=CHAT | {"stream": True})
     *_, error, done = [line[6:] for line in answer.text.splitlines() if line.startswith("data: ")]
     assert (answer.status_code, done) == (200, "[DONE]")
@@ -83,17 +125,17 @@ def test_a_whole_answer_that_is_too_long_is_a_504(serve: Serve) -> None:
     wait_until(lambda: idle(url))
 
 
-def test_no_work_is_done_beyond_the_patience_of_the_sdk(serve: Serve) -> None:
+def test_no_request_outlives_the_timeout_of_the_sdk(serve: Serve) -> None:
     url = serve(SLOW)
     body = CHAT | {"ignore_eos": True}
-    told = {"x-stainless-read-timeout": "0.3"}
-    answer = httpx.post(f"{url}/v1/chat/completions", json=body, headers=told)
+    headers = {"x-stainless-read-timeout": "0.3"}
+    answer = httpx.post(f"{url}/v1/chat/completions", json=body, headers=headers)
     assert answer.status_code == 504
     wait_until(lambda: idle(url))
 
 
-@pytest.mark.parametrize("told", ["", "nonsense", "-1", "nan", "inf"])
-def test_a_patience_that_is_none_is_no_limit(serve: Serve, told: str) -> None:
+@pytest.mark.parametrize("timeout", ["", "nonsense", "-1", "nan", "inf"])
+def test_an_invalid_timeout_of_the_sdk_is_no_limit(serve: Serve, timeout: str) -> None:
     url = serve()
-    headers = {"x-stainless-read-timeout": told}
+    headers = {"x-stainless-read-timeout": timeout}
     assert httpx.post(f"{url}/v1/chat/completions", json=CHAT, headers=headers).is_success

@@ -1,4 +1,4 @@
-"""The command under Ray Serve, from outside: both proxies, clients that leave, what dies."""
+"""The command under Ray Serve, from outside: both proxies, disconnects, processes that die."""
 
 import contextlib
 import json
@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import openai
+import psutil
 import pytest
 
 from gateway.config import APPLICATION_KEYS, FILE_KEYS
@@ -56,7 +57,7 @@ def test_the_sdk_streams_through_serve(gateway: Gateway) -> None:
     assert arrivals[-1] - arrivals[0] > 0.03  # not held back and sent at once
 
 
-def test_a_refusal_keeps_its_status_and_shape(gateway: Gateway) -> None:
+def test_an_error_keeps_its_status_and_shape(gateway: Gateway) -> None:
     with sdk(gateway.url) as client, pytest.raises(openai.BadRequestError) as caught:
         client.chat.completions.create(model="sim", messages=[], extra_body={"colour": "red"})
     assert caught.value.type == "invalid_request_error"
@@ -67,7 +68,7 @@ def test_one_request_id_is_sent_and_the_clients_own_is_kept(gateway: Gateway) ->
     assert answer.headers.get_list("x-request-id") == ["mine-1"]
 
 
-def test_a_client_that_leaves_a_stream_frees_its_slot(gateway: Gateway) -> None:
+def test_a_client_that_disconnects_from_a_stream_frees_its_slot(gateway: Gateway) -> None:
     with httpx.stream(**ask(gateway.url, "LONG", stream=True), timeout=10) as answer:
         lines = answer.iter_lines()  # dropping it would close the connection
         next(lines)
@@ -75,13 +76,15 @@ def test_a_client_that_leaves_a_stream_frees_its_slot(gateway: Gateway) -> None:
     until(lambda: gateway.load()["running"] == 0, 1)
 
 
-def test_a_client_that_leaves_without_streaming_frees_its_slot(gateway: Gateway) -> None:
+def test_a_client_that_disconnects_without_streaming_frees_its_slot(gateway: Gateway) -> None:
     with pytest.raises(httpx.ReadTimeout):
         httpx.request(**ask(gateway.url, "LONG"), timeout=1)
     until(lambda: gateway.load()["running"] == 0, 1)
 
 
-def test_a_client_that_leaves_before_its_first_token_frees_its_place(gateway: Gateway) -> None:
+def test_a_client_that_disconnects_before_its_first_token_leaves_the_queue(
+    gateway: Gateway,
+) -> None:
     with contextlib.ExitStack() as stack:
         for _ in range(2):  # all slots
             busy = httpx.stream(**ask(gateway.url, "LONG", stream=True), timeout=10)
@@ -91,6 +94,18 @@ def test_a_client_that_leaves_before_its_first_token_frees_its_place(gateway: Ga
             httpx.request(**ask(gateway.url, "LONG", stream=True), timeout=1)
         until(lambda: gateway.load() | {"waiting": 0, "running": 2} == gateway.load(), 1)
     until(lambda: gateway.load()["running"] == 0, 1)
+
+
+def test_a_replica_has_the_priority_of_the_command(gateway: Gateway) -> None:
+    (replica,) = gateway.descendants("ray::ServeReplica")
+    assert os.getpriority(os.PRIO_PROCESS, replica) == os.getpriority(os.PRIO_PROCESS, 0)
+
+
+def test_haproxy_listens_on_loopback_alone(gateway: Gateway) -> None:
+    haproxies = gateway.descendants("bin/haproxy")
+    sockets = [c for pid in haproxies for c in psutil.Process(pid).net_connections("tcp")]
+    listening = {c.laddr.ip for c in sockets if c.status == psutil.CONN_LISTEN}
+    assert listening == ({"127.0.0.1"} if haproxies else set())
 
 
 def test_a_killed_replica_is_replaced_without_help(gateway: Gateway) -> None:
@@ -128,7 +143,7 @@ def test_a_killed_engine_core_is_reported_and_replaced(tmp_path: Path) -> None:
         until(lambda: answers(gateway), 240)
 
 
-def test_a_misspelt_argument_is_refused_by_the_builder() -> None:
+def test_a_misspelt_argument_is_rejected_by_the_builder() -> None:
     from pydantic import ValidationError
     from ray.serve._private.api import call_user_app_builder_with_args_if_necessary
 
@@ -139,11 +154,11 @@ def test_a_misspelt_argument_is_refused_by_the_builder() -> None:
 
 
 def test_the_builders_annotation_is_a_class_that_ray_can_read() -> None:
-    source = (ROOT / "gateway" / "serve.py").read_text()
+    source = (ROOT / "gateway" / "serving" / "ray_app.py").read_text()
     assert not re.search(r"^from __future__ import annotations", source, re.MULTILINE)
 
 
-def test_the_known_keys_of_a_file_are_rays() -> None:
+def test_the_known_keys_of_a_config_file_are_rays() -> None:
     from ray.serve.schema import ServeApplicationSchema, ServeDeploySchema
 
     assert set(ServeDeploySchema.model_fields) == FILE_KEYS

