@@ -71,13 +71,3 @@ def cache_folder() -> Path:
     """Give the folder for converted models, by the XDG rules."""
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(root) / "neuron-gateway" / "models"
-
-
-def client_url() -> str:
-    """Give the base URL that clients ask, by the name that OpenAI's SDKs read."""
-    return os.environ.get("OPENAI_BASE_URL") or "http://127.0.0.1:8000/v1"
-
-
-def client_key() -> str:
-    """Give the API key of a client; empty where there is none."""
-    return os.environ.get("OPENAI_API_KEY", "")
