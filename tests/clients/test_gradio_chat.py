@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 import pytest
-from benchmarks.web_chat import visit_all
 
+from benchmarks.web_chat import visit_all
 from gateway.config import parse_config
 from gateway.keys.store import new_key
 from tests.clients.browser import NO_CHROMIUM, Chat, chromium, web_chat
