@@ -1,4 +1,4 @@
-"""The command line from outside, without Ray."""
+"""The command line as a process, without Ray."""
 
 import json
 import os
@@ -63,7 +63,7 @@ def test_a_missing_file_is_named(command: str) -> None:
     assert "no-such.yaml: cannot be read" in error_of(command, "no-such.yaml")
 
 
-def test_a_port_in_use_is_refused_before_ray_starts() -> None:
+def test_a_port_in_use_is_reported_before_ray_starts() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert f"127.0.0.1:{port}" in error_of("serve", str(SIMULATED), "--port", port)
@@ -107,7 +107,7 @@ def commands() -> Iterator[tuple[str, Any]]:
         yield from inner.items() if inner else ((name, command),)
 
 
-def test_version_prints_one_word_or_says_why_not() -> None:
+def test_version_prints_a_version_or_why_it_is_unknown() -> None:
     result = CliRunner().invoke(app, ["version"])
     assert re.match(r"\d+\.\d+|unknown", result.stdout)
 
