@@ -98,9 +98,10 @@ test-deploy: .venv/installed
 test-images: .venv/installed
 	$(BIN)/python -m pytest -m images tests/deploy
 
-## rendered   the files of deploy/ that are made from others
+## rendered   the files of deploy/ and the configuration reference, which are made from others
 rendered: .venv/installed
 	$(BIN)/python -m tests.deploy.rendered
+	$(BIN)/python -m gateway.config.reference
 
 ## test-neuron-lab PLUGIN=DIR  the tests with the real code of a Neuron plugin, without hardware
 test-neuron-lab: .venv/installed

@@ -1,4 +1,4 @@
-"""Goodput under more load than an engine can serve: requests that were answered in their time."""
+"""Goodput under overload: requests per second that are answered before their deadline."""
 
 import asyncio
 import random
@@ -6,39 +6,39 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.raw import Stream, stream
+from benchmarks.raw_client import Stream, stream
 
 
 @dataclass(frozen=True, slots=True)
 class Goodput:
-    """Requests per second: offered, answered in their time, refused; and the client's late ones."""
+    """Requests per second: offered, answered in time, rejected with 429, and late or failed."""
 
     offered: float
     good: float
-    refused: float
+    rejected: float
     late: float
 
 
 async def offer(
     url: str, request: dict[str, Any], rate: float, seconds: float, deadline: float
 ) -> Goodput:
-    """Send requests at random times, `rate` a second on average, whatever comes of them."""
-    chance = random.Random(7)  # the same arrivals for everyone
+    """Send requests at random times, `rate` per second on average, whether or not they end."""
+    random_numbers = random.Random(7)  # the same arrivals for every server
     tasks: list[asyncio.Task[Stream]] = []
-    begun = due = time.monotonic()
-    while due < begun + seconds:
+    started_at = due = time.monotonic()
+    while due < started_at + seconds:
         await asyncio.sleep(max(0.0, due - time.monotonic()))
-        tasks.append(asyncio.create_task(_patient(url, request, deadline)))
-        due += chance.expovariate(rate)
+        tasks.append(asyncio.create_task(_within(deadline, url, request)))
+        due += random_numbers.expovariate(rate)
     done = await asyncio.gather(*tasks)
-    good = sum(one.done and one.took <= deadline for one in done)
-    refused = sum(one.status == 429 for one in done)
-    late = len(done) - good - refused
-    return Goodput(*(count / seconds for count in (len(done), good, refused, late)))
+    good = sum(one.done and one.seconds <= deadline for one in done)
+    rejected = sum(one.status == 429 for one in done)
+    late = len(done) - good - rejected
+    return Goodput(*(count / seconds for count in (len(done), good, rejected, late)))
 
 
-async def _patient(url: str, request: dict[str, Any], deadline: float) -> Stream:
-    """Wait for an answer as long as anyone wants it, then leave."""
+async def _within(deadline: float, url: str, request: dict[str, Any]) -> Stream:
+    """Stream a response and disconnect at the deadline."""
     try:
         return await asyncio.wait_for(stream(url, request), deadline)
     except (TimeoutError, OSError):
@@ -46,8 +46,8 @@ async def _patient(url: str, request: dict[str, Any], deadline: float) -> Stream
 
 
 async def capacity(url: str, request: dict[str, Any], slots: int, rounds: int = 4) -> float:
-    """Measure the requests per second of an engine whose slots are all busy."""
-    begun = time.monotonic()
+    """Return the requests per second of an engine whose slots are all busy."""
+    started_at = time.monotonic()
     for _ in range(rounds):
         await asyncio.gather(*(stream(url, request) for _ in range(slots)))
-    return rounds * slots / (time.monotonic() - begun)
+    return rounds * slots / (time.monotonic() - started_at)

@@ -1,4 +1,4 @@
-"""A conversation with an OpenAI-compatible server: answers as they grow, failures as sentences."""
+"""A conversation with an OpenAI-compatible server: streamed answers, errors as sentences."""
 
 import time
 from collections.abc import AsyncGenerator, Sequence
@@ -10,27 +10,28 @@ import openai
 from openai import AsyncOpenAI, AsyncStream
 from openai.types.chat import ChatCompletionChunk
 
-CONNECT_SECONDS: Final = 5.0
+CONNECT_TIMEOUT_SECONDS: Final = 5.0
 Message = dict[str, str]
 
 
-class Failed(Exception):
-    """No answer, or not all of it; the message is a sentence for whoever asked.
+class ChatError(Exception):
+    """A request that failed; the message is a sentence for the user.
 
-    `wait` is in seconds, where the server said when to ask again.
+    `retry_after_seconds` is set if the request may be sent again after that time, `needs_key` if
+    the server rejected the API key.
     """
 
     def __init__(
-        self, sentence: str, wait: float | None = None, *, is_about_the_key: bool = False
+        self, sentence: str, retry_after_seconds: float | None = None, *, needs_key: bool = False
     ) -> None:
         super().__init__(sentence)
-        self.wait = wait
-        self.is_about_the_key = is_about_the_key
+        self.retry_after_seconds = retry_after_seconds
+        self.needs_key = needs_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How to ask; None leaves it to the server."""
+    """The model and its parameters; None leaves a parameter to the server."""
 
     model: str
     system: str = ""
@@ -39,9 +40,9 @@ class Settings:
     max_tokens: int | None = None
 
     def request(self, history: Sequence[Message]) -> dict[str, Any]:
-        """Write the body of a request."""
+        """Return the body of a streamed chat request."""
         system = [{"role": "system", "content": self.system}] if self.system.strip() else []
-        given = {
+        parameters = {
             "temperature": self.temperature,
             "top_p": self.top_p,
             "max_completion_tokens": self.max_tokens,
@@ -51,122 +52,123 @@ class Settings:
             "messages": [*system, *history],
             "stream": True,
             "stream_options": {"include_usage": True},
-        } | {name: value for name, value in given.items() if value is not None}
+        } | {name: value for name, value in parameters.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An answer so far; times are seconds since it was asked for."""
+    """An answer so far; times are seconds since the request."""
 
     text: str = ""
-    thought: str = ""
-    first: float | None = None
+    reasoning: str = ""
+    ttft_seconds: float | None = None
     seconds: float = 0.0
     tokens: int = 0
-    finish: str | None = None
+    finish_reason: str | None = None
 
     @property
     def tokens_per_second(self) -> float:
-        """Give the pace after the first token; 0 where there is none."""
-        if self.first is None or self.tokens < 2 or self.seconds <= self.first:
+        """Return the decode speed after the first token; 0 if it is not known."""
+        if self.ttft_seconds is None or self.tokens < 2 or self.seconds <= self.ttft_seconds:
             return 0.0
-        return (self.tokens - 1) / (self.seconds - self.first)
+        return (self.tokens - 1) / (self.seconds - self.ttft_seconds)
 
-    def line(self) -> str:
-        """Write what people want to know of it."""
-        if self.first is None:
+    def summary(self) -> str:
+        """Return a line with the latency, the tokens and the speed."""
+        if self.ttft_seconds is None:
             return ""
-        cut = " · cut at the token limit" if self.finish == "length" else ""
+        cut = " · cut at the token limit" if self.finish_reason == "length" else ""
         return (
-            f"{1000 * self.first:.0f} ms to the first token · {self.tokens} tokens · "
+            f"{1000 * self.ttft_seconds:.0f} ms to the first token · {self.tokens} tokens · "
             f"{self.tokens_per_second:.1f} tokens/s{cut}"
         )
 
 
-def client(url: str, key: str) -> AsyncOpenAI:
-    """Make a client that asks once: whoever waits here wants to know why."""
-    timeout = openai.Timeout(None, connect=CONNECT_SECONDS)
+def make_client(url: str, key: str) -> AsyncOpenAI:
+    """Build a client without retries: the user decides whether to ask again."""
+    timeout = openai.Timeout(None, connect=CONNECT_TIMEOUT_SECONDS)
     return AsyncOpenAI(base_url=url, api_key=key or "none", max_retries=0, timeout=timeout)
 
 
-async def models(server: AsyncOpenAI) -> list[str]:
-    """List the models that a key may use; raises Failed."""
+async def list_models(client: AsyncOpenAI) -> list[str]:
+    """Return the ids of the models that the API key may use. Raises ChatError."""
     try:
-        return [model.id for model in (await server.models.list()).data]
+        return [model.id for model in (await client.models.list()).data]
     except openai.OpenAIError as error:
-        raise failure(error, server) from None
+        raise _chat_error(error, client) from None
 
 
-async def ask(
-    server: AsyncOpenAI, settings: Settings, history: Sequence[Message]
+async def stream_answer(
+    client: AsyncOpenAI, settings: Settings, history: Sequence[Message]
 ) -> AsyncGenerator[Answer, None]:
-    """Stream an answer, each time all of it so far; raises Failed.
+    """Yield the whole answer so far at each chunk. Raises ChatError.
 
-    Closing the generator closes the connection, and the server stops.
+    Closing the generator closes the connection, and the server stops generating.
     """
-    begun, answer = time.monotonic(), Answer()
+    started_at, answer = time.monotonic(), Answer()
     try:
-        stream = await server.chat.completions.create(**settings.request(history))
-        async with aclosing(_grown(stream, answer, begun)) as grown:
-            async for answer in grown:
+        stream = await client.chat.completions.create(**settings.request(history))
+        async with aclosing(_accumulate(stream, answer, started_at)) as answers:
+            async for answer in answers:
                 yield answer
     except openai.OpenAIError as error:
-        raise failure(error, server, broke_off=answer.first is not None) from None
-    if answer.finish is None:
-        raise Failed("The answer broke off: the connection ended before its last word.")
+        raise _chat_error(error, client, incomplete=answer.ttft_seconds is not None) from None
+    if answer.finish_reason is None:
+        raise ChatError("The answer is incomplete: the connection was closed.")
 
 
-async def _grown(
-    stream: AsyncStream[ChatCompletionChunk], answer: Answer, begun: float
+async def _accumulate(
+    stream: AsyncStream[ChatCompletionChunk], answer: Answer, started_at: float
 ) -> AsyncGenerator[Answer, None]:
     async with stream:
         async for chunk in stream:
-            answer = _with(answer, chunk, time.monotonic() - begun)
+            answer = _add(answer, chunk, time.monotonic() - started_at)
             yield answer
 
 
-def _with(answer: Answer, chunk: ChatCompletionChunk, now: float) -> Answer:
+def _add(answer: Answer, chunk: ChatCompletionChunk, seconds: float) -> Answer:
     if chunk.usage is not None:
         answer = replace(answer, tokens=chunk.usage.completion_tokens)
     if not chunk.choices:
         return answer
     choice = chunk.choices[0]
     text = choice.delta.content or ""
-    thought = getattr(choice.delta, "reasoning_content", None) or ""
-    counted = answer.tokens + 1 if (text or thought) and chunk.usage is None else answer.tokens
+    reasoning = getattr(choice.delta, "reasoning_content", None) or ""
+    has_token = bool(text or reasoning)
     return replace(
         answer,
         text=answer.text + text,
-        thought=answer.thought + thought,
-        first=now if answer.first is None and (text or thought) else answer.first,
-        seconds=now,
-        tokens=counted,
-        finish=choice.finish_reason or answer.finish,
+        reasoning=answer.reasoning + reasoning,
+        ttft_seconds=seconds if answer.ttft_seconds is None and has_token else answer.ttft_seconds,
+        seconds=seconds,
+        tokens=answer.tokens + (has_token and chunk.usage is None),
+        finish_reason=choice.finish_reason or answer.finish_reason,
     )
 
 
-def failure(error: openai.OpenAIError, server: AsyncOpenAI, *, broke_off: bool = False) -> Failed:
-    """Turn the SDK's error into a sentence, with the seconds to wait where they are known."""
+def _chat_error(
+    error: openai.OpenAIError, client: AsyncOpenAI, *, incomplete: bool = False
+) -> ChatError:
+    prefix = "The answer is incomplete: " if incomplete else ""
     if isinstance(error, openai.APITimeoutError | openai.APIConnectionError):
-        what = "The answer broke off: the" if broke_off else "The"
-        return Failed(f"{what} gateway at {server.base_url} cannot be reached. Is it running?", 5.0)
+        sentence = f"{prefix}{client.base_url} cannot be reached. Is the gateway running?"
+        return ChatError(sentence, 5.0)
     if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
-        return Failed(f"The gateway wants an API key: {_said(error)}", is_about_the_key=True)
+        return ChatError(f"The gateway requires an API key: {_message(error)}", needs_key=True)
     if isinstance(error, openai.RateLimitError | openai.InternalServerError):
-        wait = _wait(error.response.headers)
-        return Failed(f"The gateway is busy: {_said(error)}", wait)
+        seconds = _retry_after_seconds(error.response.headers)
+        return ChatError(f"The gateway is busy: {_message(error)}", seconds)
     if isinstance(error, openai.APIError):
-        return Failed(f"The answer broke off: {_said(error)}" if broke_off else _said(error))
-    return Failed(f"The gateway cannot be asked: {error}")
+        return ChatError(f"{prefix}{_message(error)}")
+    return ChatError(f"The request cannot be sent: {error}")
 
 
-def _said(error: openai.APIError) -> str:
+def _message(error: openai.APIError) -> str:
     body = error.body if isinstance(error.body, dict) else {}
     return str(body.get("message") or error.message)
 
 
-def _wait(headers: Any) -> float | None:
-    """Read when to ask again, in seconds."""
+def _retry_after_seconds(headers: Any) -> float | None:
     for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
         try:
             return float(headers[name]) / unit

@@ -12,15 +12,32 @@ import gradio as gr
 import typer
 import uvicorn
 from fastapi import FastAPI
+from openai import AsyncOpenAI
 
-from clients.conversation import Answer, Failed, Settings, ask, client, models
-from clients.shown import Shown, as_said, history, note, said_by_user, shown, until, waiting
+from clients.conversation import (
+    Answer,
+    ChatError,
+    Settings,
+    list_models,
+    make_client,
+    stream_answer,
+)
+from clients.rendering import (
+    Messages,
+    answer_messages,
+    history,
+    history_up_to,
+    note,
+    unescape,
+    user_message,
+    waiting_note,
+)
 
 TITLE: Final = "neuron-gateway chat"
-LONGEST: Final = 200_000  # characters of one message
-REDRAW_SECONDS: Final = 0.06  # between two looks at a growing answer; the first is at once
-AT_ONCE: Final = 1000  # answers; by default the 41st would wait for one of the others to end
-ATTEMPTS: Final = 3  # of a question that the gateway is too busy for
+MAX_MESSAGE_CHARACTERS: Final = 200_000
+REFRESH_SECONDS: Final = 0.06  # between two updates of a streamed answer; the first is immediate
+MAX_CONCURRENT_ANSWERS: Final = 1000  # Gradio's default is 40 threads
+ATTEMPTS: Final = 3  # per question, while the gateway is busy
 LATEX: Final[list[dict[str, str | bool]]] = [
     {"left": "$$", "right": "$$", "display": True},
     {"left": "\\[", "right": "\\]", "display": True},
@@ -32,23 +49,23 @@ CSS: Final = """
 footer { display: none !important; }
 @media (max-width: 640px) { .gradio-container { padding: 4px !important; } }
 """
-BUSY: Final = gr.Textbox(submit_btn=False, stop_btn=True)
-EMPTY: Final = gr.Textbox(value="", submit_btn=False, stop_btn=True)
-FREE: Final = gr.Textbox(submit_btn=True, stop_btn=False)
+STREAMING: Final = gr.Textbox(submit_btn=False, stop_btn=True)
+SUBMITTED: Final = gr.Textbox(value="", submit_btn=False, stop_btn=True)
+IDLE: Final = gr.Textbox(submit_btn=True, stop_btn=False)
 
 
 class Page:
-    """The chat of one gateway; what people say is kept in their browsers alone."""
+    """The chat page of one gateway; conversations are kept in the visitors' browsers only."""
 
     def __init__(self, url: str, key: str) -> None:
-        self._server = client(url, key)
+        self._client = make_client(url, key)
         self._url = url
 
     def blocks(self) -> gr.Blocks:
-        """Lay the page out and wire it."""
+        """Build the layout and its event handlers."""
         page: gr.Blocks = gr.Blocks(title=TITLE, analytics_enabled=False, fill_height=True)
         with page:
-            kept = gr.BrowserState([], storage_key="neuron-gateway-chat")
+            saved = gr.BrowserState([], storage_key="neuron-gateway-chat")
             with gr.Row(equal_height=True):
                 model = gr.Dropdown(label="Model", choices=[], elem_id="model", scale=3)
                 new = gr.Button("New conversation", elem_id="new", scale=1)
@@ -58,15 +75,14 @@ class Page:
                 container=False, autofocus=True, max_lines=8, submit_btn=True, elem_id="message",
             )  # fmt: skip
             settings = [model, *self._settings()]
-            self._wire(page, chat, box, new, kept, settings)
+            self._add_handlers(page, chat, box, new, saved, settings)
         return page
 
     def _chatbot(self) -> gr.Chatbot:
         return gr.Chatbot(
             elem_id="chat", show_label=False, scale=1, min_height=260, height=None,
             editable="user", buttons=["copy", "copy_all"], latex_delimiters=LATEX,
-            group_consecutive_messages=False, allow_tags=False,
-            placeholder="Nothing was said yet.",
+            group_consecutive_messages=False, allow_tags=False, placeholder="No messages yet.",
         )  # fmt: skip
 
     def _settings(self) -> list[Any]:
@@ -75,159 +91,159 @@ class Page:
             with gr.Row():
                 temperature = gr.Slider(0, 2, value=0.7, step=0.1, label="Temperature")
                 top_p = gr.Slider(0.05, 1, value=1, step=0.05, label="top_p")
-                limit = gr.Number(value=None, label="Most tokens of an answer", precision=0)
+                max_tokens = gr.Number(value=None, label="Max tokens", precision=0)
         key = gr.Textbox(
             label="API key (stays in this page)", type="password", visible=False, elem_id="key"
         )
-        return [system, temperature, top_p, limit, key]
+        return [system, temperature, top_p, max_tokens, key]
 
-    def _wire(
+    def _add_handlers(
         self,
         page: gr.Blocks,
         chat: gr.Chatbot,
         box: gr.Textbox,
         new: gr.Button,
-        kept: gr.BrowserState,
+        saved: gr.BrowserState,
         settings: list[Any],
     ) -> None:
         model, key = settings[0], settings[-1]
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        looks = ([model, key], [model, key])
-        page.load(lambda said: said, kept, chat, **quiet)
-        page.load(self.look, *looks, **quiet)
-        key.submit(self.look, *looks, **quiet)
-        model.focus(self.look, *looks, **quiet)
+        refresh = (self.refresh_models, [model, key], [model, key])
+        page.load(lambda messages: messages, saved, chat, **quiet)
+        page.load(*refresh, **quiet)
+        key.submit(*refresh, **quiet)
+        model.focus(*refresh, **quiet)
         answer: dict[str, Any] = {
             "fn": self.answer, "inputs": [chat, *settings], "outputs": [chat, box],
             "concurrency_limit": None, **quiet,
         }  # fmt: skip
-        keep: dict[str, Any] = {"fn": lambda said: said, "inputs": chat, "outputs": kept, **quiet}
-        asked = box.submit(self.say, [box, chat], [box, chat], **quiet)
-        again = chat.retry(self.again, chat, chat, **quiet)
-        edited = chat.edit(self.edited, chat, chat, **quiet)
-        running = [event.success(**answer) for event in (asked, again, edited)]
+        save: dict[str, Any] = {
+            "fn": lambda messages: messages, "inputs": chat, "outputs": saved, **quiet,
+        }  # fmt: skip
+        submitted = box.submit(self.submit, [box, chat], [box, chat], **quiet)
+        retried = chat.retry(self.retry, chat, chat, **quiet)
+        edited = chat.edit(self.edit, chat, chat, **quiet)
+        running = [event.success(**answer) for event in (submitted, retried, edited)]
         for event in running:
-            event.then(**keep)
+            event.then(**save)
         stopped = box.stop(None, cancels=running, **quiet)
-        stopped.then(lambda: FREE, None, box, **quiet).then(**keep)
-        left = new.click(None, cancels=running, **quiet)
-        left.then(lambda: ([], FREE), None, [chat, box], **quiet).then(**keep)
+        stopped.then(lambda: IDLE, None, box, **quiet).then(**save)
+        cleared = new.click(None, cancels=running, **quiet)
+        cleared.then(lambda: ([], IDLE), None, [chat, box], **quiet).then(**save)
 
-    async def look(self, chosen: str | None, key: str) -> tuple[Any, Any]:
-        """Ask which models there are, and whether a key is wanted."""
+    async def refresh_models(self, selected: str | None, key: str) -> tuple[Any, Any]:
+        """Return the model list; show the field for an API key if the gateway requires one."""
         try:
-            known = await models(self._asked_with(key))
-        except Failed as error:
+            models = await list_models(self._client_with(key))
+        except ChatError as error:
             gr.Warning(str(error))
-            return gr.skip(), gr.Textbox(visible=error.is_about_the_key or bool(key))
-        value = chosen if chosen in known else (known[0] if known else None)
-        return gr.Dropdown(choices=known, value=value), gr.skip()
+            return gr.skip(), gr.Textbox(visible=error.needs_key or bool(key))
+        value = selected if selected in models else next(iter(models), None)
+        return gr.Dropdown(choices=models, value=value), gr.skip()
 
-    def say(self, text: str, messages: Shown) -> tuple[Any, Any]:
-        """Take a message into the conversation; raises gr.Error, which stops there."""
+    def submit(self, text: str, messages: Messages) -> tuple[Any, Any]:
+        """Add a message to the conversation. Raises gr.Error, and the message is not sent."""
         if not text.strip():
-            raise _refused("There is nothing to send: write something first.")
-        if len(text) > LONGEST:
-            size = f"{len(text):,} characters; {LONGEST:,} are the most"
-            raise _refused(f"The message has {size}. Shorten it.")
-        return EMPTY, [*messages, said_by_user(text)]
+            raise gr.Error("The message is empty.", print_exception=False)
+        if len(text) > MAX_MESSAGE_CHARACTERS:
+            raise gr.Error(
+                f"The message has {len(text):,} characters, more than the "
+                f"{MAX_MESSAGE_CHARACTERS:,} allowed. Shorten it.",
+                print_exception=False,
+            )
+        return SUBMITTED, [*messages, user_message(text)]
 
-    def again(self, messages: Shown, event: gr.RetryData) -> Shown:
-        """Go back to the question of an answer."""
-        return until(messages, _place(event.index))
+    def retry(self, messages: Messages, event: gr.RetryData) -> Messages:
+        """Return the conversation up to the question of an answer."""
+        return history_up_to(messages, _index(event.index))
 
-    def edited(self, messages: Shown, event: gr.EditData) -> Shown:
-        """Go back to a question, with its new words."""
-        return [*messages[: _place(event.index)], said_by_user(as_said(str(event.value)))]
+    def edit(self, messages: Messages, event: gr.EditData) -> Messages:
+        """Return the conversation up to a question, with the edited text."""
+        return [*messages[: _index(event.index)], user_message(unescape(str(event.value)))]
 
     async def answer(
         self,
-        messages: Shown,
+        messages: Messages,
         model: str | None,
         system: str,
         temperature: float,
         top_p: float,
-        limit: float | None,
+        max_tokens: float | None,
         key: str,
     ) -> AsyncGenerator[tuple[Any, Any], None]:
-        """Show the answer as it grows; what goes wrong is said below what was said."""
+        """Stream the answer into the conversation; an error becomes a note below it."""
         if not model:
-            yield (
-                [*messages, note(f"No model is known: is the gateway at {self._url} running?")],
-                FREE,
-            )
+            missing = note(f"No model is available: is the gateway at {self._url} running?")
+            yield [*messages, missing], IDLE
             return
         settings = Settings(
             model=model, system=system or "", temperature=temperature, top_p=top_p,
-            max_tokens=int(limit) if limit else None,
+            max_tokens=int(max_tokens) if max_tokens else None,
         )  # fmt: skip
-        button: Any = BUSY  # said once: Gradio works long on a component that changes
-        async for said in self._attempts(settings, messages, key):
-            yield [*messages, *said], button
+        button: Any = STREAMING  # sent once: an update of a component is slow in Gradio
+        async for added in self._answer_with_retries(settings, messages, key):
+            yield [*messages, *added], button
             button = gr.skip()
-        yield gr.skip(), FREE
+        yield gr.skip(), IDLE
 
-    async def _attempts(
-        self, settings: Settings, messages: Shown, key: str
-    ) -> AsyncGenerator[Shown, None]:
-        """Ask, and ask again where the gateway is busy and said for how long."""
+    async def _answer_with_retries(
+        self, settings: Settings, messages: Messages, key: str
+    ) -> AsyncGenerator[Messages, None]:
+        """Stream an answer; while the gateway is busy, retry after the time that it asks for."""
         for attempt in range(1, ATTEMPTS + 1):
-            said: Shown = []
+            added: Messages = []
             try:
-                async with aclosing(self._growing(settings, messages, key)) as growing:
-                    async for said in growing:
-                        yield said
+                async with aclosing(self._stream(settings, messages, key)) as updates:
+                    async for added in updates:
+                        yield added
                 break
-            except Failed as error:
-                if said or error.wait is None or attempt == ATTEMPTS:
-                    yield [*said, note(str(error))]
+            except ChatError as error:
+                if added or error.retry_after_seconds is None or attempt == ATTEMPTS:
+                    yield [*added, note(str(error))]
                     return
-                for left in range(math.ceil(error.wait), 0, -1):
-                    yield [note(f"{error} Asking again in {left} s.")]
+                for seconds in range(math.ceil(error.retry_after_seconds), 0, -1):
+                    yield [note(f"{error} Retrying in {seconds} s.")]
                     await asyncio.sleep(1)
 
-    async def _growing(
-        self, settings: Settings, messages: Shown, key: str
-    ) -> AsyncGenerator[Shown, None]:
-        answer, drawn = Answer(), 0.0
-        yield [waiting()]
+    async def _stream(
+        self, settings: Settings, messages: Messages, key: str
+    ) -> AsyncGenerator[Messages, None]:
+        answer, refreshed_at = Answer(), 0.0
+        yield [waiting_note()]
+        client = self._client_with(key)
         try:
-            async with aclosing(ask(self._asked_with(key), settings, history(messages))) as asked:
-                async for answer in asked:
+            async with aclosing(stream_answer(client, settings, history(messages))) as answers:
+                async for answer in answers:
                     now = time.monotonic()
-                    if answer.first is not None and now - drawn >= REDRAW_SECONDS:
-                        drawn = now
-                        yield list(shown(answer))
-        except Failed:
-            yield list(shown(answer))
+                    if answer.ttft_seconds is not None and now - refreshed_at >= REFRESH_SECONDS:
+                        refreshed_at = now
+                        yield list(answer_messages(answer))
+        except ChatError:
+            yield list(answer_messages(answer))
             raise
-        yield list(shown(answer))
+        yield list(answer_messages(answer))
 
-    def _asked_with(self, key: str) -> Any:
-        return self._server.with_options(api_key=key) if key else self._server
-
-
-def _refused(sentence: str) -> gr.Error:
-    return gr.Error(sentence, print_exception=False)
+    def _client_with(self, key: str) -> AsyncOpenAI:
+        return self._client.with_options(api_key=key) if key else self._client
 
 
-def _place(index: Any) -> int:
+def _index(index: Any) -> int:
     return int(index[0] if isinstance(index, list | tuple) else index)
 
 
 def create_app(url: str, key: str) -> FastAPI:
-    """Make the web app: the page at /, and /healthz."""
+    """Build the web app: the page at /, and /healthz."""
     app = FastAPI(openapi_url=None)
 
     @app.get("/healthz")
     def healthz() -> dict[str, str]:
         return {"status": "ok"}
 
-    # The system's own fonts: nothing is fetched from elsewhere.
+    # System fonts, so that the page loads nothing from other hosts.
     fonts, mono = ["system-ui", "sans-serif"], ["ui-monospace", "monospace"]
     theme = gr.themes.Soft(primary_hue="emerald", font=fonts, font_mono=mono)
     page = Page(url, key).blocks()
-    page.max_threads = AT_ONCE
+    page.max_threads = MAX_CONCURRENT_ANSWERS
     blocks = page.queue(default_concurrency_limit=None)
     gr.mount_gradio_app(app, blocks, "", theme=theme, css=CSS, footer_links=[], show_error=False)
     return app
@@ -235,26 +251,34 @@ def create_app(url: str, key: str) -> FastAPI:
 
 def main(
     url: Annotated[
-        str, typer.Option(envvar="OPENAI_BASE_URL", help="The gateway's base URL.")
+        str, typer.Option(envvar="OPENAI_BASE_URL", help="Base URL of the gateway's API.")
     ] = "http://127.0.0.1:8000/v1",
     key: Annotated[
-        str, typer.Option(envvar="OPENAI_API_KEY", help="Asks for everyone who opens the page.")
+        str,
+        typer.Option(
+            envvar="OPENAI_API_KEY",
+            help="API key for every visitor. Default: each visitor enters one.",
+        ),
     ] = "",
-    host: Annotated[str, typer.Option(envvar="CHAT_HOST")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(envvar="CHAT_PORT", min=1, max=65535)] = 7860,
+    host: Annotated[str, typer.Option(envvar="CHAT_HOST", help="Address to listen on.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[
+        int, typer.Option(envvar="CHAT_PORT", min=1, max=65535, help="Port to listen on.")
+    ] = 7860,
     insecure: Annotated[
-        bool, typer.Option("--insecure", help="Let others than this machine ask with the key.")
+        bool, typer.Option("--insecure", help="Allow visitors from other machines to use --key.")
     ] = False,
 ) -> None:
-    """Chat with an OpenAI-compatible gateway in the browser."""
+    """Serve a chat page for an OpenAI-compatible gateway."""
     if key and not insecure and not _is_loopback(host):
         typer.echo(
-            f"--host: {host} can be reached from other machines, which would ask with your key. "
-            "Leave --key out, so that each gives one, or say --insecure.",
+            f"--host: {host} can be reached from other machines, whose visitors would use your "
+            "key. Omit --key, so that each enters a key, or add --insecure.",
             err=True,
         )
         raise typer.Exit(2)
-    typer.echo(f"chat on http://{host}:{port} with {url}; Ctrl-C ends it", err=True)
+    typer.echo(f"chat on http://{host}:{port} with {url}; Ctrl-C stops it", err=True)
     uvicorn.run(create_app(url, key), host=host, port=port, log_level="warning")
 
 

@@ -1,7 +1,7 @@
-"""A chat in the terminal: Markdown as it grows, Ctrl-C stops an answer; plain text when piped."""
+"""A chat in the terminal: streamed Markdown, Ctrl-C stops an answer; plain text if piped."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -12,43 +12,42 @@ from rich.console import Console
 from rich.live import Live
 from rich.markdown import Markdown
 
-from clients.conversation import Answer, Failed, Message, Settings, ask, models
+from clients.conversation import Answer, ChatError, Message, Settings, list_models, stream_answer
 
 HELP: Final = (
-    "/model [NAME] lists the models or takes one · /system [TEXT] · /save FILE · /new · /quit · "
+    "/model [NAME] lists or selects a model · /system [TEXT] · /save FILE · /new · /quit · "
     "Ctrl-C stops an answer"
 )
 
 
-class Chat:
-    """One conversation; what is typed goes to `say`."""
+class TerminalChat:
+    """One conversation; `run` handles the lines that the user enters."""
 
-    def __init__(self, server: AsyncOpenAI, settings: Settings, console: Console) -> None:
-        self._server = server
+    def __init__(self, client: AsyncOpenAI, settings: Settings, console: Console) -> None:
+        self._client = client
         self._settings = settings
         self._console = console
         self._history: list[Message] = []
-        self._said = Answer()  # kept as it grows, since it may break off
-        self._runner = asyncio.Runner()  # one loop, for the client's connections belong to it
+        self._answer = Answer()  # updated while it streams, so that a partial answer is kept
+        self._runner = asyncio.Runner()  # one event loop: the client's connections belong to it
         self._commands: dict[str, Callable[[str], None]] = {
             "/model": self._model,
             "/system": self._system,
             "/save": self._save,
             "/new": lambda _: self._history.clear(),
-            "/help": lambda _: self._tell(HELP),
+            "/help": lambda _: self._print(HELP),
         }
 
     def run(self, lines: Iterable[str]) -> bool:
-        """Answer each line; False where the last answer failed."""
-        fine = True
+        """Handle each line until /quit; return False if the last one failed."""
+        succeeded = True
         for line in lines:
             if line.strip() in ("/quit", "/exit"):
                 break
-            fine = self.say(line.strip())
-        return fine
+            succeeded = self._handle(line.strip())
+        return succeeded
 
-    def say(self, line: str) -> bool:
-        """Obey a command or answer a message; False where that failed."""
+    def _handle(self, line: str) -> bool:
         name, _, rest = line.partition(" ")
         try:
             if not line:
@@ -56,59 +55,62 @@ class Chat:
             if name in self._commands:
                 self._commands[name](rest.strip())
             elif name.startswith("/") and name.count("/") == 1:
-                self._tell(f"{name} is no command. {HELP}")
+                self._print(f"{name} is not a command. {HELP}")
             else:
-                self._answer(line)
-        except Failed as error:
-            self._tell(str(error))
+                self._ask(line)
+        except ChatError as error:
+            self._print(str(error))
             return False
         return True
 
-    def _answer(self, text: str) -> None:
-        """Ask, show, and keep both; what failed before its first word is not kept."""
+    def _ask(self, text: str) -> None:
+        """Stream an answer and keep both messages; without any text of an answer, neither."""
         self._history.append({"role": "user", "content": text})
-        self._said = Answer()
+        self._answer = Answer()
         try:
-            show = self._shown if self._console.is_terminal else self._plain
-            self._runner.run(show())
+            stream = self._stream_live if self._console.is_terminal else self._stream_plain
+            self._runner.run(stream())
         finally:
-            if self._said.text:
-                self._history.append({"role": "assistant", "content": self._said.text})
+            if self._answer.text:
+                self._history.append({"role": "assistant", "content": self._answer.text})
             else:
                 self._history.pop()
 
-    async def _shown(self) -> None:
-        """Show Markdown as it grows; Ctrl-C ends it and keeps what is there."""
+    async def _stream_live(self) -> None:
+        """Render Markdown while it streams; Ctrl-C ends it and keeps the partial answer."""
         end = ""
         with Live(
             console=self._console, refresh_per_second=12, vertical_overflow="visible"
         ) as live:
             try:
-                async with aclosing(ask(self._server, self._settings, self._history)) as growing:
-                    async for self._said in growing:
-                        live.update(Markdown(self._said.text))
+                async with aclosing(self._stream()) as answers:
+                    async for self._answer in answers:
+                        live.update(Markdown(self._answer.text))
             except asyncio.CancelledError:  # Ctrl-C
                 end = "stopped"
-            except Failed as error:
+            except ChatError as error:
                 end = str(error)
-        self._tell(end or self._said.line())
+        self._print(end or self._answer.summary())
 
-    async def _plain(self) -> None:
-        """Write the text as it comes and nothing else."""
+    async def _stream_plain(self) -> None:
+        """Write the text of the answer as it streams, and nothing else."""
         written = 0
-        async with aclosing(ask(self._server, self._settings, self._history)) as growing:
-            async for self._said in growing:
-                self._console.file.write(self._said.text[written:])
+        async with aclosing(self._stream()) as answers:
+            async for self._answer in answers:
+                self._console.file.write(self._answer.text[written:])
                 self._console.file.flush()
-                written = len(self._said.text)
+                written = len(self._answer.text)
         self._console.file.write("\n")
 
+    def _stream(self) -> AsyncGenerator[Answer, None]:
+        return stream_answer(self._client, self._settings, self._history)
+
     def _model(self, name: str) -> None:
-        known = self._runner.run(models(self._server))
+        models = self._runner.run(list_models(self._client))
         if not name:
-            self._tell(" · ".join(known))
-        elif name not in known:
-            raise Failed(f"{name} is no model here: {', '.join(known)}.")
+            self._print(" · ".join(models))
+        elif name not in models:
+            raise ChatError(f"{name} is not served here. Models: {', '.join(models)}.")
         else:
             self._settings = replace(self._settings, model=name)
 
@@ -117,24 +119,24 @@ class Chat:
 
     def _save(self, name: str) -> None:
         if not name:
-            raise Failed("/save needs a file name.")
+            raise ChatError("/save needs a file name.")
         file = Path(name).expanduser()
-        text = "\n\n".join(f"**{one['role']}**\n\n{one['content']}" for one in self._history)
+        messages = (f"**{one['role']}**\n\n{one['content']}" for one in self._history)
         try:
-            file.write_text(text + "\n", "utf-8")
+            file.write_text("\n\n".join(messages) + "\n", "utf-8")
         except OSError as error:
-            raise Failed(f"{file} cannot be written ({error.strerror}).") from None
-        self._tell(f"wrote {file}")
+            raise ChatError(f"{file} cannot be written ({error.strerror}).") from None
+        self._print(f"wrote {file}")
 
-    def _tell(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         if text and self._console.is_terminal:
             self._console.print(text, style="dim", markup=False, highlight=False)
         elif text:
             Console(stderr=True).print(text, markup=False, highlight=False)
 
 
-def prompted(console: Console, stdin: TextIO) -> Iterable[str]:
-    """Give the lines that are typed, or those that are piped in."""
+def read_lines(console: Console, stdin: TextIO) -> Iterable[str]:
+    """Yield the lines that are typed at a prompt, or those that are piped in."""
     if not stdin.isatty():
         yield from stdin
         return

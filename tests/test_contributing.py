@@ -5,13 +5,6 @@ import types
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from engine import Engine, EngineBackend, GenerateRequest, SamplingParams, UnsupportedValue
-from gateway.parsing.deltas import ToolCallDelta
-from gateway.parsing.tool_calls import FAMILIES, make_parser
-from tests.engine.contract import EngineContract
-
 TEXT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text("utf-8")
 
 

@@ -1,7 +1,7 @@
-"""An engine for Ray Serve LLM that takes no time, at its own seam (RAYLLM_VLLM_ENGINE_CLS).
+"""A mock engine for Ray Serve LLM without latency, set by RAYLLM_VLLM_ENGINE_CLS.
 
-The mock engine of Ray's own tests is in no wheel. Like it, this one writes each chunk with `json`;
-unlike it, it does not sleep between two.
+The mock engine of Ray's tests is in no wheel. Like that one, this one writes each chunk with
+`json`; unlike it, it does not sleep between chunks.
 """
 
 import asyncio
@@ -13,26 +13,26 @@ from ray.llm._internal.serve.core.engine.protocol import LLMEngine
 
 
 class MockEngine(LLMEngine):
-    """Says one word for each token that is asked for."""
+    """Generates the same text for each requested token."""
 
     def __init__(self, llm_config: Any) -> None:
         self._model = llm_config.model_id
 
     async def start(self) -> None:
-        """Take no time."""
+        """Return at once."""
 
     async def check_health(self) -> None:
-        """Be well."""
+        """Report no error."""
 
     def routing_stats(self) -> dict[str, Any]:
-        """Tell the router nothing."""
+        """Return nothing for the router."""
         return {}
 
     async def resolve_lora(self, lora_model: Any) -> None:
-        """Know no adapters."""
+        """Ignore adapters."""
 
     async def chat(self, request: Any, raw_request_info: Any = None) -> AsyncIterator[str]:
-        """Stream the chunks of one answer as finished frames."""
+        """Yield the chunks of one response as frames."""
         del raw_request_info
         count = request.max_completion_tokens or request.max_tokens or 16
         for number in range(count):
@@ -53,7 +53,7 @@ class MockEngine(LLMEngine):
         return f"data: {json.dumps(chunk)}\n\n"
 
     async def completions(self, request: Any, raw_request_info: Any = None) -> None:
-        """Not asked for here, like all that follow."""
+        """Not used here, nor the methods below."""
         raise NotImplementedError
 
     embeddings = transcriptions = reset_prefix_cache = completions

@@ -1,4 +1,4 @@
-"""Serves a model with Ray Serve LLM, in the peer's own environment: FOLDER PORT."""
+"""Serve a model with Ray Serve LLM in the peer's environment: FOLDER PORT."""
 
 import signal
 import sys
@@ -22,7 +22,7 @@ def main() -> None:
             "max_num_seqs": 32,
         },
     )
-    # An address of its own: another cluster on this machine is another server's.
+    # Always a new cluster: another one on this machine belongs to another server.
     ray.init(address="local", num_cpus=8, include_dashboard=False)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     serve.start(http_options={"host": "127.0.0.1", "port": port})

@@ -1,4 +1,4 @@
-// Vercel's AI SDK: tokens as they come.
+// Vercel's AI SDK: a streamed answer.
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { streamText } from "ai";
 

@@ -1,4 +1,4 @@
-"""LangChain: tokens as they come."""
+"""LangChain: a streamed answer."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""LiteLLM's SDK: tokens as they come."""
+"""LiteLLM's SDK: a streamed answer."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""LlamaIndex: tokens as they come."""
+"""LlamaIndex: a streamed answer."""
 
 import os
 import sys

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The llm command line: it reads the models of other servers from a file.
+# The llm command: it reads the models of other servers from a file.
 set -eu
 folder=${LLM_USER_PATH:-$(mktemp -d)}
 export LLM_USER_PATH="$folder"

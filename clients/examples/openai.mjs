@@ -1,4 +1,4 @@
-// OpenAI's SDK for JavaScript: tokens as they come.
+// OpenAI's SDK for JavaScript: a streamed answer.
 import OpenAI from "openai";
 
 const model = process.argv[2] ?? "smollm2-135m-instruct";

@@ -1,4 +1,4 @@
-"""Three questions at once: the gateway answers them in one batch."""
+"""Three concurrent questions: the engine runs them in one batch."""
 
 import asyncio
 import sys

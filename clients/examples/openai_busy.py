@@ -1,4 +1,4 @@
-"""A busy gateway answers 429 and says when to ask again; the SDK waits and does."""
+"""A busy gateway answers 429 with the time to wait; the SDK waits and retries."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Tokens as they come, and how many there were."""
+"""A streamed answer, and its number of tokens."""
 
 import sys
 

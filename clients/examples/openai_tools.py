@@ -1,4 +1,4 @@
-"""A function that the model calls; its result goes back for the last answer."""
+"""A function that the model calls; its result is sent back for the final answer."""
 
 import json
 import sys

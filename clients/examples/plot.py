@@ -1,4 +1,4 @@
-"""TTFT and tokens per second of a run as a picture: plot.py [MODEL] [FILE.png]."""
+"""TTFT and tokens per second of a run as a chart: plot.py [MODEL] [FILE.png]."""
 
 import asyncio
 import sys

@@ -11,7 +11,7 @@ agent = Agent(OpenAIChatModel(model), instructions="Answer in a sentence.")
 
 @agent.tool_plain
 def weather(city: str) -> str:
-    """Tell the weather in a city."""
+    """Return the weather in a city."""
     return f"It is sunny in {city}."
 
 

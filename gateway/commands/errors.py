@@ -1,4 +1,4 @@
-"""`exit_on_config_error`: how a command refuses: one sentence on standard error, exit code 2, no traceback."""
+"""How a command reports an unusable config: a sentence on standard error, exit code 2."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from gateway.config import ConfigError
 
 @contextmanager
 def exit_on_config_error() -> Iterator[None]:
-    """Turn a ConfigError into the command's refusal, and Ctrl-C into a quiet end."""
+    """Exit with code 2 and the message of a ConfigError, or with code 130 on Ctrl-C."""
     try:
         yield
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""`neuron-gateway keys`: make and withdraw API keys."""
+"""`neuron-gateway keys`: create, revoke and list API keys."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,9 +8,11 @@ import typer
 from gateway.commands.errors import exit_on_config_error
 from gateway.keys.store import new_key, read_keys, remove_key
 
-commands = typer.Typer(help="Make and withdraw API keys.", no_args_is_help=True)
-File = Annotated[Path, typer.Option("--file", help="The file of hashes: the config's keys_file.")]
-Name = Annotated[str, typer.Argument(help="Whose key it is, as logs and metrics will show it.")]
+commands = typer.Typer(help="Create, revoke and list API keys.", no_args_is_help=True)
+File = Annotated[
+    Path, typer.Option("--file", help="File of key hashes: `keys_file` of the config.")
+]
+Name = Annotated[str, typer.Argument(help="Name of the key in logs and metrics.")]
 DEFAULT_FILE = Path("keys.yaml")
 
 
@@ -18,14 +20,23 @@ DEFAULT_FILE = Path("keys.yaml")
 def new(
     name: Name,
     file: File = DEFAULT_FILE,
-    requests_per_minute: int | None = None,
-    tokens_per_minute: int | None = None,
-    concurrency: int | None = None,
-    model: Annotated[list[str] | None, typer.Option(help="A model it is for; may repeat.")] = None,
-    priority: float | None = None,
-    metrics: Annotated[bool, typer.Option("--metrics", help="It may read /metrics.")] = False,
+    requests_per_minute: Annotated[int | None, typer.Option(help="Default: no limit.")] = None,
+    tokens_per_minute: Annotated[
+        int | None, typer.Option(help="Prompt and output tokens. Default: no limit.")
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(help="Running requests per replica. Default: no limit.")
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="Allow this model; may repeat. Default: all.")
+    ] = None,
+    priority: Annotated[
+        float | None,
+        typer.Option(help="Share of tokens while requests wait, 0.01 to 100. Default: 1."),
+    ] = None,
+    metrics: Annotated[bool, typer.Option("--metrics", help="Allow GET /metrics.")] = False,
 ) -> None:
-    """Print a new key, once, and add its hash to the file; running gateways see it in a second."""
+    """Print a new key and add its hash to the file; running gateways reload it within 1 s."""
     with exit_on_config_error():
         text = new_key(
             file,
@@ -37,13 +48,13 @@ def new(
             priority=priority,
             metrics=metrics or None,
         )
-    typer.echo(f"{file}: {name} added. This is the only time that the key is shown:", err=True)
+    typer.echo(f"{file}: {name} added. The key is shown only once:", err=True)
     typer.echo(text)
 
 
 @commands.command()
 def remove(name: Name, file: File = DEFAULT_FILE) -> None:
-    """Withdraw a key; running gateways refuse it within a second."""
+    """Revoke a key; running gateways reject it within 1 s."""
     with exit_on_config_error():
         remove_key(file, name)
     typer.echo(f"{file}: {name} removed.", err=True)

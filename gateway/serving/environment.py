@@ -72,13 +72,3 @@ def cache_folder() -> Path:
     """Return the folder for converted models, by the XDG base directory specification."""
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(root) / "neuron-gateway" / "models"
-
-
-def client_url() -> str:
-    """Return the base URL that clients send to, from the variable of OpenAI's SDKs."""
-    return os.environ.get("OPENAI_BASE_URL") or "http://127.0.0.1:8000/v1"
-
-
-def client_key() -> str:
-    """Return the API key of a client; empty where none is set."""
-    return os.environ.get("OPENAI_API_KEY", "")

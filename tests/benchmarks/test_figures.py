@@ -2,8 +2,18 @@
 
 import pytest
 
-from benchmarks.figures import Quantiles, Run, Spread, Timings, Usage, quantile, ratio
-from benchmarks.targets import Target
+from benchmarks.comparison.figures import (
+    ABOVE_IDLE,
+    OUTSIDE_ENGINE,
+    Quantiles,
+    Run,
+    Spread,
+    Timings,
+    Usage,
+    quantile,
+    ratio,
+)
+from benchmarks.comparison.targets import Target
 
 
 @pytest.mark.parametrize(
@@ -20,7 +30,7 @@ def test_a_quantile_is_interpolated(values: list[float], share: float, expected:
     assert quantile(values, share) == pytest.approx(expected)
 
 
-def test_a_quantile_of_nothing_is_refused() -> None:
+def test_a_quantile_of_nothing_is_an_error() -> None:
     with pytest.raises(ValueError, match="nothing"):
         quantile([], 0.5)
 
@@ -39,14 +49,14 @@ def test_ratios_are_of_pairs_of_runs() -> None:
 
 def test_figures_follow_from_timings_and_usage() -> None:
     times = Quantiles(1, 2, 3)
-    timings = Timings(4, 2000, 10, times, times, times, client=0.5, frames=3000)
+    timings = Timings(4, 2000, 10, times, times, times, client_cores=0.5, frames=3000)
     figures = Run("ours", "chat", 0, timings, Usage(cpu=8, outside=3, memory=100), 0.1).figures()
     assert figures["requests/s"] == 0.4
     assert figures["tokens/s"] == 200
     assert figures["chunks/s"] == 300
     assert figures["server CPU s per 1,000 tokens"] == 4
-    assert figures["of it outside the engine"] == 1.5
-    assert figures["of it for the load"] == 1.0  # 0.1 of a core for 10 s was idle
+    assert figures[OUTSIDE_ENGINE] == 1.5
+    assert figures[ABOVE_IDLE] == 1.0  # 0.1 of a core for 10 s was idle
     assert (figures["TTFT p50, ms"], figures["E2E p99, ms"]) == (1, 3)
 
 

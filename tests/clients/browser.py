@@ -1,4 +1,4 @@
-"""A headless Chromium on the web chat, which runs as its users start it."""
+"""The web chat in a headless Chromium; its server runs as a process."""
 
 import contextlib
 import shutil
@@ -20,7 +20,7 @@ SHOTS = ROOT / "build" / "screenshots"
 
 @contextlib.contextmanager
 def web_chat(url: str, *options: str) -> Iterator[str]:
-    """Run the chat of a gateway; gives the address of its page."""
+    """Run the web chat of a gateway; yield the URL of its page."""
     port = free_port()
     command = [sys.executable, "-m", "clients.gradio_chat", "--url", f"{url}/v1"]
     command += ["--port", str(port), *options]
@@ -40,7 +40,7 @@ def _answers(url: str) -> bool:
 
 
 class Chat:
-    """The page as a person sees it."""
+    """The page, by what it shows."""
 
     def __init__(self, page: Any, address: str, *, knows_models: bool = True) -> None:
         self.page = page
@@ -59,15 +59,16 @@ class Chat:
 
     @property
     def answers(self) -> list[str]:
-        """The texts of all bubbles of the assistant, notes among them."""
+        """Return the texts of the assistant's messages, notes included."""
         return [one.strip() for one in self.page.locator("#chat .bot.message").all_inner_texts()]
 
     @property
     def everything(self) -> str:
+        """Return the text of the whole conversation."""
         return str(self.page.locator("#chat").inner_text())
 
     def sees(self, text: str, seconds: float = 10) -> None:
-        """Wait until a text is somewhere in the conversation."""
+        """Wait until the conversation contains a text."""
         until(lambda: text in self.everything, seconds)
 
     def is_free(self, seconds: float = 15) -> None:
@@ -78,7 +79,7 @@ class Chat:
         self.page.locator("#message button.stop-button").click()
 
     def shot(self, name: str) -> Path:
-        """Keep a picture of the page."""
+        """Save a screenshot of the page."""
         SHOTS.mkdir(parents=True, exist_ok=True)
         file = SHOTS / f"{name}.png"
         self.page.screenshot(path=str(file))
@@ -87,7 +88,7 @@ class Chat:
 
 @contextlib.contextmanager
 def chromium() -> Iterator[Any]:
-    """Start the browser; each of its contexts is a person of its own."""
+    """Start the browser; each of its contexts is a separate visitor."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

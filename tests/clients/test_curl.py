@@ -1,4 +1,4 @@
-"""curl, as the README shows it."""
+"""curl, as in the README."""
 
 import json
 import shutil

@@ -107,7 +107,7 @@ def test_an_example_for_javascript_prints_the_answer(url: str, name: str) -> Non
     assert run(url, "node", f"{name}.mjs", "sim").strip() == RIVER
 
 
-def test_every_file_is_run_here_or_is_no_example() -> None:
+def test_every_example_has_a_test() -> None:
     tested = Path(__file__).read_text("utf-8")
     names: Any = {file.stem for file in FOLDER.iterdir() if file.suffix in (".py", ".mjs", ".sh")}
     assert all(name in tested for name in names)

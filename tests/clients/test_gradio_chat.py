@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from benchmarks.page import sessions
+from benchmarks.web_chat import visit_all
+from gateway.config import parse_config
 from gateway.keys.store import new_key
 from tests.clients.browser import NO_CHROMIUM, Chat, chromium, web_chat
 from tests.conftest import running, simulated
@@ -52,11 +53,11 @@ def shared(url: str) -> Iterator[str]:
 @pytest.fixture
 def open_chat(browser: Any, url: str, shared: str) -> Iterator[Open]:
     """Open the chat of a gateway in a window of its own."""
-    usual = url
+    default = url
     with contextlib.ExitStack() as stack:
 
         def opened(url: str, *, knows_models: bool = True, **window: Any) -> Chat:
-            address = shared if url == usual else stack.enter_context(web_chat(url))
+            address = shared if url == default else stack.enter_context(web_chat(url))
             context = browser.new_context(**window)
             stack.callback(context.close)
             return Chat(context.new_page(), address, knows_models=knows_models)
@@ -69,7 +70,7 @@ def slots_in_use(url: str) -> int:
     return int(model["running"])
 
 
-def test_an_answer_is_seen_while_it_grows_and_ends_with_its_speed(
+def test_an_answer_is_shown_while_it_streams_and_ends_with_its_speed(
     open_chat: Open, url: str
 ) -> None:
     chat = open_chat(url)
@@ -82,7 +83,7 @@ def test_an_answer_is_seen_while_it_grows_and_ends_with_its_speed(
     chat.shot("answered")
 
 
-def test_stop_frees_the_slot_and_keeps_what_was_said(open_chat: Open, url: str) -> None:
+def test_stop_frees_the_slot_and_keeps_the_partial_answer(open_chat: Open, url: str) -> None:
     chat = open_chat(url)
     chat.send("a long one")
     chat.sees("word word")
@@ -95,14 +96,14 @@ def test_stop_frees_the_slot_and_keeps_what_was_said(open_chat: Open, url: str) 
     chat.sees("and <\u2060b>bold")
 
 
-def test_retry_asks_again(open_chat: Open, url: str) -> None:
+def test_retry_sends_the_question_again(open_chat: Open, url: str) -> None:
     chat = open_chat(url)
     chat.send("a short one")
     chat.sees("tokens/s")
     chat.is_free()
-    asked = _requests(url)
+    before = _requests(url)
     chat.page.get_by_label("Retry").last.click()
-    until(lambda: _requests(url) > asked, 10)
+    until(lambda: _requests(url) > before, 10)
     chat.is_free()
     assert chat.everything.count("A short answer.") == 1
 
@@ -116,7 +117,7 @@ def _requests(url: str) -> float:
     )
 
 
-def test_a_question_can_be_edited_and_is_asked_anew(open_chat: Open, url: str) -> None:
+def test_an_edited_question_is_sent_again(open_chat: Open, url: str) -> None:
     chat = open_chat(url)
     chat.send("a short one")
     chat.sees("A short answer.")
@@ -128,7 +129,7 @@ def test_a_question_can_be_edited_and_is_asked_anew(open_chat: Open, url: str) -
     assert "A short answer." not in chat.everything
 
 
-def test_the_other_model_answers_when_it_is_chosen(open_chat: Open) -> None:
+def test_the_selected_model_answers(open_chat: Open) -> None:
     def model(name: str, reply: str) -> dict[str, Any]:
         device = {
             "kind": "simulated",
@@ -136,8 +137,6 @@ def test_the_other_model_answers_when_it_is_chosen(open_chat: Open) -> None:
             "scripts": [{"when": "who", "reply": reply}],
         }
         return {"id": name, "engine": {"max_num_seqs": 4, "device": device}}
-
-    from gateway.config import parse_config
 
     two = {"models": [model("first", "I am the first."), model("second", "I am the second.")]}
     with running(parse_config(two, "test")) as url:
@@ -151,7 +150,7 @@ def test_the_other_model_answers_when_it_is_chosen(open_chat: Open) -> None:
         chat.sees("I am the second.")
 
 
-def test_a_key_is_asked_for_where_one_is_wanted_and_a_wrong_one_is_told(
+def test_a_key_is_asked_for_if_required_and_a_wrong_one_is_reported(
     open_chat: Open, tmp_path: Path
 ) -> None:
     file = tmp_path / "keys.yaml"
@@ -162,7 +161,7 @@ def test_a_key_is_asked_for_where_one_is_wanted_and_a_wrong_one_is_told(
         field.wait_for()
         field.fill("ngw-wrong")
         field.press("Enter")
-        chat.page.get_by_text("wants an API key").first.wait_for()
+        chat.page.get_by_text("requires an API key").first.wait_for()
         chat.shot("wrong-key")
         field.fill(key)
         field.press("Enter")
@@ -171,7 +170,7 @@ def test_a_key_is_asked_for_where_one_is_wanted_and_a_wrong_one_is_told(
         chat.sees("A short answer.")
 
 
-def test_a_gateway_that_is_down_is_told_and_the_chat_goes_on_when_it_is_back(
+def test_a_gateway_that_is_down_is_reported_and_retried_until_it_is_back(
     open_chat: Open,
 ) -> None:
     port = free_port()
@@ -185,15 +184,15 @@ def test_a_gateway_that_is_down_is_told_and_the_chat_goes_on_when_it_is_back(
     chat.sees("cannot be reached")
     chat.shot("gateway-down")
     with running(config, port):
-        chat.sees("word word", 20)  # asked again by itself
+        chat.sees("word word", 20)  # retried without a click
 
 
-def test_twenty_turns_are_all_kept_and_sent(open_chat: Open) -> None:
+def test_twenty_questions_are_all_kept_and_sent(open_chat: Open) -> None:
     with running(simulated({"scripts": SCRIPTS})) as url:
         chat = open_chat(url)
-        for turn in range(1, 21):
-            chat.send(f"a short one, number {turn}")
-            until(lambda turn=turn: chat.everything.count("tokens/s") == turn, 10)
+        for count in range(1, 21):
+            chat.send(f"a short one, number {count}")
+            until(lambda count=count: chat.everything.count("tokens/s") == count, 10)
             chat.is_free()
         assert chat.everything.count("A short answer.") == 20
 
@@ -208,7 +207,7 @@ def test_a_reload_keeps_the_conversation(open_chat: Open, url: str) -> None:
     chat.sees("A short answer.")
 
 
-def test_a_narrow_dark_screen_shows_all_that_is_needed(open_chat: Open, url: str) -> None:
+def test_a_narrow_dark_screen_fits_the_page(open_chat: Open, url: str) -> None:
     chat = open_chat(
         url, viewport={"width": 375, "height": 667}, color_scheme="dark", is_mobile=True
     )
@@ -239,36 +238,38 @@ def test_code_has_a_button_that_copies_it(open_chat: Open, url: str) -> None:
 
 
 def test_an_empty_message_is_not_sent(open_chat: Open, url: str) -> None:
-    chat, asked = open_chat(url), _requests(url)
+    chat, before = open_chat(url), _requests(url)
     chat.send("   ")
-    chat.page.get_by_text("There is nothing to send").first.wait_for()
-    assert _requests(url) == asked
+    chat.page.get_by_text("The message is empty").first.wait_for()
+    assert _requests(url) == before
 
 
-def test_a_huge_message_is_told_and_kept_in_the_box(open_chat: Open, url: str) -> None:
+def test_a_message_that_is_too_long_is_reported_and_kept_in_the_box(
+    open_chat: Open, url: str
+) -> None:
     chat = open_chat(url)
     chat.send("x" * 200_001)
-    chat.page.get_by_text("200,000 are the most").first.wait_for()
+    chat.page.get_by_text("more than the 200,000 allowed").first.wait_for()
     assert len(chat.box.input_value()) == 200_001
 
 
-def test_pasted_bytes_are_sent_as_they_are(open_chat: Open, url: str) -> None:
+def test_pasted_control_characters_are_sent(open_chat: Open, url: str) -> None:
     chat = open_chat(url)
     chat.send("a short one \x00\x01\ufffd\ud7ff with bytes")
     chat.sees("A short answer.")
 
 
-def test_an_answer_that_breaks_off_says_so_and_stays(open_chat: Open) -> None:
+def test_an_incomplete_answer_is_reported_and_kept(open_chat: Open) -> None:
     device = SLOW | {"faults": {"fail_at_token": 8}}
     with running(simulated(device)) as url:
         chat = open_chat(url)
         chat.send("Hello")
-        chat.sees("The answer broke off")
+        chat.sees("The answer is incomplete")
         chat.is_free()
         assert len(chat.answers[0]) > 5
 
 
-def test_a_busy_gateway_is_asked_again_after_the_time_it_said(open_chat: Open) -> None:
+def test_a_busy_gateway_is_asked_again_after_the_time_that_it_returned(open_chat: Open) -> None:
     config = simulated(
         SLOW | {"scripts": SCRIPTS}, engine={"max_num_seqs": 1},
         limits={"engine_queue_depth": 0, "max_queued": 0},
@@ -278,7 +279,7 @@ def test_a_busy_gateway_is_asked_again_after_the_time_it_said(open_chat: Open) -
         first.send("a long one")
         first.sees("word word")
         second.send("a short one")
-        second.sees("Asking again in")
+        second.sees("Retrying in")
         second.shot("busy")
         first.stop()
         second.sees("A short answer.", 30)
@@ -287,7 +288,7 @@ def test_a_busy_gateway_is_asked_again_after_the_time_it_said(open_chat: Open) -
 def test_fifty_visitors_are_answered_at_the_same_time() -> None:
     slots = {"max_num_seqs": 50}
     with running(simulated(SLOW, engine=slots)) as url, web_chat(url) as address:
-        visitors = threading.Thread(target=lambda: asyncio.run(sessions(address, "sim", 50)))
+        visitors = threading.Thread(target=lambda: asyncio.run(visit_all(address, "sim", 50)))
         visitors.start()
         until(lambda: slots_in_use(url) == 50, 30)
         visitors.join()

@@ -1,4 +1,4 @@
-"""LangChain's ChatOpenAI, as its users set it up for a server of their own."""
+"""LangChain's ChatOpenAI, configured for another server than OpenAI's."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -30,7 +30,7 @@ class River(BaseModel):
 
 
 def weather(city: str) -> str:
-    """Say how the weather in a city is."""
+    """Return the weather in a city."""
     return RESULT
 
 
@@ -45,7 +45,7 @@ def url() -> Iterator[str]:
 
 @pytest.fixture
 def make(url: str) -> Make:
-    """Make a model with a client that tries once."""
+    """Build a model whose client does not retry."""
     fixed = {"base_url": f"{url}/v1", "api_key": "none", "max_retries": 0, "timeout": 15}
     return lambda **fields: langchain_openai.ChatOpenAI(model="sim", **fixed, **fields)
 
@@ -61,7 +61,7 @@ def bound(model: Any) -> Any:
 
 
 def looped(bound: Any) -> list[Any]:
-    """Ask, run what is called, and send it back until there is an answer."""
+    """Ask and run the called tools until there is an answer."""
     tool = tools.tool(weather)
     history: list[Any] = [messages.HumanMessage(QUESTION)]
     for _ in range(3):
@@ -93,7 +93,7 @@ def test_the_stream_joined_is_the_whole_answer(model: Any) -> None:
     assert "".join(chunk.content for chunk in chunks) == model.invoke("Say hello.").content
 
 
-def test_usage_of_a_stream_is_counted_where_asked_for(make: Make) -> None:
+def test_usage_of_a_stream_is_counted_if_requested(make: Make) -> None:
     first, *rest = make(stream_usage=True).stream("Say hello.")
     joined = sum(rest, first)
     assert joined.usage_metadata == make().invoke("Say hello.").usage_metadata
@@ -141,7 +141,7 @@ def test_logprobs_are_in_the_metadata(make: Make) -> None:
     assert "".join(token["token"] for token in shown) == answer.content
 
 
-def test_n_generations_are_given(make: Make) -> None:
+def test_n_generations_are_returned(make: Make) -> None:
     (generations,) = make(n=3).generate([[messages.HumanMessage("Say hello.")]]).generations
     assert len(generations) == 3
 
@@ -239,7 +239,7 @@ def test_the_raw_answer_of_structured_output_can_be_sent_back(model: Any) -> Non
     assert asked.invoke([ask, asked.invoke([ask])["raw"], ask])["parsed"]
 
 
-def test_json_mode_gives_an_object(model: Any) -> None:
+def test_json_mode_returns_an_object(model: Any) -> None:
     asked = model.with_structured_output(None, method="json_mode")
     assert isinstance(asked.invoke("Name a river, in JSON."), dict)
 
@@ -247,7 +247,7 @@ def test_json_mode_gives_an_object(model: Any) -> None:
 # Errors.
 
 
-def test_a_refusal_is_the_sdks_own(make: Make) -> None:
+def test_a_rejection_is_the_sdks_own_error(make: Make) -> None:
     with pytest.raises(openai.BadRequestError) as refused:
         make(temperature=3).invoke("Say hello.")
     assert refused.value.param == "temperature"

@@ -1,4 +1,4 @@
-"""The openai SDK for JavaScript; `tests/clients/npm/client.mjs` is its side of it."""
+"""The openai SDK for JavaScript; `tests/clients/npm/client.mjs` calls it."""
 
 import json
 import shutil
@@ -31,7 +31,7 @@ def weather_url() -> Iterator[str]:
 
 
 def node(url: str, what: str, script: str = "client.mjs") -> Any:
-    """Have one conversation; gives what the script printed."""
+    """Run one conversation; return what the script printed."""
     assert (HERE / "node_modules").exists(), "`make test-clients` installs the packages of npm"
     assert NODE is not None
     command = [NODE, str(HERE / script), url, what]
@@ -106,7 +106,7 @@ def test_models_are_listed_and_retrieved(weather_url: str) -> None:
 
 
 @pytest.mark.parametrize("what", ["badRequest", "badStream"])
-def test_a_refusal_is_a_bad_request_error(weather_url: str, what: str) -> None:
+def test_a_rejection_is_a_bad_request_error(weather_url: str, what: str) -> None:
     error = node(weather_url, what)
     assert (error["name"], error["status"]) == ("BadRequestError", 400)
     assert (error["code"], error["param"]) == ("invalid_value", "temperature")
@@ -115,7 +115,7 @@ def test_a_refusal_is_a_bad_request_error(weather_url: str, what: str) -> None:
 
 
 @pytest.mark.parametrize("what", ["unknownModel", "embeddings"])
-def test_what_is_not_there_is_a_not_found_error(weather_url: str, what: str) -> None:
+def test_what_does_not_exist_is_a_not_found_error(weather_url: str, what: str) -> None:
     error = node(weather_url, what)
     assert (error["name"], error["status"]) == ("NotFoundError", 404)
 

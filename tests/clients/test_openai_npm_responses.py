@@ -1,4 +1,4 @@
-"""The openai SDK for JavaScript over `/v1/responses`; `npm/responses.mjs` is its side of it."""
+"""The openai SDK for JavaScript over `/v1/responses`; `npm/responses.mjs` calls it."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -38,13 +38,13 @@ def test_a_stream_is_the_whole_answer(url: str, what: str) -> None:
     assert talk(url, what) == whole(url)
 
 
-def test_parse_gives_what_the_schema_says(url: str) -> None:
+def test_parse_returns_what_the_schema_describes(url: str) -> None:
     assert talk(url, "parse").keys() == {"name", "length_km", "countries"}
 
 
-def test_a_loop_of_tools_ends_with_the_answer_to_the_result(url: str) -> None:
+def test_a_tool_loop_ends_with_the_answer_to_the_result(url: str) -> None:
     assert talk(url, "loop") == ANSWER
 
 
-def test_a_refusal_is_the_sdks_own(url: str) -> None:
+def test_a_rejection_is_the_sdks_own_error(url: str) -> None:
     assert talk(url, "refused") == {"name": "BadRequestError", "param": "temperature"}

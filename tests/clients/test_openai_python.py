@@ -1,4 +1,4 @@
-"""The openai SDK for Python: loops of tools, `.parse()`, the async client, models, errors."""
+"""The openai SDK for Python: tool loops, `.parse()`, the async client, models, errors."""
 
 import json
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def results(message: Any) -> list[dict[str, str]]:
 # Tools.
 
 
-def test_a_loop_of_tools_ends_with_the_answer_to_the_result(weather: openai.OpenAI) -> None:
+def test_a_tool_loop_ends_with_the_answer_to_the_result(weather: openai.OpenAI) -> None:
     messages: list[Any] = [*ASK]
     for _ in range(3):
         message = (
@@ -70,7 +70,7 @@ def test_results_of_parallel_calls_are_taken_together(weather: openai.OpenAI) ->
 
 
 @pytest.mark.parametrize("messages", [HELLO, ASK], ids=["content", "call"])
-def test_what_parse_gave_can_be_sent_back(weather: openai.OpenAI, messages: Any) -> None:
+def test_a_parsed_message_can_be_sent_back(weather: openai.OpenAI, messages: Any) -> None:
     asked: dict[str, Any] = {"model": "sim", "tools": TOOLS}
     message = weather.chat.completions.parse(messages=messages, **asked).choices[0].message
     history = [*messages, message, *results(message)]
@@ -86,14 +86,14 @@ def test_a_streamed_loop_ends_with_the_streamed_answer(weather: openai.OpenAI) -
         assert stream.get_final_completion().choices[0].message.content == ANSWER
 
 
-def test_parse_gives_a_calls_arguments_as_the_users_model(weather: openai.OpenAI) -> None:
+def test_parse_returns_a_calls_arguments_as_the_users_model(weather: openai.OpenAI) -> None:
     tool = openai.pydantic_function_tool(Weather, name="weather")
     answer = weather.chat.completions.parse(model="sim", messages=ASK, tools=[tool])
     (call,) = answer.choices[0].message.tool_calls or []
     assert call.function.parsed_arguments == Weather(city="Zürich")
 
 
-def test_parse_gives_a_forced_calls_arguments_as_the_users_model(weather: openai.OpenAI) -> None:
+def test_parse_returns_a_forced_calls_arguments_as_the_users_model(weather: openai.OpenAI) -> None:
     tool = openai.pydantic_function_tool(Weather, name="weather")
     for choice in ("required", {"type": "function", "function": {"name": "weather"}}):
         answer = weather.chat.completions.parse(
@@ -103,7 +103,7 @@ def test_parse_gives_a_forced_calls_arguments_as_the_users_model(weather: openai
         assert isinstance(call.function.parsed_arguments, Weather)
 
 
-def test_parse_says_when_the_answer_was_cut_short(client: openai.OpenAI) -> None:
+def test_parse_raises_if_the_answer_was_cut(client: openai.OpenAI) -> None:
     with pytest.raises(openai.LengthFinishReasonError):
         client.chat.completions.parse(
             model="sim", messages=HELLO, response_format=Weather, max_tokens=1
@@ -123,7 +123,7 @@ async def test_the_async_client_loops_with_tools(weather_url: str) -> None:
     assert answer.choices[0].message.content == ANSWER
 
 
-async def test_the_async_stream_helper_gives_the_whole_answer(url: str) -> None:
+async def test_the_async_stream_helper_returns_the_whole_answer(url: str) -> None:
     async with aclient(url) as client:
         asked: dict[str, Any] = {"model": "sim", "messages": HELLO}
         async with client.chat.completions.stream(**asked) as stream:
@@ -166,7 +166,7 @@ async def test_the_async_client_streams_completions(url: str) -> None:
         assert text == (await client.completions.create(**asked)).choices[0].text
 
 
-# What surrounds an answer.
+# Headers and raw responses.
 
 
 def test_an_answer_knows_its_request_id(client: openai.OpenAI) -> None:
@@ -208,7 +208,7 @@ def test_an_unknown_model_is_not_found(client: openai.OpenAI, stream: bool) -> N
     assert (refused.value.code, refused.value.param) == ("model_not_found", "model")
 
 
-def test_a_refusal_has_all_that_the_sdk_shows(client: openai.OpenAI) -> None:
+def test_a_rejection_has_every_field_of_the_sdks_error(client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as refused:
         client.chat.completions.create(model="sim", messages=HELLO, temperature=3)
     error = refused.value

@@ -1,4 +1,4 @@
-"""`/v1/responses`, seen through the openai SDK for Python."""
+"""`/v1/responses` through the openai SDK for Python."""
 
 import json
 from collections.abc import Iterator
@@ -110,14 +110,14 @@ def test_a_stream_is_numbered_from_created_to_completed(client: openai.OpenAI) -
     assert (events[0].type, events[-1].type) == ("response.created", "response.completed")
 
 
-def test_the_stream_helper_gives_the_whole_answer(client: openai.OpenAI) -> None:
+def test_the_stream_helper_returns_the_whole_answer(client: openai.OpenAI) -> None:
     with client.responses.stream(model="sim", input="Say hello.") as stream:
         text = "".join(e.delta for e in stream if e.type == "response.output_text.delta")
         final = stream.get_final_response()
     assert text == final.output_text == ask(client).output_text
 
 
-def test_an_answer_cut_short_is_incomplete(client: openai.OpenAI) -> None:
+def test_an_answer_that_was_cut_is_incomplete(client: openai.OpenAI) -> None:
     answer = ask(client, max_output_tokens=3)
     assert answer.status == "incomplete"
     assert answer.incomplete_details.reason == "max_output_tokens"
@@ -129,7 +129,7 @@ def test_an_answer_can_be_sent_back(client: openai.OpenAI) -> None:
     assert ask(client, input=[hello, *first.output, hello]).output_text
 
 
-def test_parse_gives_the_users_own_model(client: openai.OpenAI) -> None:
+def test_parse_returns_the_users_own_model(client: openai.OpenAI) -> None:
     answer = client.responses.parse(model="sim", input="Name a river.", text_format=River)
     assert isinstance(answer.output_parsed, River)
 
@@ -140,7 +140,7 @@ def test_a_stream_is_parsed_to_the_users_own_model(client: openai.OpenAI) -> Non
         assert isinstance(stream.get_final_response().output_parsed, River)
 
 
-def test_a_loop_of_tools_ends_with_the_answer_to_the_result(weather: openai.OpenAI) -> None:
+def test_a_tool_loop_ends_with_the_answer_to_the_result(weather: openai.OpenAI) -> None:
     history: list[Any] = [{"role": "user", "content": QUESTION}]
     for _ in range(3):
         answer = ask(weather, input=history, tools=[WEATHER])
@@ -151,7 +151,7 @@ def test_a_loop_of_tools_ends_with_the_answer_to_the_result(weather: openai.Open
     assert len(history) == 4
 
 
-def test_what_parse_gave_can_be_sent_back(weather: openai.OpenAI) -> None:
+def test_a_parsed_response_can_be_sent_back(weather: openai.OpenAI) -> None:
     asked: dict[str, Any] = {"model": "sim", "tools": [WEATHER]}
     first = weather.responses.parse(input=QUESTION, **asked)
     history = [{"role": "user", "content": QUESTION}, *first.output, *results(first)]
@@ -184,7 +184,7 @@ async def test_the_async_client_answers_and_streams(url: str) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-def test_a_refusal_is_the_sdks_own(client: openai.OpenAI, stream: bool) -> None:
+def test_a_rejection_is_the_sdks_own_error(client: openai.OpenAI, stream: bool) -> None:
     with pytest.raises(openai.BadRequestError) as refused:
         ask(client, temperature=3, stream=stream)
     assert refused.value.param == "temperature"

@@ -25,7 +25,7 @@ def weather() -> Iterator[openai.OpenAI]:
 
 
 def events(client: openai.OpenAI, **fields: Any) -> tuple[list[Any], Any]:
-    """Give a stream's events and what the SDK made of them."""
+    """Return a stream's events and the completion that the SDK accumulated."""
     with client.chat.completions.stream(**({"model": "sim", "messages": HELLO} | fields)) as stream:
         return list(stream), stream.get_final_completion()
 
@@ -34,7 +34,7 @@ def of_type(found: list[Any], type_: str) -> list[Any]:
     return [event for event in found if event.type == type_]
 
 
-def test_content_deltas_join_to_the_content_that_is_done(client: openai.OpenAI) -> None:
+def test_content_deltas_join_to_the_final_content(client: openai.OpenAI) -> None:
     found, final = events(client)
     (done,) = of_type(found, "content.done")
     assert "".join(event.delta for event in of_type(found, "content.delta")) == done.content
@@ -51,7 +51,7 @@ def test_the_final_completion_is_the_whole_answer(client: openai.OpenAI) -> None
 
 def test_all_of_n_choices_are_accumulated(client: openai.OpenAI) -> None:
     whole = client.chat.completions.create(model="sim", messages=HELLO, n=4, seed=1)
-    for _ in range(5):  # the helper wants the choices to begin in the order of their indexes
+    for _ in range(5):  # the helper requires choices to begin in the order of their indexes
         _, final = events(client, n=4, seed=1)
         assert [(c.index, c.message.content) for c in final.choices] == [
             (c.index, c.message.content) for c in whole.choices
@@ -72,7 +72,7 @@ def test_a_schema_is_parsed_while_it_streams(client: openai.OpenAI) -> None:
     assert any(event.parsed for event in of_type(found, "content.delta"))
 
 
-def test_an_answer_cut_short_is_said_to_be_so(client: openai.OpenAI) -> None:
+def test_an_answer_that_was_cut_raises(client: openai.OpenAI) -> None:
     with pytest.raises(openai.LengthFinishReasonError):
         events(client, response_format=River, max_tokens=2)
 

@@ -1,4 +1,4 @@
-"""Every answer is of the SDK's own types, strictly: the SDK itself does not validate."""
+"""Every response validates strictly against the SDK's types; the SDK itself does not validate."""
 
 import json
 from collections.abc import Iterator
@@ -65,7 +65,7 @@ def post(url: str, body: dict[str, Any]) -> httpx.Response:
 
 
 def frames(url: str, body: dict[str, Any]) -> list[Any]:
-    """Give a stream's JSON documents; the last frame has to be `[DONE]`."""
+    """Return a stream's JSON documents; assert that its last frame is `[DONE]`."""
     options = {"stream": True, "stream_options": {"include_usage": True}}
     *texts, done, rest = post(url, body | options).text.split("\n\n")
     assert (done, rest) == ("data: [DONE]", "")
@@ -73,7 +73,7 @@ def frames(url: str, body: dict[str, Any]) -> list[Any]:
 
 
 def extras(value: Any, path: str = "") -> set[str]:
-    """Name the fields that the SDK does not know."""
+    """Yield the names of fields that the SDK does not define."""
     found: set[str] = set()
     if isinstance(value, list):
         found = found.union(*(extras(one, f"{path}[]") for one in value))
@@ -85,12 +85,12 @@ def extras(value: Any, path: str = "") -> set[str]:
 
 
 def is_strictly(document: Any, type_: type[BaseModel]) -> None:
-    """Assert that a document is of a type, with nothing to convert and nothing unknown."""
+    """Assert that a document is of a type, without conversion and without unknown fields."""
     assert extras(type_.model_validate(document, strict=True)) == set()
 
 
 def nullable(choice: dict[str, Any]) -> None:
-    """Assert that what OpenAI requires of a choice is there, be it null."""
+    """Assert that a choice has the fields that OpenAI requires, null or not."""
     assert {"index", "finish_reason", "logprobs"} <= choice.keys()
     assert choice["logprobs"] is None or choice["logprobs"].keys() >= {"content", "refusal"}
 
@@ -126,11 +126,13 @@ def test_every_chunk_of_a_completion_is_of_its_type(
 ) -> None:
     for chunk in frames(f"{weather_url}/v1/completions", TEXT | fields):
         for choice in chunk["choices"]:
-            choice["finish_reason"] = choice["finish_reason"] or "stop"  # the type knows no null
+            choice["finish_reason"] = (
+                choice["finish_reason"] or "stop"
+            )  # the type does not allow null
         is_strictly(chunk, Completion)
 
 
-def test_models_are_of_their_type_and_show_three_fields_more(weather_url: str) -> None:
+def test_models_are_of_their_type_with_three_more_fields(weather_url: str) -> None:
     (document,) = httpx.get(f"{weather_url}/v1/models").json()["data"]
     model = Model.model_validate(document, strict=True)
     assert extras(model) == {".max_model_len", ".phase", ".unsupported"}
@@ -142,7 +144,7 @@ def test_models_are_of_their_type_and_show_three_fields_more(weather_url: str) -
     [{"temperature": 3}, {"model": "gpt"}, {"nonsense": 1}, {"max_tokens": 10**9}],
     ids=lambda fields: next(iter(fields)),
 )
-def test_every_refusal_is_of_its_type(url: str, fields: dict[str, Any], stream: bool) -> None:
+def test_every_rejection_is_of_its_type(url: str, fields: dict[str, Any], stream: bool) -> None:
     answer = httpx.post(f"{url}/v1/chat/completions", json=CHAT | fields | {"stream": stream})
     assert answer.json().keys() == {"error"}
     is_strictly(answer.json()["error"], ErrorObject)

@@ -1,4 +1,4 @@
-"""The conversation about the weather that every client has, and the device's part in it."""
+"""The conversation about the weather that every client has, and the simulated replies."""
 
 from typing import Any, Final
 
@@ -7,7 +7,7 @@ RESULT: Final = "rain"
 ANSWER: Final = "Take an umbrella."
 CALL: Final = '<tool_call>\n{"name": "weather", "arguments": {"city": "Zürich"}}\n</tool_call>'
 
-# The first that is in the prompt counts: with the tool's result there the device answers.
+# The first match in the prompt is used: with the tool's result in it, the reply is the answer.
 SCRIPTS: Final = (
     {"when": f"<tool> {RESULT}", "reply": ANSWER},
     {"when": "both weather?", "reply": f"{CALL}\n{CALL.replace('Zürich', 'Genève')}"},

@@ -1,6 +1,6 @@
-"""`neuron-gateway plan`: what carries a model, how fast and for how much, before anything is paid.
+"""`neuron-gateway plan`: instances, latency and price for a model, before anything is paid.
 
-Without a workload it shows every option to use the instances; with one it searches the cheapest.
+Without a workload it lists every option; with one it searches for the cheapest fleet.
 """
 
 from collections.abc import Iterator
@@ -38,14 +38,18 @@ from gateway.commands.plan.plot import draw
 from gateway.commands.plan.tables import at_loads, candidates, choices, details, loads
 from gateway.config import ConfigError
 
-DEFAULT_LENGTH: Final = 4096
-WIDTH: Final = 100  # of tables, where nobody's terminal says
+DEFAULT_LENGTH: Final = 4096  # tokens
+TABLE_WIDTH: Final = 100  # characters, at least
 InstanceName = Literal["inf2.xlarge", "inf2.8xlarge", "inf2.24xlarge", "inf2.48xlarge"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanRequest:
-    """What a plan is asked for; None is whatever fits best."""
+    """The options of the command; None leaves the choice to the planner.
+
+    `typical` has the tokens of a prompt and of an output, used without a workload; `price` is in
+    USD per hour.
+    """
 
     model: str
     by_hand: str
@@ -53,123 +57,153 @@ class PlanRequest:
     degree: int | None
     length: int | None
     slots: int | None
-    usual: tuple[int, int]
+    typical: tuple[int, int]
     price: float | None
     workload: Path | None
     slo: Slo
 
     def shape(self) -> Shape:
-        """Give the model's sizes."""
+        """Return the sizes of the model."""
         if self.by_hand:
             return shape_by_hand(self.by_hand, length=self.length or DEFAULT_LENGTH)
         return find_shape(self.model)
 
     def load(self) -> Load:
-        """Give the requests: those of the file, or usual ones."""
+        """Return the load: that of the workload file, or one of typical requests."""
         if self.workload is not None:
             return read_workload(self.workload)
-        prompt, output = (Lengths(mean=tokens) for tokens in self.usual)
+        prompt, output = (Lengths(mean=tokens) for tokens in self.typical)
         return Workload(requests_per_second=1, prompt_tokens=prompt, output_tokens=output)
 
 
 def plan(
-    model: Annotated[str, typer.Argument(help="A folder, a name on the hub, or any name.")],
+    model: Annotated[
+        str, typer.Argument(help="A local folder, a Hugging Face name, or any name with --by-hand.")
+    ],
     by_hand: Annotated[
-        str, typer.Option(help="Sizes: `parameters=8.03e9,layers=32,heads=32,kv_heads=8`.")
+        str,
+        typer.Option(help="Model sizes, as `parameters=8.03e9,layers=32,heads=32,kv_heads=8`."),
     ] = "",
-    instance: Annotated[InstanceName | None, typer.Option(help="Only this one.")] = None,
-    tensor_parallel_size: Annotated[int | None, typer.Option(help="Only this degree.")] = None,
-    max_model_len: Annotated[int | None, typer.Option(min=1, help="Context in tokens.")] = None,
-    max_num_seqs: Annotated[int | None, typer.Option(min=1, help="Slots of an engine.")] = None,
-    prompt: Annotated[int, typer.Option(min=1, help="Tokens of a usual prompt.")] = 1500,
-    output: Annotated[int, typer.Option(min=2, help="Tokens of a usual answer.")] = 250,
-    price: Annotated[float | None, typer.Option(min=0, help="USD an hour, not AWS's.")] = None,
-    workload: Annotated[
-        Path | None, typer.Option(help="Search the cheapest fleet for this YAML or CSV file.")
+    instance: Annotated[
+        InstanceName | None, typer.Option(help="Use this instance type. Default: all.")
     ] = None,
-    slo: Annotated[str, typer.Option(help="What that must hold.")] = "ttft=2s,tpot=80ms",
-    percentile: Annotated[float, typer.Option(min=50, max=99.9, help="Of its requests.")] = 95,
-    plot: Annotated[Path | None, typer.Option(help="A PNG of latency against load.")] = None,
-    config: Annotated[Path | None, typer.Option(help="Write the config file here.")] = None,
+    tensor_parallel_size: Annotated[
+        int | None, typer.Option(help="Use this many NeuronCores per engine. Default: all sizes.")
+    ] = None,
+    max_model_len: Annotated[
+        int | None,
+        typer.Option(min=1, help="Context in tokens. Default: fits the longest request."),
+    ] = None,
+    max_num_seqs: Annotated[
+        int | None, typer.Option(min=1, help="Slots per engine. Default: as many as fit.")
+    ] = None,
+    prompt: Annotated[
+        int, typer.Option(min=1, help="Tokens of a prompt, without --workload.")
+    ] = 1500,
+    output: Annotated[
+        int, typer.Option(min=2, help="Tokens of an output, without --workload.")
+    ] = 250,
+    price: Annotated[
+        float | None,
+        typer.Option(min=0, help="USD per hour of --instance. Default: AWS's on-demand price."),
+    ] = None,
+    workload: Annotated[
+        Path | None, typer.Option(help="YAML or CSV file: search for the cheapest fleet for it.")
+    ] = None,
+    slo: Annotated[
+        str, typer.Option(help="Latency limits of that fleet: ttft, tpot, e2e in s or ms.")
+    ] = "ttft=2s,tpot=80ms",
+    percentile: Annotated[
+        float, typer.Option(min=50, max=99.9, help="Percentile of requests that --slo is for.")
+    ] = 95,
+    plot: Annotated[
+        Path | None, typer.Option(help="Write a PNG of latency against load to this file.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Write the config to this file. Default: print it.")
+    ] = None,
 ) -> None:
-    """Say which inf2 carries a model, within which latency and for how much a million tokens."""
-    console = Console(soft_wrap=True, width=max(WIDTH, Console().width))
-    with exit_on_config_error(), _sentences():
-        asked = PlanRequest(
+    """Find the inf2 instances that serve a model, with their latency and price per token."""
+    console = Console(soft_wrap=True, width=max(TABLE_WIDTH, Console().width))
+    with exit_on_config_error(), _as_config_errors():
+        request = PlanRequest(
             model=model, by_hand=by_hand, instance=instance, degree=tensor_parallel_size,
-            length=max_model_len, slots=max_num_seqs, usual=(prompt, output), price=price,
+            length=max_model_len, slots=max_num_seqs, typical=(prompt, output), price=price,
             workload=workload, slo=Slo.parse(slo, percentile),
         )  # fmt: skip
-        load = asked.load()
-        best = _answer(asked, load, console)
-        _tell(console, best, load, plot)
-        _give_config(console, ready_config(model, best.placement), config)
+        load = request.load()
+        best = _choose(request, load, console)
+        _show_details(console, best, load, plot)
+        _write_config(console, ready_config(model, best.placement), config)
 
 
 @contextmanager
-def _sentences() -> Iterator[None]:
+def _as_config_errors() -> Iterator[None]:
     try:
         yield
     except (PlanError, WorkloadError) as error:
         raise ConfigError(str(error)) from None
 
 
-def _answer(asked: PlanRequest, load: Load, console: Console) -> Choice:
-    """Show what there is to choose from, and give the best."""
-    if asked.price is not None and asked.instance is None:
+def _choose(request: PlanRequest, load: Load, console: Console) -> Choice:
+    """Show the options and return the best one. Raises PlanError."""
+    if request.price is not None and request.instance is None:
         raise PlanError("--price: is that of one instance. Give --instance too.")
-    shape = asked.shape()
-    length = asked.length or _length(shape, load)
-    names = (asked.instance,) if asked.instance else tuple(INSTANCES)
-    degrees = (asked.degree,) if asked.degree else DEGREES
+    shape = request.shape()
     options = list(
-        placements(shape, length=length, instances=names, degrees=degrees, slots=asked.slots,
-                 price=asked.price)
-    )  # fmt: skip
-    if asked.workload is None:
-        best = _best(options, load)
+        placements(
+            shape,
+            length=request.length or _length(shape, load),
+            instances=(request.instance,) if request.instance else tuple(INSTANCES),
+            degrees=(request.degree,) if request.degree else DEGREES,
+            slots=request.slots,
+            price=request.price,
+        )
+    )
+    if request.workload is None:
+        best = _cheapest_per_request(options, load)
         for part in candidates(options, load):
             _show(console, part)
         return Choice.of(best, load)
     with console.status("searching") as status:
-        found = cheapest(options, load, asked.slo, fixed=asked.slots, report=status.update)
-    _show(console, choices(found, asked.slo))
+        found = cheapest(options, load, request.slo, fixed=request.slots, report=status.update)
+    _show(console, choices(found, request.slo))
     return found[0]
 
 
 def _length(shape: Shape, load: Load) -> int:
-    """Give a context that holds the longest request: a power of two, as far as the model goes."""
+    """Return the smallest power of two that holds the longest request, within the model's limit."""
     length = DEFAULT_LENGTH
     while length < load.longest:
         length *= 2
     length = min(length, shape.max_position_embeddings)
     if load.longest > length:
         raise PlanError(
-            f"the longest request has {load.longest} tokens, and the model was made for {length}. "
-            "Shorten prompts or answers, or take another model."
+            f"the longest request has {load.longest} tokens, more than the model's limit of "
+            f"{length}. Shorten prompts or outputs, or use another model."
         )
     return length
 
 
-def _best(options: list[Placement], load: Load) -> Placement:
+def _cheapest_per_request(options: list[Placement], load: Load) -> Placement:
     usable = trusted(options)
     if not usable:
         raise PlanError(f"Nothing fits. {problems(options)}")
     return min(usable, key=lambda option: option.price / option.capacity(load))
 
 
-def _tell(console: Console, best: Choice, load: Load, plot: Path | None) -> None:
+def _show_details(console: Console, best: Choice, load: Load, plot: Path | None) -> None:
     for part in details(best.placement):
         _show(console, part)
-    with console.status("running loads"):
-        seen = at_loads(best, load)
-    _show(console, loads(best, seen))
+    with console.status("simulating loads"):
+        outcomes = at_loads(best, load)
+    _show(console, loads(best, outcomes))
     if plot is not None:
-        draw(plot, best, seen)
+        draw(plot, best, outcomes)
         _show(console, f"wrote {plot}")
 
 
-def _give_config(console: Console, text: str, file: Path | None) -> None:
+def _write_config(console: Console, text: str, file: Path | None) -> None:
     if file is None:
         _show(console, f"config:\n{text}")
         return

@@ -1,14 +1,15 @@
-"""The config file that a plan ends in: a Ray Serve file as `serve` and `check` take it."""
+"""The config file of a plan, as `serve` and `check` read it."""
 
 from typing import Any
 
 import yaml
 
 from engine.capacity import Placement
+from gateway.config import IMPORT_PATH
 
 
 def ready_config(model: str, placement: Placement) -> str:
-    """Write the config of one instance."""
+    """Return the YAML of a Ray Serve config file for one instance of a placement."""
     engine = {
         "model": model,
         "max_model_len": placement.length,
@@ -23,7 +24,7 @@ def ready_config(model: str, placement: Placement) -> str:
     entry: dict[str, Any] = {"id": name, "replicas": placement.replicas, "engine": engine}
     application = {
         "name": "gateway",
-        "import_path": "gateway.serving.ray_app:build_app",
+        "import_path": IMPORT_PATH,
         "route_prefix": "/",
         "args": {"models": [entry]},
     }

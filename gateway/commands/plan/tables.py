@@ -8,32 +8,32 @@ from rich.table import Table
 
 from engine.capacity import PRICE_DATE, Choice, Load, Outcome, Placement, Slo, simulate
 
-SHARES: Final = (0.1, 0.25, 0.5, 0.7, 0.8, 0.9)  # of the load at which all slots are busy
-BAR: Final = 16  # characters of the longest bar
+SHARES: Final = (0.1, 0.25, 0.5, 0.7, 0.8, 0.9)  # of the load that keeps all slots busy
+BAR_WIDTH: Final = 16  # characters of the longest bar
 
 
 def candidates(options: Sequence[Placement], load: Load) -> Iterator[RenderableType]:
-    """Show every option to use the instances with what it yields, and why others cannot be."""
+    """Yield a table of the options with their throughput and price, and why others do not fit."""
     table = _table(
         "instance", "engines", "slots", "free", "step ms", "prompt ms", "req/s", "tokens/s", "$/M"
     )
-    refused = []
+    rejected = []
     for option in options:
         problem = option.problem()
         if problem is None:
-            table.add_row(*_yield(option, load))
+            table.add_row(*_row(option, load))
         elif option.degree <= option.instance.cores:
-            refused.append(f"{option.instance.name}, degree {option.degree}: {problem}")
+            rejected.append(f"{option.instance.name}, degree {option.degree}: {problem}")
     table.caption = (
-        f"prompts of {load.prompt_tokens.mean:.0f} tokens, answers of "
-        f"{load.output_tokens.mean:.0f}, all slots busy; on demand, us-east-1, {PRICE_DATE}, or "
-        "as --price says; ~ marks a degree for which no latencies were published"
+        f"prompts of {load.prompt_tokens.mean:.0f} tokens, outputs of "
+        f"{load.output_tokens.mean:.0f}, all slots busy; prices are --price, or on demand in "
+        f"us-east-1 of {PRICE_DATE}; ~ marks a degree without published latencies"
     )
     yield table
-    yield "\n".join(("do not fit:", *refused)) if refused else ""
+    yield "\n".join(("do not fit:", *rejected)) if rejected else ""
 
 
-def _yield(option: Placement, load: Load) -> tuple[str, ...]:
+def _row(option: Placement, load: Load) -> tuple[str, ...]:
     rate = option.capacity(load)
     tokens = rate * load.output_tokens.mean
     return (
@@ -50,56 +50,56 @@ def _yield(option: Placement, load: Load) -> tuple[str, ...]:
 
 
 def details(placement: Placement) -> Iterator[RenderableType]:
-    """Show the memory of one option, and where its latencies come from."""
+    """Yield the memory of a placement and the source of its latencies."""
     memory, cores = placement.memory, placement.degree
     yield (
-        f"\n{placement.instance.name}, {placement.replicas} x degree {cores}, {placement.slots} slots of "
-        f"{placement.length} tokens: ${placement.price:g} an hour"
+        f"\n{placement.instance.name}, {placement.replicas} x degree {cores}, "
+        f"{placement.slots} slots of {placement.length} tokens: ${placement.price:g} an hour"
     )
     yield (
         f"memory of a NeuronCore: {memory.weights / cores / 1e9:.2f} GB weights, "
         f"{memory.kv / cores / 1e9:.2f} KV cache, "
         f"{(memory.device - memory.total) / cores / 1e9:.2f} free of "
-        f"{memory.device / cores / 1e9:.2f}; {placement.most_slots} slots are the most with 20 % free"
+        f"{memory.device / cores / 1e9:.2f}; at most {placement.most_slots} slots leave 20 % free"
     )
     yield from placement.remarks
 
 
 def choices(found: Sequence[Choice], slo: Slo) -> Table:
-    """Show the fleets that hold a service level, the cheapest first."""
-    place = f"p{100 * slo.share:g}"
+    """Return a table of the fleets that meet a service level, the cheapest first."""
+    percentile = f"p{100 * slo.share:g}"
     table = _table(
-        "instances", "engines", "slots", "$/hour", f"TTFT {place}", f"TPOT {place}", "tokens/s",
-        "busy", "$/M",
+        "instances", "engines", "slots", "$/hour", f"TTFT {percentile}", f"TPOT {percentile}",
+        "tokens/s", "busy", "$/M",
     )  # fmt: skip
     for choice in found:
-        placement, seen = choice.placement, choice.outcome
+        placement, outcome = choice.placement, choice.outcome
         table.add_row(
             f"{choice.instances} x {placement.instance.name}",
             f"{placement.replicas} x TP{placement.degree}",
             str(placement.slots),
             f"{choice.dollars:.2f}",
-            f"{seen.ttft.quantile(slo.share):.2f} s",
-            f"{1000 * seen.tpot.quantile(slo.share):.1f} ms",
-            f"{seen.tokens_per_second:,.0f}",
-            f"{seen.busy:.0%}",
+            f"{outcome.ttft.quantile(slo.share):.2f} s",
+            f"{1000 * outcome.tpot.quantile(slo.share):.1f} ms",
+            f"{outcome.tokens_per_second:,.0f}",
+            f"{outcome.busy:.0%}",
             f"{choice.dollars_per_million:.2f}",
         )
-    table.caption = f"{slo}; the cheapest is first, those that must cost more are left out"
+    table.caption = f"{slo}; the cheapest first; more expensive options are left out"
     return table
 
 
 def at_loads(best: Choice, load: Load) -> list[Outcome]:
-    """Run a fleet at some shares of the load that fills it."""
+    """Simulate a fleet at some shares of the load that keeps all its slots busy."""
     full = best.instances * best.placement.capacity(load) / load.requests_per_second
     return [simulate(best.placement, best.instances, load, share * full) for share in SHARES]
 
 
-def loads(best: Choice, seen: Sequence[Outcome]) -> Table:
-    """Show latency against load."""
+def loads(best: Choice, outcomes: Sequence[Outcome]) -> Table:
+    """Return a table of latency against load."""
     table = _table("load", "req/s", "tokens/s", "TTFT p50", "p99", "TPOT p50", "p99", "$/M", "")
-    most = max(one.ttft.quantile(0.99) for one in seen)
-    for share, one in zip(SHARES, seen, strict=True):
+    most = max(one.ttft.quantile(0.99) for one in outcomes)
+    for share, one in zip(SHARES, outcomes, strict=True):
         first = one.ttft.quantile(0.99)
         table.add_row(
             f"{share:.0%}",
@@ -110,11 +110,10 @@ def loads(best: Choice, seen: Sequence[Outcome]) -> Table:
             f"{1000 * one.tpot.quantile(0.5):.0f} ms",
             f"{1000 * one.tpot.quantile(0.99):.0f}",
             f"{best.dollars / 3600 / one.tokens_per_second * 1e6:.2f}",
-            "█" * max(1, round(BAR * first / most)),
+            "█" * max(1, round(BAR_WIDTH * first / most)),
         )
     table.caption = (
-        f"{best.instances} x {best.placement.instance.name}, requests at random times; bars are "
-        "TTFT p99"
+        f"{best.instances} x {best.placement.instance.name}, random arrivals; bars show TTFT p99"
     )
     return table
 

@@ -19,7 +19,7 @@ const parameters = {
 };
 const declared = [{ type: "function", function: { name: "weather", parameters } }];
 
-// The tool itself, which remembers the cities it was asked for.
+// The tool, which records the cities of its calls.
 function weatherTool(strict) {
   const cities = [];
   const run = ({ city }) => (cities.push(city), "rain");
@@ -120,7 +120,7 @@ async function models() {
   return { found, one: (await client.models.retrieve(found[0])).id };
 }
 
-// How the SDK throws: its class, and what it read from the answer.
+// The error that the SDK throws: its class, and what it read from the response.
 async function thrown(call) {
   try {
     const answer = await call();

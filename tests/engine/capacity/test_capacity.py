@@ -6,7 +6,6 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from engine.capacity.placement import Placement
 
 from engine import EngineConfig, GenerateRequest, SamplingParams, Simulated, create_engine
 from engine.capacity import (
@@ -24,6 +23,7 @@ from engine.capacity import (
 )
 from engine.capacity.fleet import Fleet, run
 from engine.capacity.histogram import Histogram
+from engine.capacity.placement import Placement
 from engine.capacity.published import PUBLISHED, markdown, simulated
 from engine.capacity.workload import Request
 from tests.virtual_time import run_in_virtual_time

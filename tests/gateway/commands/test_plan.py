@@ -1,4 +1,4 @@
-"""`neuron-gateway plan` as a user calls it."""
+"""`neuron-gateway plan`."""
 
 import json
 import re
@@ -21,14 +21,14 @@ def plan(*options: object) -> Result:
     return CliRunner().invoke(app, ["plan", *map(str, options)])
 
 
-def refusal(*options: object) -> str:
+def error_of(*options: object) -> str:
     done = plan(*options)
     assert done.exit_code == 2, done.output
     assert "Traceback" not in done.output
     return done.output
 
 
-def test_every_way_to_use_the_instances_is_shown_and_why_others_cannot_be() -> None:
+def test_every_placement_is_shown_and_why_others_do_not_fit() -> None:
     done = plan(LLAMA)
     assert done.exit_code == 0, done.output
     assert "3 x TP8" in done.output
@@ -36,7 +36,7 @@ def test_every_way_to_use_the_instances_is_shown_and_why_others_cannot_be() -> N
     assert "Hugging Face, July 2025" in done.output
 
 
-def test_the_config_that_it_ends_in_is_one_that_check_accepts(tmp_path: Path) -> None:
+def test_check_accepts_the_config_of_a_plan(tmp_path: Path) -> None:
     file = tmp_path / "plan.yaml"
     done = plan(LLAMA, "--instance", "inf2.8xlarge", "--max-num-seqs", 8, "--config", file)
     assert done.exit_code == 0, done.output
@@ -46,7 +46,7 @@ def test_the_config_that_it_ends_in_is_one_that_check_accepts(tmp_path: Path) ->
     assert config.models[0].replicas == 1
 
 
-def test_the_cheapest_fleet_for_a_workload_is_found_and_drawn(tmp_path: Path) -> None:
+def test_the_cheapest_fleet_for_a_workload_is_found_and_plotted(tmp_path: Path) -> None:
     (tmp_path / "load.yaml").write_text(LOAD)
     picture = tmp_path / "plan.png"
     done = plan(LLAMA, "--workload", tmp_path / "load.yaml", "--plot", picture)
@@ -56,7 +56,7 @@ def test_the_cheapest_fleet_for_a_workload_is_found_and_drawn(tmp_path: Path) ->
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_model_that_is_nowhere_is_planned_by_its_sizes() -> None:
+def test_an_unknown_model_is_planned_by_its_sizes() -> None:
     done = plan("my-model", "--by-hand", BY_HAND, "--instance", "inf2.48xlarge")
     assert done.exit_code == 0, done.output
     assert "id: my-model" in done.output
@@ -75,7 +75,7 @@ def test_a_folder_with_a_config_is_enough(tmp_path: Path) -> None:
     assert "scaled by 0.14" in done.output
 
 
-def test_a_price_of_ones_own_is_taken() -> None:
+def test_a_given_price_is_used() -> None:
     done = plan(LLAMA, "--instance", "inf2.48xlarge", "--price", 5.608)
     assert "$5.608 an hour" in done.output
 
@@ -99,5 +99,5 @@ def test_a_price_of_ones_own_is_taken() -> None:
         ([LLAMA, "--instance", "inf2.8xlarge", "--plot", "/nowhere/a.png"], "cannot be written"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_planned_is_refused_in_a_sentence(options: list[str], says: str) -> None:
-    assert says in refusal(*options).replace("\n", " ")
+def test_an_impossible_plan_is_reported_in_a_sentence(options: list[str], says: str) -> None:
+    assert says in error_of(*options).replace("\n", " ")

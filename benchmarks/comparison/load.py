@@ -1,4 +1,4 @@
-"""Two load generators: vLLM's own for standard figures, a raw one for what it is too slow for."""
+"""Two load generators: vLLM's own, and a faster one that parses nothing."""
 
 import argparse
 import asyncio
@@ -10,47 +10,47 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
-from benchmarks.figures import Quantiles, Timings
-from benchmarks.processes import KEYS, ServerFailed
-from benchmarks.raw import Stream, cpu_seconds, stream
-from benchmarks.workloads import Workload
+from benchmarks.comparison.figures import Quantiles, Timings
+from benchmarks.comparison.processes import KEYS, ServerFailed
+from benchmarks.comparison.workloads import Workload
+from benchmarks.raw_client import Stream, cpu_seconds, stream
 
 Load = Callable[[str, str, Workload], Timings]
 
 
 def raw(url: str, model: str, workload: Workload) -> Timings:
-    """Count frames and parse none; raises ServerFailed if an answer is not whole."""
+    """Run a workload and count frames. Raises ServerFailed if a response is incomplete."""
     return asyncio.run(_raw(url, model, workload))
 
 
 async def _raw(url: str, model: str, workload: Workload) -> Timings:
     request = body(model, workload)
     keys = itertools.cycle(KEYS if workload.keys else ("none",))
-    waiting = iter(range(workload.requests))
+    numbers = iter(range(workload.requests))
     done: list[Stream] = []
 
     async def work(_: int) -> None:
-        done.extend([await stream(url, request, next(keys)) for _ in waiting])
+        done.extend([await stream(url, request, next(keys)) for _ in numbers])
 
-    begun, cpu = time.monotonic(), cpu_seconds()
+    started_at, cpu = time.monotonic(), cpu_seconds()
     await asyncio.gather(*map(work, range(workload.concurrency)))
-    seconds, client = time.monotonic() - begun, cpu_seconds() - cpu
-    _refuse_cut(done, url)
+    seconds, cpu = time.monotonic() - started_at, cpu_seconds() - cpu
+    _require_complete(done, url)
     steps = workload.output_tokens - 1
     return Timings(
         requests=len(done),
         tokens=workload.tokens,
         seconds=seconds,
         ttft=Quantiles.of(one.ttft for one in done),
-        tpot=Quantiles.of((one.took - one.ttft) / steps for one in done),
-        e2e=Quantiles.of(one.took for one in done),
-        client=client / seconds,
+        tpot=Quantiles.of((one.seconds - one.ttft) / steps for one in done),
+        e2e=Quantiles.of(one.seconds for one in done),
+        client_cores=cpu / seconds,
         frames=sum(one.frames for one in done),
     )
 
 
 def body(model: str, workload: Workload) -> dict[str, Any]:
-    """Write a chat of just these lengths."""
+    """Return the body of a chat request with the lengths of a workload."""
     return {
         "model": model,
         "messages": [{"role": "user", "content": " river" * workload.prompt_tokens}],
@@ -59,25 +59,25 @@ def body(model: str, workload: Workload) -> dict[str, Any]:
     }
 
 
-def _refuse_cut(done: list[Stream], url: str) -> None:
-    cut = [one for one in done if not one.done]
-    if cut:
+def _require_complete(done: list[Stream], url: str) -> None:
+    incomplete = [one for one in done if not one.done]
+    if incomplete:
         raise ServerFailed(
-            f"{len(cut)} of {len(done)} streams from {url} did not end with [DONE]; the first of "
-            f"them had status {cut[0].status}."
+            f"{len(incomplete)} of {len(done)} streams from {url} did not end with [DONE]; the "
+            f"first of them had status {incomplete[0].status}."
         )
 
 
 def standard(folder: str) -> Load:
-    """Drive vLLM's own benchmark with the tokenizer in a folder and random prompts."""
+    """Return vLLM's own load generator, with random prompts for the tokenizer in a folder."""
 
     def load(url: str, model: str, workload: Workload) -> Timings:
         main, arguments = _vllm_benchmark()
-        given = arguments(_options(url, model, folder, workload))
+        parsed = arguments(_options(url, model, folder, workload))
         cpu = cpu_seconds()
         with _quiet():
-            found = asyncio.run(main(given))
-        return _timings(found, workload, cpu_seconds() - cpu)
+            result = asyncio.run(main(parsed))
+        return _timings(result, workload, cpu_seconds() - cpu)
 
     return load
 
@@ -105,7 +105,7 @@ def _options(url: str, model: str, folder: str, workload: Workload) -> list[str]
 
 @cache
 def _vllm_benchmark() -> tuple[Any, Callable[[list[str]], argparse.Namespace]]:
-    """Import it once: that takes seconds."""
+    """Import it once: the import takes seconds."""
     from vllm.benchmarks.serve import add_cli_args, main_async
     from vllm.utils.argparse_utils import FlexibleArgumentParser
 
@@ -120,24 +120,24 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _timings(found: dict[str, Any], workload: Workload, cpu: float) -> Timings:
-    """Read vLLM's result; it counts a stream that was cut as a success, hence the lengths."""
-    if found["completed"] != workload.requests:
-        raise ServerFailed(f"{found['failed']} of {workload.requests} requests failed.")
-    if found["total_output_tokens"] < 0.9 * workload.tokens:
+def _timings(result: dict[str, Any], workload: Workload, cpu: float) -> Timings:
+    """Convert vLLM's result. It counts streams that were cut as successes: check the tokens."""
+    if result["completed"] != workload.requests:
+        raise ServerFailed(f"{result['failed']} of {workload.requests} requests failed.")
+    if result["total_output_tokens"] < 0.9 * workload.tokens:
         raise ServerFailed(
-            f"{found['total_output_tokens']} of {workload.tokens} tokens came: streams were cut."
+            f"{result['total_output_tokens']} of {workload.tokens} tokens came: streams were cut."
         )
     ttft, tpot, e2e = (
-        Quantiles(*(float(found[f"p{place}_{name}_ms"]) for place in (50, 90, 99)))
+        Quantiles(*(float(result[f"p{percentile}_{name}_ms"]) for percentile in (50, 90, 99)))
         for name in ("ttft", "tpot", "e2el")
     )
     return Timings(
         requests=workload.requests,
         tokens=workload.tokens,
-        seconds=found["duration"],
+        seconds=result["duration"],
         ttft=ttft,
         tpot=tpot,
         e2e=e2e,
-        client=cpu / found["duration"],
+        client_cores=cpu / result["duration"],
     )

@@ -1,4 +1,4 @@
-"""What the guards of the Neuron plugin cost in a step and in a delta, in microseconds."""
+"""CPU time that the guards of the Neuron plugin add to a step and to a delta."""
 
 import timeit
 from collections.abc import Callable, Iterator
@@ -8,12 +8,12 @@ from typing import Any, Final
 from engine.neuron.plugin.sampling_rows import patch_sampling_rows
 from engine.vllm.watchdog import Watchdog
 
-TURN: Final = 20_000
+CALLS: Final = 20_000
 SLOTS: Final = (1, 8, 32)
 
 
 class Runner:
-    """The two methods of the plugin's runner that matter, without any work of their own."""
+    """The two methods of the plugin's runner that the hook patches, without their work."""
 
     def __init__(self, slots: int) -> None:
         self.requests = {f"chatcmpl-{n}": n for n in range(slots)}
@@ -26,11 +26,11 @@ class Runner:
     def _finalize_continuous_batching_inputs(self, data: Any, is_prefill: bool) -> Any:
         del is_prefill
         self.get_nxd_sampling_params(self.input_ids)
-        return dict(request_ids=data.request_ids)  # noqa: C408 - as it stands in the plugin
+        return dict(request_ids=data.request_ids)  # noqa: C408 - as in the plugin
 
 
 class Guarded(Runner):
-    """The same with the hook."""
+    """The runner with the hook."""
 
 
 patch_sampling_rows(Guarded)
@@ -52,13 +52,16 @@ def _delta() -> Callable[[], Any]:
     return delta
 
 
-def measured(runs: int) -> Iterator[tuple[str, list[float]]]:
-    """Give the added microseconds of each case, one for each run."""
+def measure(runs: int) -> Iterator[tuple[str, list[float]]]:
+    """Yield each case with its added microseconds, one value per run."""
     for slots in SLOTS:
         pairs = [(_time(_step(Guarded, slots)), _time(_step(Runner, slots))) for _ in range(runs)]
-        yield f"sampling hook, a step of {slots} slots", [after - before for after, before in pairs]
-    yield "watchdog, a delta", [_time(_delta()) for _ in range(runs)]
+        yield (
+            f"sampling hook, per step of {slots} slots",
+            [after - before for after, before in pairs],
+        )
+    yield "watchdog, per delta", [_time(_delta()) for _ in range(runs)]
 
 
 def _time(call: Callable[[], Any]) -> float:
-    return 1e6 * timeit.timeit(call, number=TURN) / TURN
+    return 1e6 * timeit.timeit(call, number=CALLS) / CALLS

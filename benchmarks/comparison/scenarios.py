@@ -1,4 +1,4 @@
-"""What is measured against what: the sides of each comparison."""
+"""The comparisons: which systems run which workloads."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -9,7 +9,9 @@ from typing import Final
 
 import httpx
 
-from benchmarks.commands import (
+from benchmarks.comparison.load import Load, body, raw, standard
+from benchmarks.comparison.processes import ServerFailed
+from benchmarks.comparison.server_commands import (
     GATEWAY,
     LITELLM,
     MODEL,
@@ -23,10 +25,8 @@ from benchmarks.commands import (
     ray_serve_llm,
     vllm,
 )
-from benchmarks.load import Load, body, raw, standard
-from benchmarks.processes import ServerFailed
-from benchmarks.sides import Alone, Server, Side, server
-from benchmarks.workloads import (
+from benchmarks.comparison.systems import EnginesOnly, Server, System, server
+from benchmarks.comparison.workloads import (
     BURST,
     BURST_OF_MANY,
     FLEET,
@@ -45,17 +45,17 @@ from benchmarks.workloads import (
 
 FOLDERS: Final = {VLLM: "vllm", LITELLM: "litellm", RAY_SERVE_LLM: "ray-serve-llm"}
 
-Sides = Callable[[ExitStack], Iterator[Side]]
+Systems = Callable[[ExitStack], Iterator[System]]
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One comparison; the first side is the one that the others are compared with."""
+    """One comparison; ratios are of the first system to each other one."""
 
     key: str
     title: str
     about: str
-    sides: Sides
+    systems: Systems
     load: Load
     workloads: tuple[Workload, ...]
     runs: int
@@ -63,28 +63,28 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """A short or a full report, which peers it backends out, and where they are installed."""
+    """A short or a full report, the excluded peers, and where peers are installed."""
 
     full: bool = False
     without: tuple[str, ...] = ()
     peers: Path = ROOT / ".peers"
 
     def has(self, peer: str) -> bool:
-        """Whether a peer takes part."""
+        """Whether a peer is included."""
         return peer not in self.without
 
     def check(self) -> None:
-        """Raise ServerFailed, before anything is started, where a peer is not installed."""
+        """Raise ServerFailed if an included peer is not installed."""
         for peer, folder in FOLDERS.items():
             if self.has(peer) and not (self.peers / folder / "installed").exists():
                 raise ServerFailed(
                     f"{peer} is not installed in {self.peers / folder}. Run `make peers`, or "
-                    "leave it out with --without."
+                    "exclude it with --without."
                 )
 
 
 def scenarios(setup: Setup) -> list[Scenario]:
-    """Give the comparisons of a report."""
+    """Return the comparisons of a report."""
     full = setup.full
     return [
         Scenario(
@@ -98,8 +98,8 @@ def scenarios(setup: Setup) -> list[Scenario]:
         ),
         Scenario(
             "ceiling",
-            "A device that takes no time: what the servers themselves cost",
-            "a client that counts frames; the bare app sends the gateway's bytes",
+            "A simulated device without latency: the servers' own cost",
+            "A client that counts frames; the bare app replays the gateway's bytes",
             lambda stack: _ceiling(stack, setup),
             raw,
             (STREAMS, LONG_STREAMS, BURST_OF_MANY) if full else (STREAMS,),
@@ -107,9 +107,9 @@ def scenarios(setup: Setup) -> list[Scenario]:
         ),
         Scenario(
             "inf2",
-            "A simulated inf2.48xlarge in its own time: 3 replicas of 32 slots",
-            "a client that counts frames; the engines alone are three in one process, asked in "
-            "turn",
+            "A simulated inf2.48xlarge in real time: 3 replicas of 32 slots",
+            "A client that counts frames; without a server, three engines in one process get "
+            "requests in turn",
             _inf2,
             raw,
             (FLEET, JUST_FULL, LONG_FLEET, FLEET_BURST) if full else (SHORT_FLEET,),
@@ -122,8 +122,8 @@ def scenarios(setup: Setup) -> list[Scenario]:
 def _keys() -> Scenario:
     return Scenario(
         "keys",
-        "Mixed keys: four callers of different priority, and nobody asked for a key",
-        "a device that takes no time; the second server has no keys_file and reads no key",
+        "API keys: four callers of different priority, and a gateway without keys",
+        "A simulated device without latency; the second server has no keys_file",
         _with_and_without_keys,
         raw,
         (KEYS,),
@@ -131,46 +131,46 @@ def _keys() -> Scenario:
     )
 
 
-def _real(stack: ExitStack, setup: Setup) -> Iterator[Side]:
+def _real(stack: ExitStack, setup: Setup) -> Iterator[System]:
     yield stack.enter_context(server(gateway("cpu.yaml", model=MODEL)))
-    behind = stack.enter_context(server(vllm(setup.peers)))
-    yield behind
+    upstream = stack.enter_context(server(vllm(setup.peers)))
+    yield upstream
     if setup.has(LITELLM):
-        yield stack.enter_context(litellm(setup.peers, behind.process))
-    if setup.full and setup.has(RAY_SERVE_LLM):  # which takes a minute and a half to start
+        yield stack.enter_context(litellm(setup.peers, upstream.process))
+    if setup.full and setup.has(RAY_SERVE_LLM):  # it takes 90 s to start
         yield stack.enter_context(server(ray_serve_llm(setup.peers, mock=False)))
 
 
-def _ceiling(stack: ExitStack, setup: Setup) -> Iterator[Side]:
+def _ceiling(stack: ExitStack, setup: Setup) -> Iterator[System]:
     ours = stack.enter_context(server(gateway("ceiling.yaml")))
     yield ours
     if setup.full:
         two_hops = gateway("ceiling-two-hops.yaml", f"{GATEWAY}, two hops")
         yield stack.enter_context(server(two_hops))
     frames = stack.enter_context(_recorded(ours))
-    for name, more in (("bare uvicorn, a turn a frame", ("in-turns",)), ("bare uvicorn", ())):
-        yield stack.enter_context(server(bare(name, frames, more)))
+    for per_iteration in (True, False):
+        yield stack.enter_context(server(bare(frames, per_iteration=per_iteration)))
     if setup.has(RAY_SERVE_LLM):
         yield stack.enter_context(server(ray_serve_llm(setup.peers, mock=True)))
 
 
-def _inf2(stack: ExitStack) -> Iterator[Side]:
+def _inf2(stack: ExitStack) -> Iterator[System]:
     yield stack.enter_context(server(gateway("inf2-48xlarge.yaml")))
-    yield Alone("inf2-tp8", replicas=3, slots=32)
+    yield EnginesOnly("inf2-tp8", replicas=3, slots=32)
 
 
-def _with_and_without_keys(stack: ExitStack) -> Iterator[Side]:
-    with_keys = gateway("ceiling-keys.yaml", f"{GATEWAY}, four keys")
-    yield stack.enter_context(server(with_keys))
+def _with_and_without_keys(stack: ExitStack) -> Iterator[System]:
+    four_keys = gateway("ceiling-keys.yaml", f"{GATEWAY}, four keys")
+    yield stack.enter_context(server(four_keys))
     yield stack.enter_context(server(gateway("ceiling.yaml", f"{GATEWAY}, no keys")))
 
 
 @contextmanager
 def _recorded(ours: Server) -> Iterator[Path]:
-    """Keep the frames of one answer in a file, for the bare app."""
+    """Record the frames of one response in a file, for the bare app."""
     request = body(ours.model, STREAMS) | {"stream": True}
-    answer = httpx.post(f"{ours.process.url}/chat/completions", json=request, timeout=60)
+    response = httpx.post(f"{ours.process.url}/chat/completions", json=request, timeout=60)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "frames"
-        file.write_bytes(answer.content)
+        file.write_bytes(response.content)
         yield file

@@ -1,11 +1,11 @@
-"""Simulated engines without HTTP: the most that a gateway before them could deliver."""
+"""Simulated engines without HTTP: the upper limit of any gateway in front of them."""
 
 import asyncio
 import itertools
 import time
 
-from benchmarks.figures import Quantiles, Timings
-from benchmarks.workloads import Workload
+from benchmarks.comparison.figures import Quantiles, Timings
+from benchmarks.comparison.workloads import Workload
 from engine import (
     Chat,
     EngineBackend,
@@ -17,8 +17,8 @@ from engine import (
 )
 
 
-def engines_alone(profile: str, replicas: int, slots: int, workload: Workload) -> Timings:
-    """Run a workload on engines that are asked in turn."""
+def run_engines(profile: str, replicas: int, slots: int, workload: Workload) -> Timings:
+    """Run a workload on engines that get requests in turn."""
     return asyncio.run(_run(profile, replicas, slots, workload))
 
 
@@ -36,16 +36,16 @@ async def _run(profile: str, replicas: int, slots: int, workload: Workload) -> T
 
 
 async def _load(engines: list[EngineBackend], workload: Workload) -> Timings:
-    waiting, times = iter(range(workload.requests)), list[tuple[float, float]]()
+    numbers, times = iter(range(workload.requests)), list[tuple[float, float]]()
 
     async def work(engine: EngineBackend) -> None:
-        for number in waiting:
+        for number in numbers:
             times.append(await _one(engine, number, workload))
 
-    begun, cpu = time.monotonic(), time.process_time()
-    places = itertools.islice(itertools.cycle(engines), workload.concurrency)
-    await asyncio.gather(*map(work, places))
-    seconds = time.monotonic() - begun
+    started_at, cpu = time.monotonic(), time.process_time()
+    workers = itertools.islice(itertools.cycle(engines), workload.concurrency)
+    await asyncio.gather(*map(work, workers))
+    seconds = time.monotonic() - started_at
     steps = workload.output_tokens - 1
     return Timings(
         requests=len(times),
@@ -54,21 +54,21 @@ async def _load(engines: list[EngineBackend], workload: Workload) -> Timings:
         ttft=Quantiles.of(first for first, _ in times),
         tpot=Quantiles.of((last - first) / steps for first, last in times),
         e2e=Quantiles.of(last for _, last in times),
-        client=(time.process_time() - cpu) / seconds,
+        client_cores=(time.process_time() - cpu) / seconds,
     )
 
 
 async def _one(engine: EngineBackend, number: int, workload: Workload) -> tuple[float, float]:
-    """Give the seconds to the first delta and to the last."""
+    """Return the seconds to the first delta and to the last."""
     message = {"role": "user", "content": " river" * workload.prompt_tokens}
     request = GenerateRequest(
-        request_id=f"alone-{number}",
+        request_id=f"engine-only-{number}",
         prompt=Chat(messages=(message,)),
         sampling=SamplingParams(max_tokens=workload.output_tokens, ignore_eos=True),
     )
-    begun = time.monotonic()
+    started_at = time.monotonic()
     first = last = 0.0
     async for _ in engine.generate(request):
-        last = time.monotonic() - begun
+        last = time.monotonic() - started_at
         first = first or last
     return first, last

@@ -1,4 +1,4 @@
-"""How each server of a comparison is started."""
+"""The command line of each server of a comparison."""
 
 import json
 import os
@@ -10,21 +10,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from benchmarks.processes import Command, Process
-from benchmarks.sides import Server, server
+from benchmarks.comparison.processes import Command, Process
+from benchmarks.comparison.systems import Server, server
 
-ROOT: Final = Path(__file__).parents[1]
+ROOT: Final = Path(__file__).parents[2]
 SERVERS: Final = ROOT / "benchmarks" / "servers"
 MODEL: Final = "smollm2-135m-instruct"
 SIMULATED: Final = "simulated-8b"
 GATEWAY: Final = "neuron-gateway"
 VLLM: Final = "vLLM's server"
-LITELLM: Final = "LiteLLM before vLLM"
+LITELLM: Final = "LiteLLM in front of vLLM"
 RAY_SERVE_LLM: Final = "Ray Serve LLM"
+BARE: Final = "bare uvicorn"
+BARE_PER_ITERATION: Final = f"{BARE}, one frame per iteration"
 
 
 def gateway(file: str, name: str = GATEWAY, model: str = SIMULATED) -> Command:
-    """Start this gateway by its command line with a Ray cluster of its own."""
+    """Return the command of this gateway, with its own Ray cluster."""
     port = free_port()
     return Command(
         name,
@@ -36,12 +38,12 @@ def gateway(file: str, name: str = GATEWAY, model: str = SIMULATED) -> Command:
             "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
             "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
         },
-        says="(ready after",  # the last replica too
+        ready_text="(ready after",  # printed when the last replica is up
     )
 
 
 def vllm(peers: Path) -> Command:
-    """Start vLLM's own server with the settings of cpu.yaml."""
+    """Return the command of vLLM's own server with the settings of cpu.yaml."""
     port = free_port()
     options = (
         "--model", str(model_folder()), "--served-model-name", MODEL, "--enforce-eager",
@@ -60,17 +62,17 @@ def vllm(peers: Path) -> Command:
 
 
 @contextmanager
-def litellm(peers: Path, behind: Process) -> Iterator[Server]:
-    """Start LiteLLM's proxy before a server."""
+def litellm(peers: Path, upstream: Process) -> Iterator[Server]:
+    """Start LiteLLM's proxy in front of a server."""
     port = free_port()
     parameters = {
         "model": f"hosted_vllm/{MODEL}",
-        "api_base": behind.url,
+        "api_base": upstream.url,
         "api_key": "none",
     }
     config = {
         "model_list": [{"model_name": MODEL, "litellm_params": parameters}],
-        # It listens on loopback alone.
+        # It listens on loopback only.
         "general_settings": {"dangerously_permit_weak_or_unset_master_key": True},
     }
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
@@ -83,17 +85,17 @@ def litellm(peers: Path, behind: Process) -> Iterator[Server]:
             f"http://127.0.0.1:{port}/v1",
             MODEL,
             {"LITELLM_LOG": "ERROR", "LITELLM_LOCAL_MODEL_COST_MAP": "True"},
-            behind=behind,
+            upstream=upstream,
         )
-        with server(command) as found:
-            yield found
+        with server(command) as proxy:
+            yield proxy
 
 
 def ray_serve_llm(peers: Path, *, mock: bool) -> Command:
-    """Start Ray Serve LLM with its vLLM, or with an engine that takes no time."""
+    """Return the command of Ray Serve LLM with its vLLM, or with an engine without latency."""
     port = free_port()
     folder = ROOT / "benchmarks" / "peers"
-    mocked = {"RAYLLM_VLLM_ENGINE_CLS": "mock_engine:MockEngine", "PYTHONPATH": str(folder)}
+    mock_settings = {"RAYLLM_VLLM_ENGINE_CLS": "mock_engine:MockEngine", "PYTHONPATH": str(folder)}
     return Command(
         f"{RAY_SERVE_LLM}, mock engine" if mock else RAY_SERVE_LLM,
         (
@@ -106,32 +108,39 @@ def ray_serve_llm(peers: Path, *, mock: bool) -> Command:
         MODEL,
         {
             "RAY_USAGE_STATS_ENABLED": "0",
-            "RAY_worker_niceness": "0",  # as with ours
+            "RAY_worker_niceness": "0",  # as for the gateway
             "VLLM_CPU_KVCACHE_SPACE": "1",
         }
         | all_threads()
-        | (mocked if mock else {}),
+        | (mock_settings if mock else {}),
     )
 
 
-def bare(name: str, frames: Path, more: tuple[str, ...]) -> Command:
-    """Start the bare app with the frames of an answer."""
+def bare(frames: Path, *, per_iteration: bool) -> Command:
+    """Return the command of the bare app with the frames of a response."""
     port = free_port()
     return Command(
-        name,
-        (sys.executable, "-m", "benchmarks.bare", str(frames), str(port), *more),
+        BARE_PER_ITERATION if per_iteration else BARE,
+        (
+            sys.executable,
+            "-m",
+            "benchmarks.comparison.bare_server",
+            str(frames),
+            str(port),
+            *(("per-iteration",) if per_iteration else ()),
+        ),
         f"http://127.0.0.1:{port}/v1",
         SIMULATED,
     )
 
 
 def all_threads() -> dict[str, str]:
-    """Let vLLM compute on all cores, as the gateway does; by itself it backends one of them out."""
+    """Return the setting for vLLM to use all cores, as the gateway does. Default: one less."""
     return {"VLLM_CPU_OMP_THREADS_BIND": f"0-{(os.cpu_count() or 1) - 1}"}
 
 
 def free_port() -> int:
-    """Find a port that nothing listens on, below those that systems give to clients."""
+    """Return a port without a listener, below the range of ephemeral ports."""
     for port in _ports:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) != 0:
@@ -143,6 +152,6 @@ _ports: Final = iter(range(18000, 30000))
 
 
 def model_folder() -> Path:
-    """Give the default model's folder, where the gateway converts it to."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"  # noqa: TID251 - no gateway
+    """Return the folder into which the gateway converts the default model."""
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"  # noqa: TID251 - the benchmarks' own
     return Path(root) / "neuron-gateway" / "models" / MODEL

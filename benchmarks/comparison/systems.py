@@ -1,4 +1,4 @@
-"""What is compared: a server under a load, or an engine without any server."""
+"""The systems of a comparison: servers under a load, or engines without a server."""
 
 import time
 from collections.abc import Iterator
@@ -6,25 +6,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from benchmarks.alone import engines_alone
-from benchmarks.figures import Timings, Usage
-from benchmarks.load import Load
-from benchmarks.processes import Command, Process, ServerFailed, running
-from benchmarks.workloads import Workload
+from benchmarks.comparison.engines_only import run_engines
+from benchmarks.comparison.figures import Timings, Usage
+from benchmarks.comparison.load import Load
+from benchmarks.comparison.processes import Command, Process, ServerFailed, running
+from benchmarks.comparison.workloads import Workload
 
 
-class Side(Protocol):
-    """One column of a comparison."""
+class System(Protocol):
+    """A system under test."""
 
     @property
     def name(self) -> str:
         """Its name in reports."""
 
     def run(self, load: Load, workload: Workload) -> tuple[Timings, Usage]:
-        """Run a workload; raises ServerFailed."""
+        """Run a workload. Raises ServerFailed."""
 
-    def idle(self, seconds: float) -> float:
-        """Measure the CPU seconds a second, outside the engine, while nobody asks."""
+    def idle_cores(self, seconds: float) -> float:
+        """Measure the CPU outside the engine without any request, in cores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Server:
 
     @property
     def model(self) -> str:
-        """The model that it is asked for."""
+        """The model that requests name."""
         return self.process.command.model
 
     @property
@@ -44,45 +44,45 @@ class Server:
         return self.process.name
 
     def run(self, load: Load, workload: Workload) -> tuple[Timings, Usage]:
-        """Run a workload and take what its processes used meanwhile."""
+        """Run a workload; the usage is that of all processes of the server."""
         self.process.check(f"before {workload.name}")
         before = self.process.usage()
         try:
             timings = load(self.process.url, self.model, workload)
         except (OSError, ServerFailed) as error:
-            self.process.check(f"during {workload.name}")  # says more than the client can
+            self.process.check(f"during {workload.name}")  # its log says more than the client
             raise ServerFailed(f"{self.name} failed during {workload.name}: {error}") from error
         return timings, self.process.usage().since(before)
 
-    def idle(self, seconds: float) -> float:
-        """Measure the CPU seconds a second, outside the engine, while nobody asks."""
+    def idle_cores(self, seconds: float) -> float:
+        """Measure the CPU outside the engine without any request, in cores."""
         before = self.process.usage()
         time.sleep(seconds)
         return self.process.usage().since(before).outside / seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Alone:
-    """Simulated engines in this process: what they yield where nothing is in between."""
+class EnginesOnly:
+    """Simulated engines in this process: the throughput without any server."""
 
     profile: str
     replicas: int
     slots: int
-    name: str = "the engines alone"
+    name: str = "engines without a server"
 
     def run(self, load: Load, workload: Workload) -> tuple[Timings, Usage]:
-        """Run a workload with as many engines as there would be replicas."""
+        """Run a workload on one engine per replica."""
         del load
-        return engines_alone(self.profile, self.replicas, self.slots, workload), Usage(0, 0, 0)
+        return run_engines(self.profile, self.replicas, self.slots, workload), Usage(0, 0, 0)
 
-    def idle(self, seconds: float) -> float:
-        """Use nothing."""
+    def idle_cores(self, seconds: float) -> float:
+        """Return 0."""
         del seconds
         return 0.0
 
 
 @contextmanager
 def server(command: Command) -> Iterator[Server]:
-    """Start a server as a side of a comparison."""
+    """Start a server as a system of a comparison."""
     with running(command) as process:
         yield Server(process)

@@ -1,21 +1,25 @@
-"""What a run of a workload measured, and how many runs are told as one."""
+"""Measurements of a run, and statistics over several runs."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from math import floor
 from statistics import median
-from typing import Any
+from typing import Any, Final
+
+OUTSIDE_ENGINE: Final = "CPU s per 1,000 tokens outside the engine"
+ABOVE_IDLE: Final = "CPU s per 1,000 tokens above idle"
+CLIENT: Final = "client CPU, cores"
 
 
 def quantile(values: Iterable[float], share: float) -> float:
-    """Give the value below which a share of all lies, by linear interpolation between two."""
+    """Return the quantile of a share from 0 to 1, by linear interpolation."""
     ordered = sorted(values)
     if not ordered:
         raise ValueError("a quantile of nothing")
-    place = share * (len(ordered) - 1)
-    low = floor(place)
+    position = share * (len(ordered) - 1)
+    low = floor(position)
     high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+    return ordered[low] + (ordered[high] - ordered[low]) * (position - low)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +32,17 @@ class Quantiles:
 
     @classmethod
     def of(cls, seconds: Iterable[float]) -> "Quantiles":
-        """Take them of times in seconds."""
+        """Return the percentiles of times in seconds."""
         values = list(seconds)
         return cls(*(1000 * quantile(values, share) for share in (0.5, 0.9, 0.99)))
 
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """What the client saw: all requests of one run, and its own share of a core.
+    """All requests of one run, as the client measured them, and the CPU that it used, in cores.
 
     `ttft` ends with the first frame, `tpot` is (last - first) / (tokens - 1), `e2e` ends with the
-    last token. `frames` is None where the client does not count them.
+    last token. `frames` is None if the client does not count them.
     """
 
     requests: int
@@ -47,20 +51,20 @@ class Timings:
     ttft: Quantiles
     tpot: Quantiles
     e2e: Quantiles
-    client: float
+    client_cores: float
     frames: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Of a server's processes: CPU seconds, those outside its engine, resident memory in MiB."""
+    """CPU seconds of a server's processes, those outside its engine, memory in MiB."""
 
     cpu: float
     outside: float
     memory: float
 
     def since(self, before: "Usage") -> "Usage":
-        """Give what was used since then; memory is that of now."""
+        """Return the CPU used since then, with the memory of now."""
         return Usage(self.cpu - before.cpu, self.outside - before.outside, self.memory)
 
 
@@ -73,53 +77,53 @@ class Run:
     number: int
     timings: Timings
     usage: Usage
-    idle: float = 0.0  # CPU seconds a second outside the engine while nobody asks
+    idle_cores: float = 0.0  # CPU outside the engine without any request
 
     def figures(self) -> dict[str, float]:
-        """Give every figure by its name, as reports have it."""
-        seen, thousand = self.timings, self.timings.tokens / 1000
-        found = {
-            "requests/s": seen.requests / seen.seconds,
-            "tokens/s": seen.tokens / seen.seconds,
+        """Return every figure by its name in reports."""
+        timings, thousand = self.timings, self.timings.tokens / 1000
+        figures = {
+            "requests/s": timings.requests / timings.seconds,
+            "tokens/s": timings.tokens / timings.seconds,
             "server CPU s per 1,000 tokens": self.usage.cpu / thousand,
-            "of it outside the engine": self.usage.outside / thousand,
-            "of it for the load": (self.usage.outside - self.idle * seen.seconds) / thousand,
+            OUTSIDE_ENGINE: self.usage.outside / thousand,
+            ABOVE_IDLE: (self.usage.outside - self.idle_cores * timings.seconds) / thousand,
             "memory, MiB": self.usage.memory,
-            "client, of a core": seen.client,
+            CLIENT: timings.client_cores,
         }
         for name in ("ttft", "tpot", "e2e"):
-            for place, value in asdict(getattr(seen, name)).items():
-                found[f"{name.upper() if name != 'e2e' else 'E2E'} {place}, ms"] = value
-        if seen.frames is not None:
-            found["chunks/s"] = seen.frames / seen.seconds
-        return found
+            for percentile, value in asdict(getattr(timings, name)).items():
+                figures[f"{name.upper()} {percentile}, ms"] = value
+        if timings.frames is not None:
+            figures["chunks/s"] = timings.frames / timings.seconds
+        return figures
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The median of several runs with the least and the most of them."""
+    """The median of several values, with their minimum and maximum."""
 
     median: float
-    least: float
-    most: float
+    minimum: float
+    maximum: float
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
-        """Take it of one value or more."""
+        """Return the spread of one value or more."""
         return cls(median(values), min(values), max(values))
 
     def __format__(self, digits: str) -> str:
-        """Write `median (least to most)` with a format for each, such as `.1f`."""
-        middle, least, most = (format(v, digits) for v in (self.median, self.least, self.most))
-        return f"{middle} ({least} to {most})"
+        """Return `median (minimum to maximum)`, each in a format such as `.1f`."""
+        values = (self.median, self.minimum, self.maximum)
+        return "{} ({} to {})".format(*(format(value, digits) for value in values))
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Spread:
-    """Compare runs pair by pair, as they followed each other."""
+    """Return the ratios of the runs of each round."""
     return Spread.of([a / b for a, b in zip(ours, theirs, strict=True)])
 
 
 def as_json(run: Run) -> dict[str, Any]:
-    """Write a run for a report's JSON."""
+    """Return a run for a report's JSON."""
     named = {"server": run.server, "workload": run.workload, "run": run.number}
     return named | {name: round(value, 4) for name, value in run.figures().items()}

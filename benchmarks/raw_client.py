@@ -1,4 +1,4 @@
-"""A client that costs next to nothing: it counts frames as they come and parses none of them."""
+"""A client that uses little CPU: it counts frames and parses none of them."""
 
 import asyncio
 import json
@@ -14,9 +14,9 @@ DONE = b"data: [DONE]"
 
 @dataclass(slots=True)
 class Stream:
-    """What came of one request; times are seconds of the monotonic clock."""
+    """The response to one request; times are seconds of the monotonic clock."""
 
-    begun: float = 0.0
+    started_at: float = 0.0
     frames: int = 0
     status: int = 0
     done: bool = False
@@ -24,25 +24,25 @@ class Stream:
 
     @property
     def ttft(self) -> float:
-        """Give the seconds to the first frame."""
-        return self.arrivals[0] - self.begun
+        """Return the seconds to the first frame."""
+        return self.arrivals[0] - self.started_at
 
     @property
-    def took(self) -> float:
-        """Give the seconds to the last frame."""
-        return self.arrivals[-1] - self.begun
+    def seconds(self) -> float:
+        """Return the seconds to the last frame."""
+        return self.arrivals[-1] - self.started_at
 
 
 class _Client(asyncio.Protocol):
-    def __init__(self, request: bytes, stream: Stream, over: "asyncio.Future[None]") -> None:
+    def __init__(self, request: bytes, stream: Stream, closed: "asyncio.Future[None]") -> None:
         self._request = request
         self._stream = stream
-        self._over = over
+        self._closed = closed
         self._tail = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
-        self._stream.begun = time.monotonic()
+        self._stream.started_at = time.monotonic()
         assert isinstance(transport, asyncio.Transport)
         transport.write(self._request)
 
@@ -58,39 +58,39 @@ class _Client(asyncio.Protocol):
         if DONE in data or stream.status != 200:
             stream.done = DONE in data
             self._transport.close()
-        # What may be the beginning of a frame; a frame that was counted is not kept.
+        # Keep what may be the beginning of a frame, but no frame that was counted.
         self._tail = data[data.rfind(b"\n") + 1 :] if data.rfind(b"\n") >= 0 else b""
         if FRAME in self._tail:
             self._tail = b""
 
     def connection_lost(self, _: Exception | None) -> None:
-        if not self._over.done():
-            self._over.set_result(None)
+        if not self._closed.done():
+            self._closed.set_result(None)
 
 
 async def stream(url: str, body: dict[str, Any], key: str = "none") -> Stream:
-    """Send a streamed chat to a base URL such as http://127.0.0.1:8000/v1, and count its frames."""
-    where = urlsplit(url)
+    """Send a streamed chat to a base URL such as http://127.0.0.1:8000/v1; count its frames."""
+    parts = urlsplit(url)
     data = json.dumps(body | {"stream": True}).encode()
     head = (
-        f"POST {where.path}/chat/completions HTTP/1.1\r\nhost: {where.netloc}\r\n"
+        f"POST {parts.path}/chat/completions HTTP/1.1\r\nhost: {parts.netloc}\r\n"
         f"content-type: application/json\r\ncontent-length: {len(data)}\r\n"
         f"authorization: Bearer {key}\r\n"
         "connection: close\r\n\r\n"
     ).encode()
     loop = asyncio.get_running_loop()
-    found, over = Stream(), loop.create_future()
+    result, closed = Stream(), loop.create_future()
     transport, _ = await loop.create_connection(
-        lambda: _Client(head + data, found, over), where.hostname, where.port
+        lambda: _Client(head + data, result, closed), parts.hostname, parts.port
     )
     try:
-        await over
-    finally:  # where another stream failed, this one is cancelled
+        await closed
+    finally:  # this stream is cancelled if another one failed
         transport.close()
-    return found
+    return result
 
 
 def cpu_seconds() -> float:
-    """Give the processor time of this process, the load generator."""
+    """Return the CPU seconds of this process, the load generator."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
