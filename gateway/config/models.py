@@ -2,13 +2,25 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from engine import EngineConfig
+from gateway.parsing.tool_calls import FAMILIES
 
 ReasoningStyle = Literal["think", "think_begun"]
-ToolParser = Literal["llama3_json", "hermes", "mistral", "plain_json"]
+
+
+def _known_tool_parser(name: str) -> str:
+    if name not in FAMILIES:
+        known = ", ".join(FAMILIES)
+        raise PydanticCustomError("tool_parser", "must be one of {known}", {"known": known})
+    return name
+
+
+ToolParser = Annotated[
+    str, AfterValidator(_known_tool_parser), Field(json_schema_extra={"enum": list(FAMILIES)})
+]
 # A browser sends an origin without a path and without a slash at its end.
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")]
 

@@ -7,7 +7,7 @@ from contextlib import aclosing
 import pytest
 
 from engine import GenerationFailed, TokenDelta, TokenLogprob
-from gateway.deltas import ChoiceDeltas, collect_choices, merge_choices
+from gateway.deltas import ChoiceDeltas, merge_choices
 
 
 class Choice:
@@ -36,11 +36,7 @@ def merged(*choices: Choice) -> ChoiceDeltas:
 
 @pytest.mark.parametrize("texts", [["abc"], ["abc", "x", "12345"]])
 async def test_each_delta_has_the_index_of_its_choice(texts: list[str]) -> None:
-    seen: list[tuple[int, str]] = []
-    completions = await collect_choices(
-        merged(*map(Choice, texts)), len(texts), lambda n, delta: seen.append((n, delta.text))
-    )
-    assert [completion.text for completion in completions] == texts
+    seen = [(index, delta.text) async for index, delta in merged(*map(Choice, texts))]
     for index, text in enumerate(texts):
         assert "".join(letter for n, letter in seen if n == index) == text
 
@@ -64,7 +60,8 @@ async def test_closing_closes_every_choice(others: int) -> None:
 async def test_the_error_of_one_choice_ends_all() -> None:
     choices = [Choice("abc", fails_at=1), Choice("abc", pause=5)]
     with pytest.raises(GenerationFailed):
-        await collect_choices(merged(*choices), 2, lambda *_: None)
+        async for _ in merged(*choices):
+            pass
     assert all(choice.closed for choice in choices)
     assert asyncio.all_tasks() == {asyncio.current_task()}
 

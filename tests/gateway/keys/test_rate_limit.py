@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import openai
 import pytest
-from gateway.keys.caller import ANYONE, Caller
 
 from engine import QuotaExceeded, TokenDelta, Usage
+from gateway.caller import ANYONE, Caller
 from gateway.keys.rate_limit import Charge, Estimate, RateLimiter, duration
 from gateway.keys.store import new_key
 from tests.conftest import Serve, wait_until
