@@ -4,15 +4,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Final
 
 from benchmarks.comparison.figures import Run
 from benchmarks.comparison.scenarios import Scenario
 from benchmarks.comparison.systems import System
 from benchmarks.comparison.workloads import Workload
 
-QUIET_SECONDS: Final = 1.5
-IDLE_SECONDS: Final = 3
 Report = Callable[[str], None]
 
 
@@ -49,8 +46,8 @@ def run_comparison(scenario: Scenario, report: Report) -> Comparison:
 def _runs(scenario: Scenario, systems: list[System], report: Report) -> Iterator[Run]:
     report(f"{scenario.key}: warm-up")
     list(_round(scenario, systems, scenario.workloads[0], 0, {}))
-    time.sleep(QUIET_SECONDS)
-    idle_cores = {system.name: system.idle_cores(IDLE_SECONDS) for system in systems}
+    time.sleep(scenario.quiet_seconds)
+    idle_cores = {system.name: system.idle_cores(scenario.idle_seconds) for system in systems}
     for workload in scenario.workloads:
         for number in range(scenario.runs):
             report(f"{scenario.key}: {workload.name}, run {number + 1} of {scenario.runs}")
@@ -64,13 +61,10 @@ def _round(
     number: int,
     idle_cores: Mapping[str, float],
 ) -> Iterator[Run]:
-    """Run every system once, beginning with another one in each round.
-
-    The pause lets the system before become idle: vLLM's workers spin for 1 s after the last token.
-    """
+    """Run every system once, beginning with another one in each round."""
     first = number % len(systems)
     for system in (*systems[first:], *systems[:first]):
-        time.sleep(QUIET_SECONDS)
+        time.sleep(scenario.quiet_seconds)
         timings, usage = system.run(scenario.load, workload)
         idle = idle_cores.get(system.name, 0.0)
         yield Run(system.name, workload.name, number, timings, usage, idle)

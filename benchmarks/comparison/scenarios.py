@@ -50,7 +50,10 @@ Systems = Callable[[ExitStack], Iterator[System]]
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One comparison; ratios are of the first system to each other one."""
+    """One comparison; ratios are of the first system to each other one.
+
+    `quiet_seconds` is the pause between two runs: vLLM's workers spin for 1 s after the last token.
+    """
 
     key: str
     title: str
@@ -59,6 +62,8 @@ class Scenario:
     load: Load
     workloads: tuple[Workload, ...]
     runs: int
+    quiet_seconds: float = 1.5
+    idle_seconds: float = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,8 @@ def _sections(path: str, condition: str, schema: Schema, definitions: Schema) ->
     yield "| key | type | default | meaning |"
     yield "|---|---|---|---|"
     for name, field in schema["properties"].items():
-        yield _row(name, field, required=name in schema.get("required", ()))
+        if name != "kind":  # it is in the heading
+            yield _row(name, field, required=name in schema.get("required", ()))
     yield ""
     for name, field in schema["properties"].items():
         inner = f"{path}.{name}".removeprefix(".")
@@ -62,8 +63,6 @@ def _default(field: Schema) -> str:
 def _type(field: Schema) -> str:
     if "$ref" in field or "oneOf" in field:
         return "object"
-    if "const" in field:
-        return f"`{field['const']}`"
     if "enum" in field:
         return ", ".join(f"`{value}`" for value in field["enum"])
     if "anyOf" in field:

@@ -74,7 +74,7 @@ def test_a_report_has_every_run_in_json_and_medians_in_markdown(
     def systems(stack: object) -> Iterator[System]:
         yield stack.enter_context(server(bare))  # type: ignore[attr-defined]
 
-    scenario = Scenario("ceiling", "Title", "about", systems, raw, (SMALL,), 3)
+    scenario = Scenario("ceiling", "Title", "about", systems, raw, (SMALL,), 3, 0, 0.1)
     comparison = run_comparison(scenario, lambda _: None)
     report = Report((comparison,), "make bench", {"LiteLLM": "why"}, 1.0)
     data, text = report.write(tmp_path, "short")

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
-from gateway.config import load_config
+from gateway.config import AppConfig, Cors, Limits, ModelConfig, Replicas, load_config
 from gateway.config.reference import README, with_reference
 from gateway.config.schema import config_schema
 
@@ -71,6 +71,17 @@ def test_another_application_is_an_error() -> None:
     document["applications"][0]["import_path"] = "elsewhere:app"
     with pytest.raises(ValidationError):
         validate(document)
+
+
+def test_every_key_of_the_gateway_has_a_description() -> None:
+    definitions = config_schema()["$defs"]
+    missing = [
+        f"{model.__name__}.{key}"
+        for model in (AppConfig, ModelConfig, Replicas, Limits, Cors)
+        for key, field in definitions[model.__name__]["properties"].items()
+        if not field.get("description")
+    ]
+    assert missing == []
 
 
 def test_the_reference_in_the_readme_is_that_of_the_code() -> None:
