@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 import socket
 import threading
 import time
@@ -15,6 +16,10 @@ import uvicorn
 from engine import create_engine
 from gateway.api.app import create_app
 from gateway.config import AppConfig, parse_config
+
+# A shell without job control starts `make test &` with SIGINT ignored. Programs that the tests
+# interrupt would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Serve = Callable[..., str]
 ON_THE_WAY = ("created", "loading", "compiling", "warming up")

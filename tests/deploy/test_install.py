@@ -1,16 +1,17 @@
 """install.sh: in which order it works, what it hands over, and how it stops and goes on."""
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
 
 import pytest
 import yaml
 
+from tests.conftest import wait_until
 from tests.deploy.shims.answers import BUCKET, INSTALL, TERRAFORM, TOOLS, Answer
 from tests.deploy.shims.rehearsal import Rehearsal, prepare
 
@@ -161,11 +162,13 @@ def test_ctrl_c_says_how_to_continue(rehearsal: Rehearsal, pattern: str, stage: 
     script = subprocess.Popen(
         **started, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, start_new_session=True
     )
-    while not (rehearsal.shims / "hanging").exists():
-        assert script.poll() is None
-        time.sleep(0.05)
-    os.killpg(script.pid, signal.SIGINT)
-    _, err = script.communicate(timeout=10)
+    try:
+        wait_until((rehearsal.shims / "hanging").exists)
+        os.killpg(script.pid, signal.SIGINT)
+        _, err = script.communicate(timeout=10)
+    finally:
+        with contextlib.suppress(ProcessLookupError):  # it ended with all its children
+            os.killpg(script.pid, signal.SIGKILL)
     assert script.returncode == 130
     assert f"Interrupted in stage {stage}. Run ./install.sh again" in err
     assert err.count("Error:") == 1
