@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import platform
 import signal
 import socket
 import threading
@@ -61,6 +62,12 @@ def wait_until(holds: Callable[[], bool], seconds: float = 10) -> None:
     while not holds():
         assert time.monotonic() < until
         time.sleep(0.02)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def python_version(record_testsuite_property: Callable[[str, object], None]) -> None:
+    """Write the version of Python into the JUnit file, from which `.ci/run` makes its table."""
+    record_testsuite_property("python", platform.python_version())
 
 
 @pytest.fixture

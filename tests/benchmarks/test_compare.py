@@ -1,5 +1,6 @@
 """Comparisons from outside: a real server, one that dies, one that is not there."""
 
+import importlib.util
 import os
 import sys
 from collections.abc import Iterator
@@ -68,9 +69,15 @@ def test_a_program_that_is_not_there_is_told_with_the_fix() -> None:
         running(absent).__enter__()
 
 
+@pytest.mark.skipif(
+    importlib.util.find_spec("vllm") is None, reason="a report names vLLM's version: no extra `cpu`"
+)
 def test_a_report_has_every_run_in_json_and_medians_in_markdown(
-    bare: Command, tmp_path: Path
+    bare: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("benchmarks.suite.QUIET_SECONDS", 0)
+    monkeypatch.setattr("benchmarks.suite.IDLE_SECONDS", 0.5)
+
     def sides(stack: object) -> Iterator[Side]:
         yield stack.enter_context(server(bare))  # type: ignore[attr-defined]
 

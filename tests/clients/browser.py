@@ -1,7 +1,6 @@
 """A headless Chromium on the web chat, which runs as its users start it."""
 
 import contextlib
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from tests.serving import ROOT, free_port, until
+from tests.tools import require_tool
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-NO_CHROMIUM = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (apt)")
 SHOTS = ROOT / "build" / "screenshots"
 
 
@@ -92,7 +89,8 @@ def chromium() -> Iterator[Any]:
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+            executable_path=require_tool("chromium", "chromium-browser"),
+            args=["--no-sandbox", "--disable-dev-shm-usage"],
         )
         try:
             yield browser

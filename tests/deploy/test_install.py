@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -14,6 +13,7 @@ import yaml
 from tests.conftest import wait_until
 from tests.deploy.shims.answers import BUCKET, INSTALL, TERRAFORM, TOOLS, Answer
 from tests.deploy.shims.rehearsal import Rehearsal, prepare
+from tests.tools import require_tool
 
 pytestmark = pytest.mark.deploy
 
@@ -87,12 +87,9 @@ def test_the_token_is_seen_by_nobody(rehearsal: Rehearsal) -> None:
 
 
 def test_kubectl_makes_a_secret_of_what_the_pipe_brings(tmp_path: Path) -> None:
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
-        pytest.skip("kubectl is not installed")
-    command = [kubectl, "create", "secret", "generic", "hf-token", "--from-file=token=/dev/stdin"]
+    command = ["create", "secret", "generic", "hf-token", "--from-file=token=/dev/stdin"]
     made = subprocess.run(
-        [*command, "--dry-run=client", "--output=yaml"],
+        [require_tool("kubectl"), *command, "--dry-run=client", "--output=yaml"],
         input="abc", capture_output=True, text=True, env={"HOME": str(tmp_path)},
     )  # fmt: skip
     assert yaml.safe_load(made.stdout)["data"] == {"token": "YWJj"}

@@ -1,6 +1,5 @@
 """Requests and tokens of a minute for each key, in memory and in a Redis that replicas share."""
 
-import shutil
 import socket
 import subprocess
 import time
@@ -18,6 +17,7 @@ from gateway.keys.counters import Counters
 from gateway.keys.rate_limit import duration
 from gateway.keys.store import new_key
 from tests.conftest import Serve, wait_until
+from tests.tools import require_tool
 
 CHAT = {"model": "sim", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 20}
 SLOW = {"time_scale": 1, "prefill_base_ms": 0, "decode_base_ms": 20, "decode_ms_per_slot": 0}
@@ -26,9 +26,7 @@ SLOW = {"time_scale": 1, "prefill_base_ms": 0, "decode_base_ms": 20, "decode_ms_
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real server, started for these tests."""
-    binary = shutil.which("redis-server") or shutil.which("valkey-server")
-    if binary is None:
-        pytest.skip("redis-server is not installed: Debian's package of that name has it")
+    binary = require_tool("redis-server", "valkey-server")
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
