@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import platform
+import signal
 import socket
 import threading
 import time
@@ -15,6 +17,10 @@ import uvicorn
 from engine import create_engine
 from gateway.api.app import create_app
 from gateway.config import AppConfig, parse_config
+
+# A shell without job control starts `make test &` with SIGINT ignored. Programs that the tests
+# interrupt would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Serve = Callable[..., str]
 ON_THE_WAY = ("created", "loading", "compiling", "warming up")
@@ -56,6 +62,12 @@ def wait_until(holds: Callable[[], bool], seconds: float = 10) -> None:
     while not holds():
         assert time.monotonic() < until
         time.sleep(0.02)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def python_version(record_testsuite_property: Callable[[str, object], None]) -> None:
+    """Write the version of Python into the JUnit file, from which `.ci/run` makes its table."""
+    record_testsuite_property("python", platform.python_version())
 
 
 @pytest.fixture

@@ -31,6 +31,9 @@ on_exit() {
 }
 
 on_interrupt() {
+  # If the signal came while bash was starting a pipeline, bash reports the status of the pipeline as
+  # that of the first command of the trap.
+  : || :
   if [ -n "$STAGE" ]; then
     die 130 "Interrupted in stage $STAGE_NUMBER of $STAGES ($STAGE). Run $SCRIPT again: it continues from there."
   fi

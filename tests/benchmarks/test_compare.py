@@ -1,5 +1,6 @@
 """Comparisons from outside: a real server, one that dies, one that is not installed."""
 
+import importlib.util
 import os
 import sys
 from collections.abc import Iterator
@@ -68,8 +69,11 @@ def test_a_missing_program_is_reported_with_the_fix() -> None:
         running(absent).__enter__()
 
 
+@pytest.mark.skipif(
+    importlib.util.find_spec("vllm") is None, reason="a report names vLLM's version: no extra `cpu`"
+)
 def test_a_report_has_every_run_in_json_and_medians_in_markdown(
-    bare: Command, tmp_path: Path
+    bare: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def systems(stack: object) -> Iterator[System]:
         yield stack.enter_context(server(bare))  # type: ignore[attr-defined]

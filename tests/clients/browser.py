@@ -1,7 +1,6 @@
 """The web chat in a headless Chromium; its server runs as a process."""
 
 import contextlib
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from tests.serving import ROOT, free_port, until
+from tests.tools import require_tool
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-NO_CHROMIUM = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (apt)")
 SHOTS = ROOT / "build" / "screenshots"
 
 
@@ -93,7 +90,8 @@ def chromium() -> Iterator[Any]:
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+            executable_path=require_tool("chromium", "chromium-browser"),
+            args=["--no-sandbox", "--disable-dev-shm-usage"],
         )
         try:
             yield browser

@@ -1,24 +1,18 @@
 """curl, as in the README."""
 
 import json
-import shutil
 import subprocess
 
-import pytest
-
 from tests.clients.weather import HELLO
+from tests.tools import require_tool
 
-CURL = shutil.which("curl")
 JSON = ("-H", "Content-Type: application/json")
 BODY = json.dumps({"model": "sim", "messages": HELLO})
 STREAM = json.dumps({"model": "sim", "messages": HELLO, "stream": True})
 
-pytestmark = pytest.mark.skipif(CURL is None, reason="curl is not installed")
-
 
 def curl(url: str, *options: str) -> str:
-    assert CURL is not None
-    command = [CURL, "--silent", "--show-error", "--noproxy", "*", *options]
+    command = [require_tool("curl"), "--silent", "--show-error", "--noproxy", "*", *options]
     command.append(f"{url}/v1/chat/completions")
     done = subprocess.run(command, capture_output=True, text=True, timeout=15)
     assert (done.returncode, done.stderr) == (0, "")
@@ -42,7 +36,16 @@ def test_a_body_in_a_later_packet_is_answered(url: str) -> None:
     long = json.dumps({"model": "sim", "messages": HELLO, "user": "u" * 2**20})
     assert len(long) > 2**20  # over 1 MiB, curl waits for `100 Continue`
     answer = subprocess.run(
-        [str(CURL), "-s", "--noproxy", "*", *JSON, "-d", "@-", f"{url}/v1/chat/completions"],
+        [
+            require_tool("curl"),
+            "-s",
+            "--noproxy",
+            "*",
+            *JSON,
+            "-d",
+            "@-",
+            f"{url}/v1/chat/completions",
+        ],
         input=long,
         capture_output=True,
         text=True,

@@ -1,7 +1,6 @@
 """Every file of clients/examples, run as its README says, against the simulated engine."""
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from tests.conftest import running, simulated
 from tests.serving import ROOT
+from tests.tools import require_tool
 
 FOLDER = ROOT / "clients" / "examples"
 PYTHON = ROOT / ".examples" / "bin" / "python"
@@ -23,11 +23,6 @@ SCRIPTS = [
 ]
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(60)]
-needs_python = pytest.mark.skipif(not PYTHON.exists(), reason="make examples was not run")
-needs_node = pytest.mark.skipif(
-    shutil.which("node") is None or not (FOLDER / "node_modules").exists(),
-    reason="node or its packages are not installed",
-)
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +32,7 @@ def url() -> Iterator[str]:
 
 
 def run(url: str, *command: str, **environment: str) -> str:
+    assert PYTHON.exists(), "`make examples` installs the libraries of the examples"
     path = f"{PYTHON.parent}{os.pathsep}{os.environ['PATH']}"
     given = {"OPENAI_BASE_URL": f"{url}/v1", "OPENAI_API_KEY": "none", "PATH": path}
     done = subprocess.run(
@@ -47,7 +43,6 @@ def run(url: str, *command: str, **environment: str) -> str:
     return done.stdout
 
 
-@needs_python
 @pytest.mark.parametrize(
     "name",
     ["openai_sync", "openai_busy", "langchain_chat", "llamaindex_chat", "litellm_chat",
@@ -57,54 +52,47 @@ def test_an_example_prints_the_answer(url: str, name: str) -> None:
     assert run(url, str(PYTHON), f"{name}.py", "sim").strip() == RIVER
 
 
-@needs_python
 def test_a_stream_ends_with_its_tokens(url: str) -> None:
     text, tokens = run(url, str(PYTHON), "openai_stream.py", "sim").splitlines()
     assert text == RIVER
     assert tokens.endswith(" tokens")
 
 
-@needs_python
 def test_three_questions_are_answered_in_their_order(url: str) -> None:
     answers = run(url, str(PYTHON), "openai_async.py", "sim").splitlines()
     assert answers == [RIVER, "A lake stays.", "A sea is salt."]
 
 
-@needs_python
 def test_a_tool_is_called_and_its_result_is_used(url: str) -> None:
     result, answer = run(url, str(PYTHON), "openai_tools.py", "sim").splitlines()
     assert result.startswith("It is sunny in ")
     assert answer
 
 
-@needs_python
 def test_a_structured_answer_fits_its_type(url: str) -> None:
     assert run(url, str(PYTHON), "openai_structured.py", "sim").startswith("name=")
 
 
-@needs_python
 def test_a_plot_is_drawn(url: str, tmp_path: Path) -> None:
     file = tmp_path / "run.png"
     run(url, str(PYTHON), "plot.py", "sim", str(file))
     assert file.read_bytes().startswith(b"\x89PNG")
 
 
-@needs_python
 def test_the_llm_command_line_answers(url: str, tmp_path: Path) -> None:
     assert RIVER in run(url, "./llm.sh", "sim", LLM_USER_PATH=str(tmp_path))
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_curl_shows_the_frames(url: str) -> None:
+    require_tool("curl")
     frames = run(url, "./curl.sh", "sim")
     assert frames.count("data: ") > 5
     assert frames.endswith("data: [DONE]\n\n")
 
 
-@needs_node
 @pytest.mark.parametrize("name", ["openai", "ai_sdk"])
 def test_an_example_for_javascript_prints_the_answer(url: str, name: str) -> None:
-    assert run(url, "node", f"{name}.mjs", "sim").strip() == RIVER
+    assert run(url, require_tool("node"), f"{name}.mjs", "sim").strip() == RIVER
 
 
 def test_every_example_has_a_test() -> None:

@@ -13,11 +13,11 @@ import pytest
 from benchmarks.web_chat import visit_all
 from gateway.config import parse_config
 from gateway.keys.store import new_key
-from tests.clients.browser import NO_CHROMIUM, Chat, chromium, web_chat
+from tests.clients.browser import Chat, chromium, web_chat
 from tests.conftest import running, simulated
 from tests.serving import free_port, until
 
-pytestmark = [pytest.mark.clients, NO_CHROMIUM, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.clients, pytest.mark.timeout(90)]
 
 HTML = "<script>window.ran = 1</script><img src=x onerror='window.ran = 1'> and <b>bold</b>"
 SCRIPTS = [

@@ -3,16 +3,14 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import langchain_openai
 import openai
 import pytest
+from langchain_core import messages, tools
 from pydantic import BaseModel, Field
 
 from tests.clients.weather import ANSWER, DEVICE, QUESTION, RESULT
 from tests.conftest import running, simulated
-
-langchain_openai = pytest.importorskip("langchain_openai", reason="LangChain is not installed")
-messages = pytest.importorskip("langchain_core.messages")
-tools = pytest.importorskip("langchain_core.tools")
 
 pytestmark = pytest.mark.clients
 # LangChain keeps its async client, which belongs to the loop that first used it.

@@ -1,7 +1,6 @@
 """The openai SDK for JavaScript; `tests/clients/npm/client.mjs` calls it."""
 
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,16 +11,11 @@ import pytest
 
 from tests.clients.weather import ANSWER, DEVICE, HELLO
 from tests.conftest import Serve, running, simulated
+from tests.tools import require_tool
 
-NODE = shutil.which("node")
 HERE = Path(__file__).parent / "npm"
 
-pytestmark = [
-    pytest.mark.clients,
-    pytest.mark.skipif(
-        NODE is None or shutil.which("npm") is None, reason="node or npm is not installed"
-    ),
-]
+pytestmark = pytest.mark.clients
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +26,9 @@ def weather_url() -> Iterator[str]:
 
 def node(url: str, what: str, script: str = "client.mjs") -> Any:
     """Run one conversation; return what the script printed."""
+    require_tool("npm")
     assert (HERE / "node_modules").exists(), "`make test-clients` installs the packages of npm"
-    assert NODE is not None
-    command = [NODE, str(HERE / script), url, what]
+    command = [require_tool("node"), str(HERE / script), url, what]
     done = subprocess.run(command, capture_output=True, text=True, timeout=15)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -6,11 +6,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.clients.test_openai_npm import node, pytestmark
+from tests.clients.test_openai_npm import node
 from tests.clients.weather import ANSWER, DEVICE
 from tests.conftest import running, simulated
 
-__all__ = ["pytestmark"]  # the mark and the skip are those of the chats
+pytestmark = pytest.mark.clients
 
 
 @pytest.fixture(scope="module")

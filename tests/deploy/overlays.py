@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from tests.deploy.checks.manifests import DEPLOY
+from tests.tools import require_tool
 
 
 def with_components(folder: Path, overlay: str, components: list[str]) -> str:
@@ -18,8 +19,7 @@ def with_components(folder: Path, overlay: str, components: list[str]) -> str:
     listed = kustomization.setdefault("components", [])
     listed += [f"../../components/{name}" for name in components]
     file.write_text(yaml.safe_dump(kustomization), "utf-8")
-    done = subprocess.run(
-        ["kubectl", "kustomize", str(file.parent)], capture_output=True, text=True
-    )
+    command = [require_tool("kubectl"), "kustomize", str(file.parent)]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -15,6 +15,7 @@ import pytest
 
 from tests.deploy.checks.manifests import DEPLOY, ROOT
 from tests.serving import free_port, until
+from tests.tools import require_tool, unavailable
 
 pytestmark = [
     pytest.mark.images,
@@ -71,9 +72,10 @@ class Builder:
 
 @pytest.fixture(scope="module")
 def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
-    missing = [tool for tool in ("buildah", "debootstrap") if shutil.which(tool) is None]
-    if missing or os.getuid() != 0:
-        pytest.skip(f"images are built by root with buildah and debootstrap; missing: {missing}")
+    require_tool("buildah")
+    require_tool("debootstrap")
+    if os.getuid() != 0:
+        unavailable("images are built by root")
     folder = tmp_path_factory.mktemp("images")
     built = Builder(folder)
     built.stand_in()

@@ -1,18 +1,19 @@
 """install.sh: in which order it works, what it hands over, and how it stops and goes on."""
 
+import contextlib
 import os
-import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
 
 import pytest
 import yaml
 
+from tests.conftest import wait_until
 from tests.deploy.shims.answers import BUCKET, INSTALL, TERRAFORM, TOOLS, Answer
 from tests.deploy.shims.rehearsal import Rehearsal, prepare
+from tests.tools import require_tool
 
 pytestmark = pytest.mark.deploy
 
@@ -86,12 +87,9 @@ def test_the_token_is_seen_by_nobody(rehearsal: Rehearsal) -> None:
 
 
 def test_kubectl_makes_a_secret_of_what_the_pipe_brings(tmp_path: Path) -> None:
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
-        pytest.skip("kubectl is not installed")
-    command = [kubectl, "create", "secret", "generic", "hf-token", "--from-file=token=/dev/stdin"]
+    command = ["create", "secret", "generic", "hf-token", "--from-file=token=/dev/stdin"]
     made = subprocess.run(
-        [*command, "--dry-run=client", "--output=yaml"],
+        [require_tool("kubectl"), *command, "--dry-run=client", "--output=yaml"],
         input="abc", capture_output=True, text=True, env={"HOME": str(tmp_path)},
     )  # fmt: skip
     assert yaml.safe_load(made.stdout)["data"] == {"token": "YWJj"}
@@ -161,11 +159,13 @@ def test_ctrl_c_says_how_to_continue(rehearsal: Rehearsal, pattern: str, stage: 
     script = subprocess.Popen(
         **started, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, start_new_session=True
     )
-    while not (rehearsal.shims / "hanging").exists():
-        assert script.poll() is None
-        time.sleep(0.05)
-    os.killpg(script.pid, signal.SIGINT)
-    _, err = script.communicate(timeout=10)
+    try:
+        wait_until((rehearsal.shims / "hanging").exists)
+        os.killpg(script.pid, signal.SIGINT)
+        _, err = script.communicate(timeout=10)
+    finally:
+        with contextlib.suppress(ProcessLookupError):  # it ended with all its children
+            os.killpg(script.pid, signal.SIGKILL)
     assert script.returncode == 130
     assert f"Interrupted in stage {stage}. Run ./install.sh again" in err
     assert err.count("Error:") == 1

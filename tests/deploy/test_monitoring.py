@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import yaml
 
 from engine.neuron.catalogue import INSTANCES
 from gateway.observe.metrics import METRICS, OUTCOMES, PREFIX
+from tests.tools import require_tool
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "monitoring"
 ALERTS, DASHBOARD = FOLDER / "alerts.yaml", FOLDER / "dashboards" / "gateway.json"
@@ -36,10 +36,9 @@ def expressions(file: Path = DASHBOARD) -> list[str]:
 
 
 def promtool(*words: str) -> None:
-    program = shutil.which("promtool")
-    if program is None:
-        pytest.skip("promtool is not installed: Debian's package prometheus has it")
-    done = subprocess.run([program, *words], cwd=FOLDER, capture_output=True, text=True)
+    done = subprocess.run(
+        [require_tool("promtool"), *words], cwd=FOLDER, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 

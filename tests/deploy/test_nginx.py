@@ -3,7 +3,6 @@
 import contextlib
 import itertools
 import json
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import yaml
 from tests.conftest import running, simulated, wait_until
 from tests.deploy.checks.manifests import DEPLOY
 from tests.serving import free_port
+from tests.tools import require_tool
 
 pytestmark = [pytest.mark.deploy, pytest.mark.timeout(150)]
 
@@ -59,9 +59,7 @@ def annotated() -> list[str]:
 @contextlib.contextmanager
 def nginx(folder: Path, upstream: str, directives: list[str]) -> Iterator[str]:
     """Run NGINX before a gateway; gives its URL."""
-    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    if program is None:
-        pytest.skip("nginx is not installed: Debian's package nginx-light has it")
+    program = require_tool("nginx")
     port = free_port()
     text = CONFIG.format(
         folder=folder, port=port, upstream=upstream, directives=" ".join(directives)

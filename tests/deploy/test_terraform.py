@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,7 @@ import pytest
 import yaml
 
 from tests.deploy.shims.answers import INSTALL, NOTHING_THERE, TOOLS, Answer
-from tests.deploy.shims.providers import (
-    served_providers,
-    skip_without_providers,
-    skip_without_terraform,
-)
+from tests.deploy.shims.providers import served_providers
 from tests.deploy.shims.rehearsal import (
     DEPLOY,
     VARIABLES,
@@ -25,6 +20,7 @@ from tests.deploy.shims.rehearsal import (
     prepare,
     real_environment,
 )
+from tests.tools import require_tool
 
 pytestmark = [pytest.mark.deploy, pytest.mark.timeout(180)]
 
@@ -41,7 +37,7 @@ ALL_ON = (
 
 @pytest.fixture(scope="module")
 def providers() -> Iterator[dict[str, str]]:
-    skip_without_providers()
+    require_tool("terraform")
     with served_providers() as environment:
         yield environment
 
@@ -85,9 +81,11 @@ def default(name: str) -> str:
 
 
 def test_files_are_formatted() -> None:
-    skip_without_terraform()
     done = subprocess.run(
-        ["terraform", "fmt", "-check", "-recursive"], cwd=FOLDER, capture_output=True, text=True
+        [require_tool("terraform"), "fmt", "-check", "-recursive"],
+        cwd=FOLDER,
+        capture_output=True,
+        text=True,
     )
     assert (done.returncode, done.stdout) == (0, "")
 
@@ -219,11 +217,11 @@ def test_the_default_storage_class_is_encrypted_gp3() -> None:
 
 @pytest.mark.parametrize("command", [["shellcheck", "-x"], ["shfmt", "-d", "-i", "2"]])
 def test_scripts_are_clean(command: list[str]) -> None:
-    tool = shutil.which(command[0]) or shutil.which(command[0], path=Path(sys.executable).parent)
-    if tool is None:
-        pytest.skip(f"{command[0]} is not installed")
     done = subprocess.run(
-        [tool, *command[1:], *map(str, SCRIPTS)], cwd=FOLDER, capture_output=True, text=True
+        [require_tool(command[0]), *command[1:], *map(str, SCRIPTS)],
+        cwd=FOLDER,
+        capture_output=True,
+        text=True,
     )
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 

@@ -1,7 +1,6 @@
 """Manifests: rendered by kustomize, read, and walked; quantities as Kubernetes reads them."""
 
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,8 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import pytest
 import yaml
+
+from tests.tools import require_tool
 
 Document = dict[str, Any]
 
@@ -32,9 +32,7 @@ _UNIT: Final = {"n": 1e-9, "u": 1e-6, "m": 1e-3} | {
 @cache
 def rendered(folder: str) -> str:
     """Render a kustomization under deploy/, as `kubectl kustomize` does."""
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
-        pytest.skip("kubectl is not installed: it renders the manifests")
+    kubectl = require_tool("kubectl")
     done = subprocess.run(
         [kubectl, "kustomize", str(DEPLOY / folder)], capture_output=True, text=True
     )

@@ -1,8 +1,6 @@
 """The stand-in providers, for as long as tests need them."""
 
-import importlib.util
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,23 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from subprocess import PIPE
 
-import pytest
-
 ROOT = Path(__file__).parents[3]
-
-
-def skip_without_terraform() -> None:
-    """Skip, and say so, where there is no terraform."""
-    if shutil.which("terraform") is None:
-        pytest.skip("terraform is not installed")
-
-
-def skip_without_providers() -> None:
-    """Skip, and name what the stand-in providers miss."""
-    skip_without_terraform()
-    for name in ("grpc", "msgpack", "tf"):
-        if importlib.util.find_spec(name) is None:
-            pytest.skip(f"{name} is not installed: the stand-in providers need it")
 
 
 @contextmanager

@@ -119,6 +119,7 @@ def prepare(folder: Path, providers: dict[str, str] | None = None) -> Rehearsal:
     (pools / "cluster.env").write_text("CLUSTER=a-placeholder\n")
     (folder / "deploy" / "terraform" / "blueprint.tfvars").write_text(VARIABLES)
     (folder / "shims").mkdir()
+    os.mkfifo(folder / "shims" / "never-written")
     (folder / "scratch").mkdir()
     rehearsal = Rehearsal(folder, _environment(folder, providers or {}))
     rehearsal.but()

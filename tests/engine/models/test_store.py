@@ -3,6 +3,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import huggingface_hub
 import pytest
 
 from engine import DEFAULT_MODEL
@@ -118,12 +119,10 @@ def test_a_missing_folder_names_key_and_fix(tmp_path: Path, name: str) -> None:
 def test_a_hub_failure_says_what_to_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    hub = pytest.importorskip("huggingface_hub")
-
     def fail(*args: object, **kwargs: object) -> str:
         raise error
 
-    monkeypatch.setattr(hub, "snapshot_download", fail)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
     with pytest.raises(ModelNotAvailable) as caught:
         resolve_model("some/model", cache=tmp_path, progress=quiet)
     for word in ("model:", "some/model", "HF_TOKEN", "network", "local folder"):

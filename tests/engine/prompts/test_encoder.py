@@ -14,8 +14,6 @@ from engine import (
 from engine.prompts.encoder import EncodedPrompt, PromptEncoder
 from engine.types import Prompt
 
-pytest.importorskip("transformers")
-
 TEMPLATE = (
     "{% for m in messages %}{% if m['role'] == 'judge' %}{{ raise_exception('no judges') }}"
     "{% endif %}{{ '<|' + m['role'] + '|> ' + m['content'] + ' ' }}{% endfor %}"

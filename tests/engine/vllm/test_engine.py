@@ -45,7 +45,6 @@ SLOTS = 16
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine() -> AsyncIterator[EngineBackend]:
-    pytest.importorskip("vllm")
     folder: Path = resolve_model(DEFAULT_MODEL, cache=cache_folder(), progress=lambda _: None)
     config = EngineConfig(
         model=str(folder), max_model_len=2048, max_num_seqs=SLOTS, device=Cpu(kv_cache_gib=1)

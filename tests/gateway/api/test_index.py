@@ -40,7 +40,9 @@ def test_without_a_key_the_models_are_hidden(serve: Serve, tmp_path: Path) -> No
     url = serve(keys_file=str(file))
     assert "models" not in httpx.get(url).json()
     assert "sim" not in httpx.get(url, headers=BROWSER).text.replace("simply", "")
-    assert httpx.get(url, headers={"authorization": f"Bearer {key}"}).json()["models"] == {"sim": "ready"}
+    assert httpx.get(url, headers={"authorization": f"Bearer {key}"}).json()["models"] == {
+        "sim": "ready"
+    }
 
 
 def test_a_models_name_is_text_on_the_page(serve: Serve) -> None:

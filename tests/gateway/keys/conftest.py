@@ -1,6 +1,5 @@
 """A Redis that replicas share."""
 
-import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -8,14 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import wait_until
+from tests.tools import require_tool
 
 
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real server, started for these tests."""
-    binary = shutil.which("redis-server") or shutil.which("valkey-server")
-    if binary is None:
-        pytest.skip("redis-server is not installed: Debian's package of that name has it")
+    binary = require_tool("redis-server", "valkey-server")
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
