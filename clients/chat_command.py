@@ -31,12 +31,12 @@ def chat(
 ) -> None:
     """Chat in the terminal; plain text on standard output if it is piped."""
     try:
-        from clients.conversation import ChatError, Settings, list_models, make_client
+        from clients.conversation import ChatError, Settings, make_client
         from clients.terminal import TerminalChat, read_lines
     except ImportError:
         _exit("chat needs the package openai. Install neuron-gateway[clients].")
     try:
-        models = asyncio.run(list_models(make_client(url, key)))
+        models = asyncio.run(_list_models(url, key))
         if not models:
             _exit(f"--url: {url} serves no model that this API key may use.")
         if model and model not in models:
@@ -54,6 +54,14 @@ def chat(
         raise typer.Exit(130) from None
     if not succeeded:
         raise typer.Exit(1)
+
+
+async def _list_models(url: str, key: str) -> list[str]:
+    """Return the models of a server; the client is closed in the event loop that it was used in."""
+    from clients.conversation import list_models, make_client
+
+    async with make_client(url, key) as client:
+        return await list_models(client)
 
 
 def _exit(sentence: str) -> NoReturn:

@@ -39,12 +39,16 @@ class TerminalChat:
         }
 
     def run(self, lines: Iterable[str]) -> bool:
-        """Handle each line until /quit; return False if the last one failed."""
+        """Handle each line until /quit, then close; return False if the last one failed."""
         succeeded = True
-        for line in lines:
-            if line.strip() in ("/quit", "/exit"):
-                break
-            succeeded = self._handle(line.strip())
+        try:
+            for line in lines:
+                if line.strip() in ("/quit", "/exit"):
+                    break
+                succeeded = self._handle(line.strip())
+        finally:
+            self._runner.run(self._client.close())
+            self._runner.close()
         return succeeded
 
     def _handle(self, line: str) -> bool:

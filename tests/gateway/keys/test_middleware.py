@@ -8,6 +8,7 @@ import pytest
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from gateway.context import RequestContext, set_context
 from gateway.keys.middleware import ApiKeyMiddleware
 from gateway.keys.rate_limit import RateLimiter
 from gateway.keys.store import KeyStore, new_key, remove_key
@@ -53,8 +54,10 @@ def test_without_a_bearer_key_it_is_a_401_that_says_what_to_send(
     assert refused.headers["x-request-id"]
 
 
-@pytest.mark.parametrize("path", ["/v1/nothing", "/tokenize", "/openapi.json"])
-def test_no_path_but_the_probes_is_open(serve: Serve, file: Path, alice: str, path: str) -> None:
+@pytest.mark.parametrize("path", ["/v1/nothing", "/tokenize", "/docs/assets"])
+def test_only_probes_and_the_reference_are_open(
+    serve: Serve, file: Path, alice: str, path: str
+) -> None:
     url = serve(keys_file=str(file))
     assert httpx.post(f"{url}{path}", json=CHAT).status_code == 401
     assert httpx.get(f"{url}/healthz").status_code == 200
@@ -124,6 +127,7 @@ async def status_at(keys: KeyStore, path: str, root_path: str) -> int:
 
     middleware = ApiKeyMiddleware(app, keys, RateLimiter())
     scope = {"type": "http", "path": path, "root_path": root_path, "headers": [], "method": "GET"}
+    set_context(scope, RequestContext("r"))
     await middleware(scope, receive, send)
     return statuses[0]
 
