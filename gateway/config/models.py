@@ -26,35 +26,24 @@ Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")]
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Replicas(_Frozen):
     """Autoscaling of a model by the number of its ongoing requests."""
 
-    min: int = Field(
-        default=1,
-        ge=0,
-        description="Fewest replicas. 0 scales to zero; the next request then waits for a start.",
-    )
-    max: int = Field(default=1, ge=1, description="Most replicas.")
-    initial: int | None = Field(
-        default=None, ge=0, description="Replicas at the start of the application. Default: `min`."
-    )
-    target_ongoing_requests: float | None = Field(
-        default=None,
-        gt=0,
-        description="Requests per replica that autoscaling aims at. "
-        "Default: 0.7 of the engine's slots.",
-    )
-    upscale_delay_seconds: float = Field(
-        default=30.0, ge=0, description="How long demand must stay high before replicas are added."
-    )
-    downscale_delay_seconds: float = Field(
-        default=600.0,
-        ge=0,
-        description="How long demand must stay low before replicas are removed.",
-    )
+    min: int = Field(default=1, ge=0)
+    """Fewest replicas. 0 scales to zero; the next request then waits for a start."""
+    max: int = Field(default=1, ge=1)
+    """Most replicas."""
+    initial: int | None = Field(default=None, ge=0)
+    """Replicas at the start of the application. Default: `min`."""
+    target_ongoing_requests: float | None = Field(default=None, gt=0)
+    """Requests per replica that autoscaling aims at. Default: 0.7 of the engine's slots."""
+    upscale_delay_seconds: float = Field(default=30.0, ge=0)
+    """How long demand must stay high before replicas are added."""
+    downscale_delay_seconds: float = Field(default=600.0, ge=0)
+    """How long demand must stay low before replicas are removed."""
 
     @model_validator(mode="after")
     def _min_not_above_max(self) -> "Replicas":
@@ -68,31 +57,20 @@ class Replicas(_Frozen):
 class ModelConfig(_Frozen):
     """One served model: the name clients ask for, and the engine behind it."""
 
-    id: str = Field(
-        min_length=1,
-        max_length=200,
-        description="Name of the model in requests and in `GET /v1/models`.",
-    )
-    engine: EngineConfig = Field(
-        default=EngineConfig(), description="The engine that runs the model."
-    )
-    aliases: tuple[str, ...] = Field(
-        default=(), description="Other names under which clients may ask for the model."
-    )
-    replicas: int | Replicas = Field(
-        default=1, description="Number of replicas, or the bounds of autoscaling."
-    )
-    tool_parser: ToolParser | None = Field(
-        default=None,
-        description="Format in which the model writes tool calls. Default: that of the model's "
-        "family, from its config.json.",
-    )
-    reasoning: ReasoningStyle | None = Field(
-        default=None,
-        description="How the model marks its reasoning. `think`: between `<think>` and "
-        "`</think>`. `think_begun`: the chat template writes the `<think>`. Default: the output "
-        "has no reasoning.",
-    )
+    id: str = Field(min_length=1, max_length=200)
+    """Name of the model in requests and in `GET /v1/models`."""
+    engine: EngineConfig = EngineConfig()
+    """The engine that runs the model."""
+    aliases: tuple[str, ...] = ()
+    """Other names under which clients may ask for the model."""
+    replicas: int | Replicas = 1
+    """Number of replicas, or the bounds of autoscaling."""
+    tool_parser: ToolParser | None = None
+    """Format in which the model writes tool calls. Default: that of the model's family, from its
+    config.json."""
+    reasoning: ReasoningStyle | None = None
+    """How the model marks its reasoning. `think`: between `<think>` and `</think>`. `think_begun`:
+    the chat template writes the `<think>`. Default: the output has no reasoning."""
 
     @field_validator("replicas")
     @classmethod
@@ -126,130 +104,75 @@ class ModelConfig(_Frozen):
 class Limits(_Frozen):
     """Limits of a request, and of the queue in front of each replica's engine."""
 
-    engine_queue_depth: int = Field(
-        default=2,
-        ge=0,
-        description="Requests handed to the engine beyond its slots, so that a slot that becomes "
-        "free has its next prompt at once.",
-    )
-    max_queued: int = Field(
-        default=64,
-        ge=0,
-        description="Requests that may wait in the gateway for the engine; more are answered with "
-        "429.",
-    )
-    queue_timeout_seconds: float = Field(
-        default=30.0,
-        gt=0,
-        description="Longest wait in the queue. A request whose predicted wait is longer is "
-        "answered with 429 at once, one that waited longer with 504.",
-    )
-    ttft_timeout_seconds: float = Field(
-        default=120.0,
-        gt=0,
-        description="Time limit for the first token, the wait in the queue included.",
-    )
-    inter_token_timeout_seconds: float = Field(
-        default=60.0,
-        gt=0,
-        description="Time limit between two tokens. Then the stream ends with an error frame.",
-    )
-    stream_open_timeout_seconds: float = Field(
-        default=10.0,
-        gt=0,
-        description="How long a streamed response waits for its first delta before it sends its "
-        "status line. An error within this time has its own HTTP status, a later one is a frame.",
-    )
-    ping_interval_seconds: float = Field(
-        default=15.0,
-        gt=0,
-        description="Interval of keep-alive comments in a stream that sends nothing else.",
-    )
-    max_request_seconds: float = Field(
-        default=600.0,
-        gt=0,
-        description="Time limit for a whole request. A shutdown or a roll-out waits this long for "
-        "running requests.",
-    )
-    max_body_bytes: int = Field(
-        default=4 * 2**20,
-        ge=1024,
-        description="Largest request body; a larger one is answered with 413.",
-    )
-    send_timeout_seconds: float = Field(
-        default=30.0,
-        gt=0,
-        description="How long a client may read nothing from its stream before it is disconnected.",
-    )
-    failover_timeout_seconds: float = Field(
-        default=30.0,
-        ge=0,
-        description="Two hops: how long a request whose replica died is retried on other replicas.",
-    )
-    coalescing_window_seconds: float = Field(
-        default=0.02,
-        ge=0,
-        le=1,
-        description="Two hops: shortest time between two deltas of a stream; tokens in between are "
-        "merged. 0 sends each at once.",
-    )
+    engine_queue_depth: int = Field(default=2, ge=0)
+    """Requests handed to the engine beyond its slots, so that a slot that becomes free has its next
+    prompt at once."""
+    max_queued: int = Field(default=64, ge=0)
+    """Requests that may wait in the gateway for the engine; more are answered with 429."""
+    queue_timeout_seconds: float = Field(default=30.0, gt=0)
+    """Longest wait in the queue. A request whose predicted wait is longer is answered with 429 at
+    once, one that waited longer with 504."""
+    ttft_timeout_seconds: float = Field(default=120.0, gt=0)
+    """Time limit for the first token, the wait in the queue included."""
+    inter_token_timeout_seconds: float = Field(default=60.0, gt=0)
+    """Time limit between two tokens. Then the stream ends with an error frame."""
+    stream_open_timeout_seconds: float = Field(default=10.0, gt=0)
+    """How long a streamed response waits for its first delta before it sends its status line. An
+    error within this time has its own HTTP status, a later one is a frame."""
+    ping_interval_seconds: float = Field(default=15.0, gt=0)
+    """Interval of keep-alive comments in a stream that sends nothing else."""
+    max_request_seconds: float = Field(default=600.0, gt=0)
+    """Time limit for a whole request. A shutdown or a roll-out waits this long for running
+    requests."""
+    max_body_bytes: int = Field(default=4 * 2**20, ge=1024)
+    """Largest request body; a larger one is answered with 413."""
+    send_timeout_seconds: float = Field(default=30.0, gt=0)
+    """How long a client may read nothing from its stream before it is disconnected."""
+    failover_timeout_seconds: float = Field(default=30.0, ge=0)
+    """Two hops: how long a request whose replica died is retried on other replicas."""
+    coalescing_window_seconds: float = Field(default=0.02, ge=0, le=1)
+    """Two hops: shortest time between two deltas of a stream; tokens in between are merged. 0 sends
+    each at once."""
     rate_limit_storage: str = Field(
-        default="memory",
-        pattern=r"^(memory|(redis|rediss|valkey)://\S+)$",
-        description="Where the rate limits of API keys are counted: `memory`, in each replica by "
-        "itself, or the URL of a Redis or Valkey that all replicas share.",
+        default="memory", pattern=r"^(memory|(redis|rediss|valkey)://\S+)$"
     )
+    """Where the rate limits of API keys are counted: `memory`, in each replica by itself, or the
+    URL of a Redis or Valkey that all replicas share."""
 
 
 class Cors(_Frozen):
     """Web pages that may call the gateway from a browser."""
 
-    allow_origins: tuple[Origin, ...] = Field(
-        default=(),
-        description="Origins of these pages, such as `https://chat.example`; `*` allows all. "
-        "Default: none.",
-    )
+    allow_origins: tuple[Origin, ...] = ()
+    """Origins of these pages, such as `https://chat.example`; `*` allows all. Default: none."""
 
 
 class AppConfig(_Frozen):
     """The whole gateway: its models, limits and access."""
 
-    models: tuple[ModelConfig, ...] = Field(
-        default=(ModelConfig(id="smollm2-135m-instruct"),),
-        description="The served models. Default: SmolLM2-135M-Instruct on the CPU.",
-    )
-    limits: Limits = Field(default=Limits(), description="Limits of requests and queues.")
-    cors: Cors = Field(default=Cors(), description="Access for web pages.")
-    keys_file: str | None = Field(
-        default=None,
-        description="File with the hashes of API keys, written by `neuron-gateway keys`. "
-        "Default: no key is asked for, and `neuron-gateway serve` listens on loopback only.",
-    )
-    otlp_endpoint: str | None = Field(
-        default=None,
-        pattern=r"^https?://\S+$",
-        description="URL of an OpenTelemetry collector for traces, OTLP over HTTP. Default: that "
-        "of the environment variable `OTEL_EXPORTER_OTLP_ENDPOINT`, else no traces.",
-    )
-    docs: bool = Field(
-        default=True,
-        description="Serve the API reference at `/docs` and its schema at `/openapi.json`.",
-    )
-    topology: Literal["auto", "one-hop", "two-hops"] = Field(
-        default="auto",
-        description="`one-hop`: the engine runs in the replica that serves HTTP, with the lowest "
-        "latency, for one model. `two-hops`: an ingress and a deployment per model, so that "
-        "streams survive a lost replica. `auto`: two hops for several models or for "
-        "`replicas.min: 0`, else one.",
-    )
-    ingress_replicas: int = Field(
-        default=1, ge=1, description="Two hops: number of replicas of the ingress."
-    )
-    proxy: Literal["haproxy", "python"] = Field(
-        default="haproxy",
-        description="HTTP proxy of Ray Serve. HAProxy streams about twice as many chunks per "
-        "second as Serve's Python proxy.",
-    )
+    models: tuple[ModelConfig, ...] = (ModelConfig(id="smollm2-135m-instruct"),)
+    """The served models. Default: SmolLM2-135M-Instruct on the CPU."""
+    limits: Limits = Limits()
+    """Limits of requests and queues."""
+    cors: Cors = Cors()
+    """Access for web pages."""
+    keys_file: str | None = None
+    """File with the hashes of API keys, written by `neuron-gateway keys`. Default: no key is asked
+    for, and `neuron-gateway serve` listens on loopback only."""
+    otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://\S+$")
+    """URL of an OpenTelemetry collector for traces, OTLP over HTTP. Default: that of the
+    environment variable `OTEL_EXPORTER_OTLP_ENDPOINT`, else no traces."""
+    docs: bool = True
+    """Serve the API reference at `/docs` and its schema at `/openapi.json`."""
+    topology: Literal["auto", "one-hop", "two-hops"] = "auto"
+    """`one-hop`: the engine runs in the replica that serves HTTP, with the lowest latency, for one
+    model. `two-hops`: an ingress and a deployment per model, so that streams survive a lost
+    replica. `auto`: two hops for several models or for `replicas.min: 0`, else one."""
+    ingress_replicas: int = Field(default=1, ge=1)
+    """Two hops: number of replicas of the ingress."""
+    proxy: Literal["haproxy", "python"] = "haproxy"
+    """HTTP proxy of Ray Serve. HAProxy streams about twice as many chunks per second as Serve's
+    Python proxy."""
 
     @model_validator(mode="after")
     def _names_and_topology_agree(self) -> "AppConfig":

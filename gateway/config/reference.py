@@ -47,7 +47,7 @@ def _sections(path: str, condition: str, schema: Schema, definitions: Schema) ->
 
 
 def _row(name: str, field: Schema, *, required: bool) -> str:
-    description = field.get("description", "").replace("|", "\\|")
+    description = " ".join(field.get("description", "").split()).replace("|", "\\|")
     default = "required" if required else _default(field)
     return f"| `{name}` | {_type(field)} | {default} | {description} |"
 
