@@ -51,8 +51,8 @@ def remarks(shape: ModelShape, neuron: Neuron, slots: int, max_model_len: int) -
     most = max(point.size for point in profile.decode_points)
     if slots > most and not profile.interpolated:
         found.append(f"no step of more than {most} slots was published at this degree")
-    if profile.marks:
-        found.append(profile.marks)
+    if profile.limits:
+        found.append(profile.limits)
     if abs(factor - 1) > 0.02:
         found.append(f"scaled by {factor:.2f}, this model's weights by those of Llama 3 8B")
     if max_model_len > 4096:

@@ -56,7 +56,7 @@ def shape_by_hand(text: str, *, length: int) -> ModelShape:
         head_dim=head_dim,
         vocab_size=0,
         max_position_embeddings=length,
-        counted=given["parameters"],
+        parameters_given=given["parameters"],
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from engine import Engine, EngineBackend, Load, ModelInfo, model_limit, model_type
+from engine import Engine, EngineBackend, Load, ModelInfo, model_type
 from gateway.api.state import gateway_of
 from gateway.config import AppConfig, ModelConfig
 from gateway.errors import ApiError
@@ -93,11 +93,8 @@ class ModelRegistry:
 
 
 def model_info_from_config(config: ModelConfig) -> ModelInfo:
-    """Give what the config alone says of a model whose engine has not spoken yet."""
-    engine = config.engine
-    length = engine.max_model_len or model_limit(Path(engine.model)) or 0
-    unsupported = engine.device.unsupported_parameters()
-    return ModelInfo(id=config.id, max_model_len=length, unsupported=unsupported)
+    """Return what the config says of a model whose engine is in another process."""
+    return config.engine.device.describe(config.id, config.engine)
 
 
 def _in_part(model: ModelInfo) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from gateway.commands.chat import chat
 from gateway.commands.check_report import read_lengths, report
-from gateway.commands.doctor import findings, neuron_model, table
+from gateway.commands.doctor import compiled_model, findings, table
 from gateway.commands.errors import exit_on_config_error
 from gateway.commands.keys import commands as key_commands
 from gateway.commands.plan.command import plan
@@ -117,12 +117,12 @@ def check(
 def precompile(config: NeuronFile) -> None:
     """Compile what a config's engine loads, on an inf2 machine; then `compile: never` starts it."""
     from engine import EngineDead
-    from engine.neuron.precompile import precompile as compile_artifacts
+    from engine import precompile as compile_artifacts
 
     progress = Progress(Console(soft_wrap=True))
     with exit_on_config_error():
         loaded = _with_models(load_config(config), progress, keys=False)
-        model = neuron_model(loaded)
+        model = compiled_model(loaded)
         try:
             folder = asyncio.run(compile_artifacts(model.id, model.engine, progress))
         except EngineDead as error:
@@ -139,7 +139,7 @@ def doctor(config: NeuronFile) -> None:
     with exit_on_config_error():
         found = findings(load_config(config))
     Console().print(table(found))
-    if any(one.state == "bad" for one in found):
+    if any(one.state == "error" for one in found):
         raise typer.Exit(1)
 
 

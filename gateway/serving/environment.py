@@ -4,7 +4,7 @@ import math
 import os
 from pathlib import Path
 
-from engine.neuron.cores import expanded
+from engine.neuron import expand_ranges
 from gateway.config import AppConfig
 from gateway.serving.haproxy import write_script
 
@@ -53,7 +53,7 @@ def set_serve_environment(config: AppConfig) -> None:
 
 def visible_cores() -> list[str]:
     """Give the NeuronCores that the environment leaves to this node; none where it is silent."""
-    return expanded(os.environ.get("NEURON_RT_VISIBLE_CORES", ""))
+    return expand_ranges(os.environ.get("NEURON_RT_VISIBLE_CORES", ""))
 
 
 def otlp_endpoint(config: AppConfig) -> str | None:

@@ -17,6 +17,7 @@ from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
 from engine import (
+    RAY_STAT_LOGGER,
     Chat,
     EngineDead,
     EngineError,
@@ -35,12 +36,11 @@ from gateway.policies.admission import Admission
 from gateway.policies.coalescing import Coalescing
 from gateway.policies.pipeline import places
 from gateway.serving.local_models import with_local_models
-from gateway.serving.neuron_cores import NEURON_CORES, with_cores
+from gateway.serving.neuron_cores import with_accelerators
 from gateway.serving.remote_engine import State, Stream
 
 log = logging.getLogger(__name__)
 
-VLLM_STATISTICS: Final = "vllm.v1.metrics.ray_wrappers:RayPrometheusStatLogger"
 BACK_SECONDS: Final = 1.0  # to come back in, where Serve itself refused
 Answer = TypeVar("Answer")
 
@@ -48,7 +48,8 @@ Answer = TypeVar("Answer")
 def on_this_replica(config: AppConfig) -> AppConfig:
     """Give the config with what is known here alone: models, cores, vLLM's way to show figures."""
     # Nothing to fetch where the command did it; `serve deploy` comes here first.
-    there = with_cores(with_local_models(config, log.info), cores())
+    ids = ray.get_runtime_context().get_accelerator_ids()
+    there = with_accelerators(with_local_models(config, log.info), ids)
     models = tuple(_with_statistics(model) for model in there.models)
     return there.model_copy(update={"models": models})
 
@@ -57,14 +58,8 @@ def _with_statistics(model: ModelConfig) -> ModelConfig:
     engine = model.engine
     if engine.stat_loggers is not None or not engine.device.reads_model:
         return model
-    shown = engine.model_copy(update={"stat_loggers": (VLLM_STATISTICS,)})
+    shown = engine.model_copy(update={"stat_loggers": (RAY_STAT_LOGGER,)})
     return model.model_copy(update={"engine": shown})
-
-
-def cores() -> list[str]:
-    """Ask Ray for the NeuronCores that it gave this replica."""
-    ids: dict[str, list[str]] = ray.get_runtime_context().get_accelerator_ids()
-    return ids.get(NEURON_CORES, [])
 
 
 def errors_as_values(
