@@ -13,12 +13,18 @@ from engine.types import Chat, FinishReason, Prompt, SamplingParams, TokenDelta,
 
 
 def prompt_text(prompt: Prompt, device: Simulated) -> str:
-    """Return a prompt as text; raise InvalidRequest for what the device does not know."""
-    if isinstance(prompt, str):
-        return prompt
-    if isinstance(prompt, Chat):
-        return _render(prompt, device)
-    return text_of_ids(prompt, "prompt")
+    """Return a prompt as text; raise InvalidRequest for what a tokenizer would refuse."""
+    if isinstance(prompt, tuple):
+        return text_of_ids(prompt, "prompt")
+    param = "messages" if isinstance(prompt, Chat) else "prompt"
+    text = _render(prompt, device) if isinstance(prompt, Chat) else prompt
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        raise InvalidRequest(
+            "The text cannot be tokenized; it must be valid Unicode.", param=param
+        ) from None
+    return text
 
 
 def _render(chat: Chat, device: Simulated) -> str:

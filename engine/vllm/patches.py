@@ -6,6 +6,7 @@ changes its meaning, or is no longer needed. What the Neuron plugin itself needs
 `engine.neuron.plugin`.
 """
 
+from functools import wraps
 from typing import Any, Final
 
 # CPU, 0.32.0. CpuPlatform replaces the in-process executor by one with worker processes, each with
@@ -39,6 +40,7 @@ def disable_amx_attention() -> None:
 
     choose = cpu_attn._get_attn_isa  # noqa: SLF001
 
+    @wraps(choose)
     def choose_without_amx(*args: Any, **kwargs: Any) -> str:
         isa: str = choose(*args, **kwargs)
         return "vec" if isa == "amx" else isa
