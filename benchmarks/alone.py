@@ -1,4 +1,4 @@
-"""Simulated engines without HTTP: the most that a gateway before them could deliver."""
+"""Simulated engines without HTTP: the most that a gateway in front of them could deliver."""
 
 import asyncio
 import itertools
@@ -18,7 +18,7 @@ from engine import (
 
 
 def engines_alone(profile: str, replicas: int, slots: int, workload: Workload) -> Timings:
-    """Run a workload on engines that are asked in turn."""
+    """Run a workload on engines, which get requests in turn."""
     return asyncio.run(_run(profile, replicas, slots, workload))
 
 
@@ -36,15 +36,15 @@ async def _run(profile: str, replicas: int, slots: int, workload: Workload) -> T
 
 
 async def _load(engines: list[EngineBackend], workload: Workload) -> Timings:
-    waiting, times = iter(range(workload.requests)), list[tuple[float, float]]()
+    numbers, times = iter(range(workload.requests)), list[tuple[float, float]]()
 
     async def work(engine: EngineBackend) -> None:
-        for number in waiting:
+        for number in numbers:
             times.append(await _one(engine, number, workload))
 
     begun, cpu = time.monotonic(), time.process_time()
-    places = itertools.islice(itertools.cycle(engines), workload.concurrency)
-    await asyncio.gather(*map(work, places))
+    readers = itertools.islice(itertools.cycle(engines), workload.concurrency)
+    await asyncio.gather(*map(work, readers))
     seconds = time.monotonic() - begun
     steps = workload.output_tokens - 1
     return Timings(
@@ -59,7 +59,7 @@ async def _load(engines: list[EngineBackend], workload: Workload) -> Timings:
 
 
 async def _one(engine: EngineBackend, number: int, workload: Workload) -> tuple[float, float]:
-    """Give the seconds to the first delta and to the last."""
+    """Return the seconds to the first delta and to the last."""
     message = {"role": "user", "content": " river" * workload.prompt_tokens}
     request = GenerateRequest(
         request_id=f"alone-{number}",

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any, Final
 
-from engine.neuron.plugin.sampling_rows import patch_sampling_rows
+from engine.neuron import patch_sampling_rows
 from engine.vllm.watchdog import Watchdog
 
-TURN: Final = 20_000
+CALLS: Final = 20_000
 SLOTS: Final = (1, 8, 32)
 
 
@@ -26,7 +26,7 @@ class Runner:
     def _finalize_continuous_batching_inputs(self, data: Any, is_prefill: bool) -> Any:
         del is_prefill
         self.get_nxd_sampling_params(self.input_ids)
-        return dict(request_ids=data.request_ids)  # noqa: C408 - as it stands in the plugin
+        return dict(request_ids=data.request_ids)  # noqa: C408 - as the plugin has it
 
 
 class Guarded(Runner):
@@ -46,14 +46,14 @@ def _delta() -> Callable[[], Any]:
     watchdog = Watchdog()
 
     def delta() -> None:
-        watchdog.served("chatcmpl-1")
-        watchdog.waits("chatcmpl-1")
+        watchdog.end_wait("chatcmpl-1")
+        watchdog.begin_wait("chatcmpl-1")
 
     return delta
 
 
 def measured(runs: int) -> Iterator[tuple[str, list[float]]]:
-    """Give the added microseconds of each case, one for each run."""
+    """Yield the microseconds that each case adds, one for each run."""
     for slots in SLOTS:
         pairs = [(_time(_step(Guarded, slots)), _time(_step(Runner, slots))) for _ in range(runs)]
         yield f"sampling hook, a step of {slots} slots", [after - before for after, before in pairs]
@@ -61,4 +61,4 @@ def measured(runs: int) -> Iterator[tuple[str, list[float]]]:
 
 
 def _time(call: Callable[[], Any]) -> float:
-    return 1e6 * timeit.timeit(call, number=TURN) / TURN
+    return 1e6 * timeit.timeit(call, number=CALLS) / CALLS

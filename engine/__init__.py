@@ -109,7 +109,8 @@ def create_engine(model_id: str, config: EngineConfig) -> EngineBackend:
 
     Raises ImportError where the extra that the driver needs is not installed.
     """
-    return cast(EngineBackend, _import(config.device.driver)(model_id, config))
+    make = _import(config.device.driver)
+    return cast(EngineBackend, make(model_id, config, config.device))
 
 
 async def precompile(model_id: str, config: EngineConfig, report: Callable[[str], None]) -> Path:
@@ -119,7 +120,8 @@ async def precompile(model_id: str, config: EngineConfig, report: Callable[[str]
     compile fails.
     """
     assert config.device.compiler is not None
-    return cast(Path, await _import(config.device.compiler)(model_id, config, report))
+    compile_ = _import(config.device.compiler)
+    return cast(Path, await compile_(model_id, config, config.device, report))
 
 
 def _import(name: str) -> Any:

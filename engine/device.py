@@ -37,10 +37,10 @@ class BaseDevice(BaseModel):
 
     A subclass has a field `kind` with one literal value, and stands in `engine.config.Device`.
 
-    - `driver` is the engine's class by dotted name, `package.module:Class`; it is called with the
-      model's id and an `EngineConfig`, and imported only then.
+    - `driver` is the engine's class by dotted name, `package.module:Class`; it is imported to be
+      called with the model's id, the `EngineOptions` and this device.
     - `compiler` is, where graphs are compiled ahead of time, a coroutine function by dotted name;
-      see `engine.precompile`.
+      it is called with the same and `report`, see `engine.precompile`.
     - `reads_model` is whether the engine needs the model's folder on this machine.
     """
 

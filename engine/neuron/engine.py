@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 from typing import Final, cast
 
-from engine.config import EngineConfig
 from engine.errors import EngineDead
 from engine.neuron.artifacts import Artifacts
 from engine.neuron.device import Neuron
@@ -13,6 +12,7 @@ from engine.neuron.node.machine import device_files
 from engine.neuron.packages import package_problem, package_versions
 from engine.neuron.plugin.causes import Cause, cause_of
 from engine.neuron.plugin.log_pipe import LogPipe
+from engine.options import EngineOptions
 from engine.types import Phase
 from engine.vllm.engine import VLLMEngine
 
@@ -22,24 +22,20 @@ _log: Final = logging.getLogger(__name__)
 
 
 class NeuronEngine(VLLMEngine):
-    """An Engine on inf2; `config.device` is a Neuron.
+    """An Engine on inf2."""
 
-    `hang_timeout_seconds` is the device's.
-    """
-
-    def __init__(self, model_id: str, config: EngineConfig) -> None:
-        super().__init__(model_id, config)
-        assert isinstance(config.device, Neuron)
-        self._device = config.device
+    def __init__(self, model_id: str, options: EngineOptions, device: Neuron) -> None:
+        super().__init__(model_id, options, device)
+        self._neuron = device
         self._artifacts_folder: Path | None = None
         self._pipe: LogPipe | None = None
         self._last_lines: list[str] = []
-        self.hang_timeout_seconds = config.device.hang_timeout_seconds
+        self.hang_timeout_seconds = device.hang_timeout_seconds
 
     @property
     def artifacts(self) -> Artifacts:
         """The compiled artifacts that this engine loads."""
-        return self._device.compiled(self._device.launch(self._config))
+        return self._neuron.compiled(self._neuron.launch(self._options))
 
     def _load(self) -> None:
         self._require_startable()
@@ -72,14 +68,14 @@ class NeuronEngine(VLLMEngine):
 
     def _require_startable(self) -> None:
         """Raise EngineDead for a start that would fail after minutes, or compile unasked."""
-        release = self._device.release
+        release = self._neuron.release
         if problem := package_problem(release, package_versions(release)):
             raise EngineDead("The engine did not start.", problem)
         if not device_files():
             fix = "Give the pod aws.amazon.com/neuron, or run on an inf2 node."
             raise EngineDead("The engine did not start.", f"There is no /dev/neuron*. {fix}")
         artifacts = self.artifacts
-        if self._device.compile == "never" and not artifacts.exists:
+        if self._neuron.compile == "never" and not artifacts.exists:
             fix = "Run `neuron-gateway precompile CONFIG`, or set device.compile: allowed."
             raise EngineDead("The engine did not start.", f"{artifacts.missing()} {fix}")
 

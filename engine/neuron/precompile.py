@@ -5,22 +5,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from engine.config import EngineConfig
 from engine.neuron.device import Neuron
 from engine.neuron.engine import NeuronEngine
+from engine.options import EngineOptions
 
 _POLL_SECONDS: Final = 0.1
 
 
-async def precompile(model_id: str, config: EngineConfig, report: Callable[[str], None]) -> Path:
+async def precompile(
+    model_id: str, options: EngineOptions, device: Neuron, report: Callable[[str], None]
+) -> Path:
     """Return the folder of an engine's artifacts, compiled where they do not exist.
 
     `report` gets each phase. Needs the device, since the plugin compiles when the engine starts.
     Raises EngineDead where that fails, and leaves no partial artifacts.
     """
-    assert isinstance(config.device, Neuron)
-    device = config.device.model_copy(update={"compile": "allowed"})
-    engine = NeuronEngine(model_id, config.model_copy(update={"device": device}))
+    compiling = device.model_copy(update={"compile": "allowed"})
+    engine = NeuronEngine(model_id, options, compiling)
     if not engine.artifacts.exists:
         try:
             await _start(engine, report)

@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 
-from engine.config import EngineConfig
 from engine.errors import EngineDead, EngineLoading, GenerationFailed
+from engine.options import EngineOptions
 from engine.prompts.encoder import completion_limit
 from engine.simulated.device import Simulated
 from engine.simulated.reply import Reply, prompt_text, text_of_ids
@@ -23,11 +23,10 @@ class SimulatedEngine:
     running sequence and takes the time of the whole compiled batch.
     """
 
-    def __init__(self, model_id: str, config: EngineConfig) -> None:
-        assert isinstance(config.device, Simulated)
-        self._device = config.device
-        self._slots = config.max_num_seqs
-        self._model = self._device.describe(model_id, config)
+    def __init__(self, model_id: str, options: EngineOptions, device: Simulated) -> None:
+        self._device = device
+        self._slots = options.max_num_seqs
+        self._model = device.describe(model_id, options)
         self._waiting: deque[Sequence] = deque()
         self._running: list[Sequence] = []
         self._work = asyncio.Event()

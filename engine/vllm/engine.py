@@ -10,11 +10,11 @@ import itertools
 import logging
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from engine.config import EngineConfig
 from engine.device import VLLMDevice
 from engine.errors import EngineDead, EngineError, EngineLoading, GenerationFailed
+from engine.options import EngineOptions
 from engine.prompts.encoder import EncodedPrompt, PromptEncoder
 from engine.types import Chat, GenerateRequest, Load, ModelInfo, Phase, TokenDelta, Tokens
 from engine.vllm.errors import translate_error
@@ -30,12 +30,12 @@ _log: Final = logging.getLogger(__name__)
 
 
 class VLLMEngine:
-    """An Engine over `AsyncLLM`; `config.model` is a local folder, its device a VLLMDevice."""
+    """An Engine over `AsyncLLM`; `model` of the options is a local folder."""
 
-    def __init__(self, model_id: str, config: EngineConfig) -> None:
-        self._config = config
-        self._vllm_device = cast(VLLMDevice, config.device)  # it names this class as its driver
-        self._model = config.device.describe(model_id, config)
+    def __init__(self, model_id: str, options: EngineOptions, device: VLLMDevice) -> None:
+        self._options = options
+        self._device = device
+        self._model = device.describe(model_id, options)
         self.hang_timeout_seconds = HANG_TIMEOUT_SECONDS
         self._phase: Phase = "created"
         self._death: EngineDead | None = None
@@ -59,7 +59,7 @@ class VLLMEngine:
     @property
     def load(self) -> Load:
         """The requests that were given to vLLM, which runs as many as it has slots."""
-        slots = self._config.max_num_seqs
+        slots = self._options.max_num_seqs
         running = min(len(self._open), slots)
         return Load(running=running, waiting=len(self._open) - running, slots=slots)
 
@@ -79,17 +79,17 @@ class VLLMEngine:
 
     def _load(self) -> None:
         """Do the slow part of `start`, in a thread that `close` cannot stop."""
-        arguments = self._vllm_device.engine_args(self._model.id, self._config)
+        arguments = self._device.engine_args(self._model.id, self._options)
         # In no local variable: vLLM keeps this frame alive, and with it the engine until exit.
-        self._llm = make_async_llm(arguments, self.environment, self._config.stat_loggers or ())
-        self._encoder = PromptEncoder.load(Path(self._config.model), self._model)
+        self._llm = make_async_llm(arguments, self.environment, self._options.stat_loggers or ())
+        self._encoder = PromptEncoder.load(Path(self._options.model), self._model)
         if self._phase == "dead":
             self._shut_down()
 
     @property
     def environment(self) -> dict[str, str]:
         """The variables that are set before vLLM is imported."""
-        return self._vllm_device.environment(self._vllm_device.launch(self._config))
+        return self._device.environment(self._device.launch(self._options))
 
     def _death_reason(self) -> str | None:
         """Return why EngineCore died, None where nothing tells."""

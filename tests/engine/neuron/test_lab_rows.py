@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.filterwarnings("default"),
 ]
 
-# PromptEncoder differ in length, so that the journal tells them apart.
+# Prompts differ in length, so that the journal tells them apart.
 MIXED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("r0: the quick", {"temperature": 0.0}),
     ("r1: brown fox jumps", {"temperature": 0.9, "top_k": 50, "top_p": 0.95}),
@@ -67,7 +67,7 @@ def ids(prompt: str) -> list[int]:
 
 
 def misplaced(lab: Lab) -> list[tuple[int, list[float]]]:
-    """Give the rows that reached a sequence which wanted others."""
+    """Return the rows that reached a sequence which wanted others."""
     rows = rows_by_prompt(lab.calls)
     return [
         (length, row)
@@ -104,7 +104,7 @@ async def test_an_abort_in_the_middle_of_the_batch_changes_nothing(
     assert misplaced(shared) == []
 
 
-async def test_a_slot_that_is_used_again_forgets_its_last_request(
+async def test_a_slot_that_is_used_again_keeps_nothing_of_its_last_request(
     shared: Lab, engine: EngineBackend
 ) -> None:
     for _ in range(3):
