@@ -20,9 +20,10 @@ UNKNOWN_CONTEXT: Final = 2048  # tokens, while the model's own limit is not know
 class BaseDevice(BaseModel):
     """The hardware of one engine: the keys below `device:` in its config, and what follows.
 
-    Nobody outside a device's own package asks for its class or its `kind`. Whoever needs to know
-    something calls one of these methods, all of which are pure but for `host_problem` and
-    `examine`. The defaults are those of a device without accelerators and without a compiler.
+    Code outside a device's own package never looks at its class or its `kind`: it calls one of
+    these methods. Only `host_problem` and `examine` look at the machine; the others depend on their
+    arguments and on the device alone. The defaults are those of a device without accelerators and
+    without a compiler.
 
         class Gpu(VLLMDevice):
             kind: Literal["gpu"] = "gpu"
@@ -35,7 +36,7 @@ class BaseDevice(BaseModel):
 
             ...  # and the two methods of VLLMDevice
 
-    A subclass has a field `kind` with one literal value, and stands in `engine.config.Device`.
+    A subclass has a field `kind` with one literal value, and is a member of `engine.config.Device`.
 
     - `driver` is the engine's class by dotted name, `package.module:Class`; it is imported to be
       called with the model's id, the `EngineOptions` and this device.
@@ -65,7 +66,7 @@ class BaseDevice(BaseModel):
         return ModelInfo(id=model_id, max_model_len=self.context_length(options))
 
     def host_problem(self, options: EngineOptions, host: Host) -> str | None:  # noqa: ARG002
-        """Return why an engine cannot start on this machine, None where nothing is known against.
+        """Return why an engine cannot start on this machine, None where no reason is known.
 
         The sentence begins with the key, relative to the engine: `device.kind: ...`. `model` of
         the options is a local folder where the model is there.

@@ -195,7 +195,7 @@ class Engine(Protocol):
     - At temperature 0 the same request gets the same text.
     - Closing the generator, at any moment, aborts the request and frees its slot. So does the
       cancellation of the task that reads it.
-    - Nothing is left behind by a request, however it ends: no slot, no place in a queue, no task,
+    - Nothing is left behind by a request, however it ends: no slot, no entry in a queue, no task,
       no timer.
     - Only EngineErrors are raised, beside CancelledError. InvalidRequest and its subclasses are
       the client's mistakes; after EngineDead no request succeeds.

@@ -30,7 +30,7 @@ class Slo:
 
     @classmethod
     def parse(cls, text: str, percentile: float = 95) -> "Slo":
-        """Return the SLO that a text such as `ttft=2s,tpot=80ms` says; raise PlanError."""
+        """Return the SLO of a text such as `ttft=2s,tpot=80ms`; raise PlanError."""
         limits: dict[str, float] = {}
         for part in filter(None, (part.strip() for part in text.split(","))):
             found = _PART.fullmatch(part)

@@ -1,4 +1,4 @@
-"""What the `config.json` of a model's folder says."""
+"""Facts of a model from the `config.json` of its folder."""
 
 import json
 from pathlib import Path
@@ -27,7 +27,7 @@ def model_type(model: str | Path) -> str | None:
 
 
 def kv_bytes_per_token(model: str | Path) -> int | None:
-    """Return the bytes of one token in a bfloat16 KV cache; None where config.json does not say."""
+    """Return the bytes of one token in a bfloat16 KV cache; None where they are not known."""
     config = _read(model)
     heads = config.get("num_attention_heads")
     layers, kv_heads = config.get("num_hidden_layers"), config.get("num_key_value_heads", heads)

@@ -15,7 +15,7 @@ _FIRST_PORT: Final = 62_182  # of the collectives, as in plugin 0.5.0; the first
 
 
 class CoresUnusable(Exception):
-    """These cores cannot be used; the message says why and names the fix."""
+    """These cores cannot be used; the message names the reason and the fix."""
 
 
 def contiguous(ids: Iterable[int | str]) -> tuple[int, ...]:

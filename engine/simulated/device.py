@@ -1,6 +1,6 @@
 """`Simulated`: a virtual accelerator, as arithmetic: latencies, faults and scripted replies."""
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -11,8 +11,8 @@ from engine.options import EngineOptions
 from engine.simulated.profiles import PROFILES, ProfileName
 from engine.types import ModelInfo
 
-DEFAULT_CONTEXT = 4096  # tokens; there is no model that could say
-FIRST_BUCKET = 128
+DEFAULT_CONTEXT: Final = 4096  # tokens; there is no model with a limit of its own
+FIRST_BUCKET: Final = 128
 
 
 class Faults(BaseModel):
@@ -65,8 +65,12 @@ class Simulated(BaseDevice):
         default=0.6, ge=0, description="Milliseconds more for each slot, busy or not."
     )
     load_seconds: float = Field(default=0.0, ge=0, description="Seconds that a start takes.")
-    faults: Faults = Field(default=Faults(), description="Failures on purpose.")
-    scripts: tuple[Script, ...] = Field(default=(), description="Fixed replies.")
+    faults: Faults = Field(
+        default=Faults(),
+        description="Failures on purpose at a token of every request, counted from 0: "
+        "`{fail_at_token, stall_at_token, die_at_token}`.",
+    )
+    scripts: tuple[Script, ...] = Field(default=(), description="Fixed replies, each `{when, reply}`.")
     unsupported: frozenset[str] = Field(
         default=frozenset(), description="Sampling parameters to refuse."
     )

@@ -151,7 +151,7 @@ class SimulatedEngine:
         sequence.put(delta)
 
     def _fault(self, sequence: Sequence) -> bool:
-        """Return whether a fault takes the place of the sequence's next token."""
+        """Return whether a fault replaces the sequence's next token."""
         faults, position = self._device.faults, sequence.position
         if faults.die_at_token == position:
             self._die()

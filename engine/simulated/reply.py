@@ -1,4 +1,4 @@
-"""`Reply`: what the simulated engine says, words that depend on prompt, seed and position alone."""
+"""`Reply`: the simulated engine's text, words that depend on prompt, seed and position alone."""
 
 from dataclasses import dataclass
 from hashlib import blake2b

@@ -1,4 +1,4 @@
-"""vLLM's exceptions as EngineErrors. What vLLM says goes to the log, not to clients."""
+"""vLLM's exceptions as EngineErrors. Their messages go to the log, not to clients."""
 
 import logging
 from typing import Final

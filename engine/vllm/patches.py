@@ -1,7 +1,7 @@
 """Everything of vLLM that is not its public API, and every function of it that is replaced.
 
 The engine runs with vLLM 0.32.0 on the CPU, and with 0.13.0 and 0.16.0 under AWS's Neuron plugin.
-Each entry says why it exists; `tests/engine/vllm/test_patches.py` fails when its symbol moves,
+Each entry has its reason; `tests/engine/vllm/test_patches.py` fails when its symbol moves,
 changes its meaning, or is no longer needed. What the Neuron plugin itself needs is in
 `engine.neuron.plugin`.
 """

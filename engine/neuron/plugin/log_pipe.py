@@ -1,6 +1,6 @@
 """`LogPipe`: the output of the engine's process, whose last lines and phases the parent keeps.
 
-The runtime and the compiler say only there why an engine died.
+Only there the runtime and the compiler write why an engine died.
 """
 
 import os

@@ -59,7 +59,7 @@ def test_a_run_has_the_times_of_the_simulated_engine() -> None:
         at += chance.expovariate(14)
         requests.append(Request(at, chance.choice((20, 110)), chance.randint(1, 40)))
     fleet = one_engine(3)
-    expected = run(fleet, requests, 10)  # fewer than it is told: nothing is left out as warm-up
+    expected = run(fleet, requests, 10)  # fewer than there are: none is left out as warm-up
     ttft, e2e = run_in_virtual_time(_engine_times(fleet, requests))
     assert expected.requests == 60
     assert sum(e2e) / 60 == pytest.approx(expected.e2e.mean, rel=1e-6)

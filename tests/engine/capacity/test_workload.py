@@ -18,7 +18,7 @@ def test_a_trace_is_repeated_after_its_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "says"),
+    ("name", "text", "message"),
     [
         ("a.yaml", "requests_per_second: 0", "requests_per_second"),
         ("a.yaml", "{requests_per_second: 1, prompt_tokens: 5, output_tokens: {sd: 1}}", "mean"),
@@ -29,8 +29,8 @@ def test_a_trace_is_repeated_after_its_end(tmp_path: Path) -> None:
     ],
 )
 def test_a_workload_that_cannot_be_read_is_refused(
-    tmp_path: Path, name: str, text: str, says: str
+    tmp_path: Path, name: str, text: str, message: str
 ) -> None:
     (tmp_path / name).write_text(text)
-    with pytest.raises(WorkloadError, match=says):
+    with pytest.raises(WorkloadError, match=message):
         read_workload(tmp_path / name)

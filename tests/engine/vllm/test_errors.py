@@ -19,7 +19,7 @@ EXPECTED: dict[str, type[EngineError]] = {
     "GenerationError": GenerationFailed,
     "RetryableRequestError": GenerationFailed,
     "EngineGenerateError": GenerationFailed,
-    # A dead engine is told by `AsyncLLM.errored`; test_engine.py kills one.
+    # Of a dead engine `AsyncLLM.errored` is true, and that decides; test_engine.py kills one.
     "EngineDeadError": GenerationFailed,
     # Limits and profiling that the gateway does not switch on.
     "GracefulHTTPError": GenerationFailed,
