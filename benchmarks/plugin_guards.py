@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any, Final
 
-from engine.neuron.plugin.sampling_rows import patch_sampling_rows
+from engine.neuron import patch_sampling_rows
 from engine.vllm.watchdog import Watchdog
 
 CALLS: Final = 20_000

@@ -1,18 +1,19 @@
-"""Tokens in, deltas out. Everything public is here; importing it needs neither vLLM nor torch."""
+"""Engines: token ids or a conversation in, deltas out; on a CPU, on NeuronCores, or simulated.
 
+Other packages import from here, from `engine.capacity` (the planner) and from `engine.neuron`
+(facts of Inferentia2). Nothing else below is public. `Engine` is the interface, and its docstring
+the laws. Importing this needs neither vLLM nor torch nor transformers: an engine imports what it
+needs when it is created or started.
+"""
+
+from collections.abc import Callable
 from importlib import import_module
-from typing import cast
+from pathlib import Path
+from typing import Any, cast
 
-from engine.config import (
-    DEFAULT_MODEL,
-    Device,
-    EngineConfig,
-    kv_bytes_per_token,
-    model_limit,
-    model_type,
-)
+from engine.config import Device, EngineConfig
 from engine.cpu import Cpu
-from engine.device import Launch
+from engine.device import BaseDevice, Launch, VLLMDevice
 from engine.errors import (
     ContextLengthExceeded,
     DeadlineExceeded,
@@ -22,12 +23,17 @@ from engine.errors import (
     EngineOverloaded,
     GenerationFailed,
     InvalidRequest,
+    ModelNotAvailable,
     QuotaExceeded,
     UnsupportedParameter,
     UnsupportedValue,
 )
-from engine.models.store import ModelNotAvailable, resolve_model
+from engine.host import Host
+from engine.models.folder import model_context_length, model_type
+from engine.models.store import resolve_model
 from engine.neuron.device import Neuron
+from engine.options import DEFAULT_MODEL, EngineOptions
+from engine.report import Finding, Table
 from engine.simulated.device import Faults, Script, Simulated
 from engine.types import (
     Chat,
@@ -45,9 +51,12 @@ from engine.types import (
     Tokens,
     Usage,
 )
+from engine.vllm.patches import RAY_STAT_LOGGER
 
 __all__ = [
     "DEFAULT_MODEL",
+    "RAY_STAT_LOGGER",
+    "BaseDevice",
     "Chat",
     "ContextLengthExceeded",
     "Cpu",
@@ -59,10 +68,13 @@ __all__ = [
     "EngineDead",
     "EngineError",
     "EngineLoading",
+    "EngineOptions",
     "EngineOverloaded",
     "Faults",
+    "Finding",
     "GenerateRequest",
     "GenerationFailed",
+    "Host",
     "InvalidRequest",
     "Launch",
     "Load",
@@ -76,24 +88,42 @@ __all__ = [
     "Script",
     "Simulated",
     "Structured",
+    "Table",
     "TokenDelta",
     "TokenLogprob",
     "Tokens",
     "UnsupportedParameter",
     "UnsupportedValue",
     "Usage",
+    "VLLMDevice",
     "create_engine",
-    "kv_bytes_per_token",
-    "model_limit",
+    "model_context_length",
     "model_type",
+    "precompile",
     "resolve_model",
 ]
 
 
 def create_engine(model_id: str, config: EngineConfig) -> EngineBackend:
-    """Make the engine that the device's driver names; it is not started yet.
+    """Return the engine that the device's driver names, not started yet.
 
     Raises ImportError where the extra that the driver needs is not installed.
     """
-    module, _, name = config.device.driver.partition(":")
-    return cast(EngineBackend, getattr(import_module(module), name)(model_id, config))
+    make = _import(config.device.driver)
+    return cast(EngineBackend, make(model_id, config, config.device))
+
+
+async def precompile(model_id: str, config: EngineConfig, report: Callable[[str], None]) -> Path:
+    """Return the folder of what an engine loads, compiled where it does not exist yet.
+
+    The device must have a `compiler`. `report` gets each phase. Raises EngineDead where the
+    compile fails.
+    """
+    assert config.device.compiler is not None
+    compile_ = _import(config.device.compiler)
+    return cast(Path, await compile_(model_id, config, config.device, report))
+
+
+def _import(name: str) -> Any:
+    module, _, attribute = name.partition(":")
+    return getattr(import_module(module), attribute)

@@ -1,36 +1,38 @@
-"""The host's CPU as a device: vLLM's CPU backend."""
+"""`Cpu`: vLLM's CPU backend on the cores of this machine."""
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from engine.device import Launch
+from engine.device import Launch, VLLMDevice
+from engine.host import Host
+from engine.models.folder import kv_bytes_per_token, model_context_length
+from engine.options import EngineOptions
+from engine.vllm.patches import KEEP_UNIPROC_EXECUTOR
 
 
-class Cpu(BaseModel):
-    """vLLM on the CPU. `kv_cache_gib` is reserved at start, in GiB; `threads` 0 means all cores."""
+class Cpu(VLLMDevice):
+    """vLLM on the CPU; the threads of all models share the machine's cores."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     driver: ClassVar[str] = "engine.vllm.engine:VLLMEngine"
-    reads_model: ClassVar[bool] = True
 
     kind: Literal["cpu"] = "cpu"
-    kv_cache_gib: float = Field(default=1.0, gt=0)
-    threads: int = Field(default=0, ge=0)
+    kv_cache_gib: float = Field(
+        default=1.0, gt=0, description="Memory for the KV cache in GiB, reserved at start."
+    )
+    threads: int = Field(
+        default=0, ge=0, description="Threads that compute the model; 0 means all cores."
+    )
 
-    def unsupported_parameters(self) -> frozenset[str]:
-        """Name the sampling parameters that this device ignores: none."""
-        return frozenset()
-
-    def resources(self) -> dict[str, float]:
-        """Name the Ray resources of one replica; the model's threads share the host's cores."""
-        return {}
+    def summary(self) -> str:
+        """Return the kind and the memory that it reserves."""
+        return f"{self.kind}, {self.kv_cache_gib:g} GiB for the KV cache"
 
     def vllm_args(self, launch: Launch) -> dict[str, Any]:  # noqa: ARG002 - none depends on it
-        """Give the engine arguments that depend on the device.
+        """Return bfloat16 weights, in eager mode and in EngineCore's own process.
 
         The in-process executor saves a process and its import of vLLM; eager mode saves the
-        compilation of a model that is too small to profit from it.
+        compilation, which a small model does not earn back.
         """
         return {
             "dtype": "bfloat16",
@@ -40,14 +42,45 @@ class Cpu(BaseModel):
         }
 
     def environment(self, launch: Launch) -> dict[str, str]:  # noqa: ARG002
-        """Give the variables that vLLM reads when it starts.
+        """Return the variables of vLLM.
 
-        A fork spares EngineCore its own import of vLLM, which costs more than all the rest of a
-        start. The second variable keeps vLLM from replacing the in-process executor.
+        A forked EngineCore spares its own import of vLLM, which takes longer than the rest of a
+        start.
         """
         return {
             "VLLM_WORKER_MULTIPROC_METHOD": "fork",
-            "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
             "VLLM_NO_USAGE_STATS": "1",
             "VLLM_CPU_OMP_THREADS_BIND": "auto" if self.threads == 0 else f"0-{self.threads - 1}",
+            **KEEP_UNIPROC_EXECUTOR,
         }
+
+    def host_problem(self, options: EngineOptions, host: Host) -> str | None:
+        """Return what vLLM, the KV cache of one request, or the memory lacks."""
+        if not host.has_module("vllm"):
+            return (
+                "device.kind: cpu needs vllm, which is not installed. Install neuron-gateway[cpu], "
+                "or serve deploy/serve/simulated.yaml, which needs no model."
+            )
+        return self._cache_problem(options) or self._memory_problem(host)
+
+    def _cache_problem(self, options: EngineOptions) -> str | None:
+        length = options.max_model_len or model_context_length(options.model)
+        token_bytes = kv_bytes_per_token(options.model)
+        if length is None or token_bytes is None:
+            return None  # the model is not on this machine yet
+        needed = length * token_bytes / 2**30
+        if needed <= self.kv_cache_gib:
+            return None
+        return (
+            f"device.kv_cache_gib: a context of {length} tokens takes {needed:.2f} GiB and "
+            f"{self.kv_cache_gib:g} are given. Raise it or lower max_model_len."
+        )
+
+    def _memory_problem(self, host: Host) -> str | None:
+        available = host.available_memory_gib()
+        if available is None or self.kv_cache_gib <= available:
+            return None
+        return (
+            f"device.kv_cache_gib: {self.kv_cache_gib:g} GiB are wanted and {available:.1f} GiB of "
+            "memory are free. Lower it or free memory."
+        )

@@ -1,21 +1,23 @@
-"""Everything an Engine raises.
+"""The exceptions that an Engine raises.
 
 EngineError
 ├── InvalidRequest            the client's mistake, in `param`
 │   ├── ContextLengthExceeded
 │   ├── UnsupportedParameter  this engine cannot honour `param`
 │   └── UnsupportedValue      it honours other values of `param`
-├── EngineOverloaded          come back in `retry_after` seconds
+├── EngineOverloaded          retry in `retry_after` seconds
 │   └── QuotaExceeded         the caller's own limit, named by `limit`
 ├── DeadlineExceeded
-├── EngineLoading             come back in `retry_after` seconds: it is starting
+├── EngineLoading             retry in `retry_after` seconds: it is starting
 ├── EngineDead                no request will succeed until the engine is replaced
 └── GenerationFailed          this request failed; others may succeed
+
+ModelNotAvailable is not one of them: it is raised before there is an Engine.
 """
 
 
 class EngineError(Exception):
-    """The base of all errors that leave an Engine; the message is fit for clients."""
+    """The base of everything that an Engine raises; clients may see the message."""
 
     def __init__(self, message: str, *args: object) -> None:
         super().__init__(message, *args)
@@ -26,7 +28,7 @@ class EngineError(Exception):
 
 
 class InvalidRequest(EngineError):
-    """The request cannot be served as it is; `param` names the part to change."""
+    """The request cannot be served; `param` names the part to change."""
 
     def __init__(self, message: str, param: str | None = None) -> None:
         super().__init__(message, param)
@@ -46,7 +48,7 @@ class UnsupportedValue(InvalidRequest):
 
 
 class EngineOverloaded(EngineError):
-    """No place is free; `retry_after` says in how many seconds one may be."""
+    """The queue is full; `retry_after` is in how many seconds a slot may be free."""
 
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message, retry_after)
@@ -54,7 +56,7 @@ class EngineOverloaded(EngineError):
 
 
 class QuotaExceeded(EngineOverloaded):
-    """The caller used up its `requests` or `tokens` of a minute, or has too many requests open."""
+    """The caller is over its own `limit`: requests or tokens of a minute, or open requests."""
 
     def __init__(self, message: str, retry_after: float, limit: str) -> None:
         super().__init__(message, retry_after)
@@ -63,11 +65,11 @@ class QuotaExceeded(EngineOverloaded):
 
 
 class DeadlineExceeded(EngineError):
-    """The request ran out of its time limit."""
+    """The request took longer than a timeout."""
 
 
 class EngineLoading(EngineError):
-    """The engine is on its way; `retry_after` says in how many seconds it may be ready."""
+    """The engine is starting; `retry_after` is in how many seconds it may be ready."""
 
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message, retry_after)
@@ -75,9 +77,9 @@ class EngineLoading(EngineError):
 
 
 class EngineDead(EngineError):
-    """The engine serves nothing any more; it has to be replaced.
+    """The engine serves no request any more and has to be replaced.
 
-    `reason` is for those who run it: why it died, and what to do.
+    `reason` is for operators, not for clients: why it died, and the fix.
     """
 
     def __init__(self, message: str, reason: str | None = None) -> None:
@@ -89,4 +91,8 @@ class EngineDead(EngineError):
 
 
 class GenerationFailed(EngineError):
-    """The engine failed on this request alone."""
+    """The engine failed on this request; others may succeed."""
+
+
+class ModelNotAvailable(Exception):
+    """A model's folder cannot be had; the message is one sentence that names the fix."""

@@ -1,4 +1,4 @@
-"""Sees to it that forked processes do not outlive the process that they work for."""
+"""Ends forked processes with their parent, however that ends."""
 
 import contextlib
 import os
@@ -14,19 +14,19 @@ _POLL_SECONDS: Final = 0.5
 
 @contextlib.contextmanager
 def kill_children_with_parent(name: str) -> Iterator[None]:
-    """Let processes that are forked inside follow this one into its death, and have this name.
+    """Make processes that are forked inside end after this one, and give them this name.
 
-    vLLM's EngineCore goes on for ever once its parent was killed, and keeps memory, sockets and
-    cores. The kernel's parent-death signal is no help: it watches the thread that forked.
+    vLLM's EngineCore runs on once its parent was killed, and keeps memory, sockets and cores. The
+    kernel's parent-death signal does not help: it watches the thread that forked.
     """
     parent, armed = os.getpid(), True
 
-    def follow() -> None:
+    def watch_parent() -> None:
         if armed:
             exit_with_parent(parent)
             _rename(name)
 
-    os.register_at_fork(after_in_child=follow)  # for good: hence the switch
+    os.register_at_fork(after_in_child=watch_parent)  # cannot be undone, hence `armed`
     try:
         yield
     finally:
@@ -34,7 +34,7 @@ def kill_children_with_parent(name: str) -> Iterator[None]:
 
 
 def exit_with_parent(parent: int) -> None:
-    """End this process soon after `parent`, which has to be its parent, has ended."""
+    """End this process soon after `parent`, its parent's id, has ended."""
     threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
 
 
@@ -45,6 +45,6 @@ def _end_after(parent: int) -> None:
 
 
 def _rename(name: str) -> None:
-    """Set the name that `top` shows, of 15 characters; vLLM cannot, where Ray set it before."""
+    """Set the name that `top` shows, 15 characters; vLLM's own call fails where Ray made one."""
     with contextlib.suppress(OSError):  # no Linux
         Path("/proc/self/comm").write_text(name[:15], "ascii")

@@ -1,4 +1,4 @@
-"""The seam of the project: an `Engine` takes a `GenerateRequest` and yields `TokenDelta`s."""
+"""`Engine`, the interface of this project, and the types of what goes in and comes out."""
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
@@ -10,10 +10,10 @@ Phase = Literal["created", "loading", "compiling", "warming up", "ready", "idle"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chat:
-    """A conversation that the engine renders with its model's chat template.
+    """A conversation, which the engine renders with its model's chat template.
 
     Messages have the keys `role` and `content` (a string), as chat templates read them. An entry
-    of `template_arguments`, or an effort, that the template does not read is refused.
+    of `template_arguments`, or a `reasoning_effort`, that the template does not read is refused.
     """
 
     messages: tuple[Mapping[str, Any], ...]
@@ -28,7 +28,7 @@ Prompt = str | tuple[int, ...] | Chat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
-    """A text as token ids, and each token as the model's vocabulary writes it."""
+    """A text as token ids, and each token as the model's vocabulary writes it; equally long."""
 
     ids: tuple[int, ...]
     strings: tuple[str, ...]
@@ -38,7 +38,7 @@ class Tokens:
 class Structured:
     """The output must be JSON that fits `json_schema`; without one, any JSON object.
 
-    `param` is the part of the request that wants it so, for the refusals that name it.
+    `param` is the part of the request that asks for it, for error messages.
     """
 
     json_schema: Mapping[str, Any] | None = None
@@ -49,8 +49,8 @@ class Structured:
 class SamplingParams:
     """How tokens are chosen and when to stop; names and defaults are vLLM's.
 
-    `max_tokens` of None means the rest of the context. `logprobs` is the number of alternatives
-    shown beside each chosen token, 0 to 20; None shows nothing.
+    `max_tokens` of None means the rest of the context. `logprobs` is the number of alternatives,
+    0 to 20, that each chosen token comes with; None gives no log-probabilities at all.
     """
 
     max_tokens: int | None = None
@@ -74,11 +74,12 @@ class SamplingParams:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerateRequest:
-    """One completion to make. `emitted` are tokens the client already has: continue after them.
+    """One completion to generate.
 
-    `caller` is whose limits apply, `weight` the caller's share where requests wait, `timeout_seconds`
-    the time after which nobody wants the answer any more, `estimated_prompt_tokens` what its prompt
-    was taken for before its tokenizer saw it.
+    - `emitted`: token ids of this completion that the client already has; generate what follows.
+    - `caller`: the key whose limits apply, and `weight` its share while requests queue.
+    - `timeout_seconds`: the longest that the request may take; None is no limit.
+    - `estimated_prompt_tokens`: the prompt's length in tokens before any tokenizer saw it.
     """
 
     request_id: str
@@ -95,8 +96,8 @@ class GenerateRequest:
 class Usage:
     """Tokens of one completion, counted from token ids.
 
-    `reasoning_tokens` are those of its thought, of a model that thinks aloud; `queue_seconds` is
-    how long it waited for its place.
+    `reasoning_tokens` are those of the reasoning, None where the model has none; `queue_seconds`
+    is the time that the request waited for a slot.
     """
 
     prompt_tokens: int
@@ -108,7 +109,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenLogprob:
-    """A token, its natural-log probability, and the likeliest tokens in its place."""
+    """A token, its natural-log probability, and the likeliest tokens at its position."""
 
     token: str
     logprob: float
@@ -117,9 +118,10 @@ class TokenLogprob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenDelta:
-    """What one completion gained; only the last delta has `finish_reason` and `usage`.
+    """The tokens that one step, or several, added to a completion.
 
     The text can be empty while the ids are not: bytes of an incomplete character are held back.
+    Only the last delta of a completion has `finish_reason` and `usage`.
     """
 
     text: str = ""
@@ -129,7 +131,7 @@ class TokenDelta:
     usage: Usage | None = None
 
     def __add__(self, later: "TokenDelta") -> "TokenDelta":
-        """Merge two consecutive deltas of one completion into one."""
+        """Return two consecutive deltas of one completion as one."""
         return TokenDelta(
             text=self.text + later.text,
             token_ids=self.token_ids + later.token_ids,
@@ -141,13 +143,15 @@ class TokenDelta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInfo:
-    """What is known of a served model from its config, without asking the engine.
+    """What is known of a served model from its config, before its engine has started.
 
-    `unsupported` holds the `SamplingParams` fields that this engine cannot honour; `at_most` and
-    `fixed` the highest and the only values of those that it honours in part. A prompt may have
-    `max_prompt_len` tokens, and the context `max_model_len`. `buckets` are the compiled lengths
-    that prompts are padded to, where they are. `draws_by_position` says that a seeded request
-    can go on in the middle: what is drawn there depends on nothing but seed and position.
+    - `max_model_len`: the context in tokens, prompt and completion together.
+    - `max_prompt_len`: the longest prompt in tokens, where that is less.
+    - `unsupported`: the fields of `SamplingParams` that this engine cannot honour.
+    - `at_most`, `fixed`: the highest, and the only, values of fields that it honours in part.
+    - `buckets`: the compiled lengths in tokens that prompts are padded to; empty without.
+    - `draws_by_position`: a seeded completion can be resumed, since each draw depends on the seed
+      and on the position alone.
     """
 
     id: str
@@ -162,7 +166,7 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """How busy an engine is, in requests: in a slot, waiting for one, and slots in all."""
+    """How busy an engine is: requests in a slot, requests that wait for one, slots in all."""
 
     running: int
     waiting: int
@@ -170,7 +174,36 @@ class Load:
 
 
 class Engine(Protocol):
-    """A thing with `generate()`: a model, a simulation, or a policy around another Engine."""
+    """Something that generates completions: a model, a simulation, or a policy around an Engine.
+
+    An example, which answers every prompt with one token:
+
+        class Hello:
+            model = ModelInfo(id="hello", max_model_len=16)
+
+            async def check_health(self) -> None: ...
+
+            async def generate(self, request):
+                usage = Usage(prompt_tokens=1, completion_tokens=1)
+                yield TokenDelta(text="Hello", token_ids=(1,), finish_reason="stop", usage=usage)
+
+    Every Engine keeps these laws; `tests/engine/contract.py` tests them:
+
+    - Nothing happens before the first step of the generator: no slot is taken, nothing is refused.
+    - The last delta has `finish_reason` and `usage`. No other delta has either.
+    - Usage counts token ids: `completion_tokens` are all ids of the deltas, and of `emitted`.
+    - At temperature 0 the same request gets the same text.
+    - Closing the generator, at any moment, aborts the request and frees its slot. So does the
+      cancellation of the task that reads it.
+    - Nothing is left behind by a request, however it ends: no slot, no entry in a queue, no task,
+      no timer.
+    - Only EngineErrors are raised, beside CancelledError. InvalidRequest and its subclasses are
+      the client's mistakes; after EngineDead no request succeeds.
+    - Generators are independent: many can run at once, and one that fails fails alone.
+    - A reader that is slow gets deltas merged, and does not slow others down.
+
+    Readers close what they do not read to the end, with `contextlib.aclosing`.
+    """
 
     @property
     def model(self) -> ModelInfo:
@@ -180,31 +213,31 @@ class Engine(Protocol):
         """Stream one completion. Closing the generator aborts the request."""
 
     async def check_health(self) -> None:
-        """Raise `EngineDead` if the engine can serve no more requests."""
+        """Raise EngineDead if no request can succeed any more, EngineLoading if none can yet."""
 
 
 class EngineBackend(Engine, Protocol):
-    """An Engine that makes the deltas itself and holds what makes them."""
+    """An Engine that makes the deltas itself, with a life from `start` to `close`."""
 
     @property
     def phase(self) -> Phase:
-        """Where the engine is on its way from created to ready, or dead; idle has no replica."""
+        """The phase between created and ready, or dead; idle is ready without a replica."""
 
     @property
     def load(self) -> Load:
         """How busy the engine is now."""
 
     async def tokenize(self, text: str | Chat, *, add_special_tokens: bool) -> Tokens:
-        """Give the tokens of a text, or of a conversation as the chat template renders it.
+        """Return the tokens of a text, or of a conversation as the chat template renders it.
 
-        Raises InvalidRequest.
+        `add_special_tokens` is for texts: a chat template writes its own. Raises InvalidRequest.
         """
 
     async def detokenize(self, token_ids: tuple[int, ...]) -> str:
-        """Give the text of these tokens; raises InvalidRequest if one is unknown."""
+        """Return the text of these tokens; raise InvalidRequest for an unknown one."""
 
     async def start(self) -> None:
-        """Load the model; raise `EngineDead` if that fails."""
+        """Load the model; raise EngineDead if that fails."""
 
     async def close(self) -> None:
-        """Release everything. A closed engine is not started again."""
+        """Release everything; running requests end with EngineDead. There is no second start."""

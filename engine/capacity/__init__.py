@@ -1,4 +1,7 @@
-"""Which instances a load needs: arithmetic of memory and steps, and runs faster than time."""
+"""The planner: which instances a load needs, by arithmetic and by simulation faster than real time.
+
+`gateway.commands.plan` imports from here. Nothing here runs an engine or knows Ray.
+"""
 
 from engine.capacity.fleet import Outcome
 from engine.capacity.placement import Placement, placements, trusted

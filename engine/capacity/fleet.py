@@ -1,4 +1,4 @@
-"""Runs requests through many replicas, faster than their time, and says what came of it."""
+"""`Fleet`: replicas behind a router, and runs of requests through them, faster than real time."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -7,18 +7,18 @@ from random import Random
 from typing import Final
 
 from engine.capacity.histogram import Histogram
-from engine.capacity.replica import Done, Replica
+from engine.capacity.replica import Finished, Replica
 from engine.capacity.workload import SEED, Request
 from engine.simulated.device import Simulated
 
-WARM_SHARE: Final = 0.05  # of the requests, while queues fill, are not counted
+WARM_UP_SHARE: Final = 0.05  # of the requests: they come while queues fill, and are not counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
-    """Replicas that are alike; a request goes to the less busy of two that are drawn.
+    """Equal replicas; a request goes to the less busy of two that are drawn, as with Ray Serve.
 
-    So does Ray Serve's router. Nothing is refused, so that queues show in the latencies.
+    Nothing is refused, so that queues show in the latencies.
     """
 
     device: Simulated
@@ -27,16 +27,18 @@ class Fleet:
     max_model_len: int
 
     def replica(self) -> Replica:
-        """Make one of them."""
+        """Return a new one of them."""
         return Replica(self.device, slots=self.slots, max_model_len=self.max_model_len)
 
 
 @dataclass(slots=True)
 class Outcome:
-    """Times in seconds, counted from the requests after the first ones.
+    """The latencies of a run in seconds, and its throughput.
 
-    `tpot` is (last - first token) / (tokens - 1). `seconds` is from the first arrival to the last
-    token, `held` the slots' seconds from first token to last, `busy` their share of all slots.
+    - `ttft`, `tpot`, `e2e`: of the requests after the warm-up. TPOT is the time from the first
+      token to the last, divided by the tokens after the first.
+    - `seconds`: from the first arrival to the last token.
+    - `slot_seconds`: the sum of all times from first token to last, `busy` its share of all slots.
     """
 
     ttft: Histogram = field(default_factory=Histogram)
@@ -45,44 +47,44 @@ class Outcome:
     requests: int = 0
     tokens: int = 0
     seconds: float = 0.0
-    held: float = 0.0
+    slot_seconds: float = 0.0
     busy: float = 0.0
 
     @property
     def tokens_per_second(self) -> float:
-        """Give the output tokens per second."""
+        """Output tokens per second."""
         return self.tokens / self.seconds
 
     @property
     def requests_per_second(self) -> float:
-        """Give the answers per second."""
+        """Completions per second."""
         return self.requests / self.seconds
 
-    def count(self, done: Done) -> None:
-        """Take one answer in."""
-        self.ttft.add(done.first - done.arrived)
-        self.e2e.add(done.last - done.arrived)
-        if done.tokens > 1:
-            self.tpot.add((done.last - done.first) / (done.tokens - 1))
+    def add_latencies(self, request: Finished) -> None:
+        """Add the latencies of one request."""
+        self.ttft.add(request.first - request.arrived)
+        self.e2e.add(request.last - request.arrived)
+        if request.tokens > 1:
+            self.tpot.add((request.last - request.first) / (request.tokens - 1))
 
 
 def run(fleet: Fleet, requests: Iterable[Request], expected: int) -> Outcome:
-    """Let requests arrive in the order of their times; `expected` is about how many there are."""
+    """Run requests, ordered by their arrival; `expected` is about how many there are."""
     replicas = [fleet.replica() for _ in range(fleet.replicas)]
     chance, outcome = Random(SEED), Outcome()  # noqa: S311 - no secret
-    warm, begin, start = int(WARM_SHARE * expected), inf, inf
+    warm_up, counted_from, start = int(WARM_UP_SHARE * expected), inf, inf
     for number, (at, prompt, output) in enumerate(requests):
-        if number == warm:
-            begin = at
+        if number == warm_up:
+            counted_from = at
         start = min(start, at)
         chosen = _less_busy(replicas, chance, at)
         chosen.add(at, prompt, output)
-        if chosen.done:
-            _collect(chosen, outcome, begin)
+        if chosen.finished:
+            _collect(chosen, outcome, counted_from)
     for one in replicas:
         one.advance(inf)
-        _collect(one, outcome, begin)
-    _account(outcome, fleet, replicas, start)
+        _collect(one, outcome, counted_from)
+    _add_throughput(outcome, fleet, replicas, start)
     return outcome
 
 
@@ -99,35 +101,35 @@ def _less_busy(replicas: list[Replica], chance: Random, at: float) -> Replica:
 def run_users(
     fleet: Fleet, users: int, lengths: Callable[[], tuple[int, int]], seconds: float
 ) -> Outcome:
-    """Let users, shared out evenly, ask again as soon as they are answered, for so long.
+    """Run users who ask again as soon as they are answered, spread evenly over the replicas.
 
-    `lengths` draws the tokens of a prompt and of its answer. What is not whole by then is not
-    counted.
+    `lengths` draws the tokens of a prompt and of its completion. Only completions that end within
+    `seconds` are counted.
     """
     replicas = [fleet.replica() for _ in range(fleet.replicas)]
     outcome = Outcome()
-    for place, replica in enumerate(replicas):
-        for _ in range(users // fleet.replicas + (place < users % fleet.replicas)):
+    for index, replica in enumerate(replicas):
+        for _ in range(users // fleet.replicas + (index < users % fleet.replicas)):
             replica.add(0.0, *lengths())
         while replica.event() and replica.clock <= seconds:
-            for done in replica.done:
-                replica.add(done.last, *lengths())
+            for request in replica.finished:
+                replica.add(request.last, *lengths())
             _collect(replica, outcome, 0.0)
-    _account(outcome, fleet, replicas, 0.0)
+    _add_throughput(outcome, fleet, replicas, 0.0)
     return outcome
 
 
-def _collect(replica: Replica, outcome: Outcome, begin: float) -> None:
-    """Take the answers out; those to requests from before `begin` count as throughput alone."""
-    for done in replica.done:
+def _collect(replica: Replica, outcome: Outcome, counted_from: float) -> None:
+    """Take finished requests; those that arrived before `counted_from` count as throughput only."""
+    for request in replica.finished:
         outcome.requests += 1
-        outcome.tokens += done.tokens
-        outcome.held += done.last - done.first
-        if done.arrived >= begin:
-            outcome.count(done)
-    replica.done.clear()
+        outcome.tokens += request.tokens
+        outcome.slot_seconds += request.last - request.first
+        if request.arrived >= counted_from:
+            outcome.add_latencies(request)
+    replica.finished.clear()
 
 
-def _account(outcome: Outcome, fleet: Fleet, replicas: list[Replica], start: float) -> None:
+def _add_throughput(outcome: Outcome, fleet: Fleet, replicas: list[Replica], start: float) -> None:
     outcome.seconds = max(one.clock for one in replicas) - start
-    outcome.busy = outcome.held / (outcome.seconds * fleet.replicas * fleet.slots)
+    outcome.busy = outcome.slot_seconds / (outcome.seconds * fleet.replicas * fleet.slots)

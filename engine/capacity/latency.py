@@ -1,4 +1,4 @@
-"""The latencies of a model at a tensor parallel degree, from what was published for Llama 3 8B."""
+"""The latencies of a model at a tensor parallel degree, from those published for Llama 3 8B."""
 
 from typing import Final
 
@@ -12,9 +12,9 @@ _BY_DEGREE: Final = {profile.cores: profile for profile in PROFILES.values()}
 
 
 def latencies(shape: ModelShape, neuron: Neuron, max_model_len: int) -> Simulated:
-    """Give a simulated device with the latencies of this one.
+    """Return a simulated device with the latencies of a Neuron device.
 
-    For other models than Llama 3 8B they are taken to grow with the weights, which every decode
+    Those of other models than Llama 3 8B are assumed to grow with the weights, which every decode
     step reads and every prefill multiplies with.
     """
     profile, factor = _profile(neuron), scale(shape)
@@ -35,24 +35,24 @@ def latencies(shape: ModelShape, neuron: Neuron, max_model_len: int) -> Simulate
 
 
 def scale(shape: ModelShape) -> float:
-    """Give the weights of a model as a share of those of Llama 3 8B."""
+    """Return the weights of a model as a share of those of Llama 3 8B."""
     return shape.parameters / PUBLISHED.parameters
 
 
 def published(neuron: Neuron) -> bool:
-    """Say whether latencies were published for this degree at all."""
+    """Return whether any latencies were published for this degree."""
     return not _profile(neuron).interpolated
 
 
 def remarks(shape: ModelShape, neuron: Neuron, slots: int, max_model_len: int) -> list[str]:
-    """Say what of these latencies was not published."""
+    """Return sentences on the source of these latencies, and on what of them was not published."""
     profile, factor = _profile(neuron), scale(shape)
     found = [f"latencies: {profile.source}"]
     most = max(point.size for point in profile.decode_points)
     if slots > most and not profile.interpolated:
         found.append(f"no step of more than {most} slots was published at this degree")
-    if profile.marks:
-        found.append(profile.marks)
+    if profile.limits:
+        found.append(profile.limits)
     if abs(factor - 1) > 0.02:
         found.append(f"scaled by {factor:.2f}, this model's weights by those of Llama 3 8B")
     if max_model_len > 4096:

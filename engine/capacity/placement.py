@@ -1,4 +1,4 @@
-"""`Placement`: one option to use an instance, with what of it fits and what it costs."""
+"""`Placement`: one way to use an instance, whether it fits, its speed and its price."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -15,14 +15,14 @@ from engine.neuron.memory import ADVISED_FREE, LEAST_FREE, Memory
 from engine.simulated.device import Simulated
 
 SLOTS: Final = (1, 2, 4, 8, 16, 24, 32, 48)  # 48 is the most that was published
-HOST_GIB: Final = 4  # beside the weights: the system, Ray, vLLM; an assumption
+HOST_GIB: Final = 4  # host memory of the system, Ray and vLLM, beside the weights; an assumption
 
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """So many engines of a tensor parallel degree on an instance, with slots of a length.
+    """As many engines of a tensor parallel degree as an instance has cores for.
 
-    `price` is in USD an hour for the instance.
+    Each has `slots` of `length` tokens. `price` is in USD per hour of the instance.
     """
 
     shape: ModelShape
@@ -34,32 +34,32 @@ class Placement:
 
     @property
     def replicas(self) -> int:
-        """Count the engines that the instance has cores for."""
+        """The engines that the instance has cores for."""
         return self.instance.cores // self.degree
 
     @property
     def memory(self) -> Memory:
-        """Give what one engine takes of its cores' memory."""
+        """The memory of one engine on its cores."""
         return Memory.of(self.shape, cores=self.degree, slots=self.slots, length=self.length)
 
     @property
     def most_slots(self) -> int:
-        """Count the slots that fit with as much memory kept free as AWS advises."""
+        """The slots that fit with as much memory kept free as AWS advises."""
         return self.memory.most_tokens(ADVISED_FREE) // self.length
 
     @cached_property
     def device(self) -> Simulated:
-        """Give a simulated device with this one's latencies."""
+        """A simulated device with the latencies of one engine."""
         return latencies(self.shape, self._neuron, self.length)
 
     @property
     def published(self) -> bool:
-        """Whether latencies were published for this degree at all."""
+        """Whether any latencies were published for this degree."""
         return published(self._neuron)
 
     @property
     def remarks(self) -> list[str]:
-        """Say what of its latencies was not published."""
+        """Sentences on the source of its latencies."""
         return remarks(self.shape, self._neuron, self.slots, self.length)
 
     @property
@@ -73,7 +73,7 @@ class Placement:
         )
 
     def problem(self) -> str | None:
-        """Say why this cannot be; None where it can."""
+        """Return why this is not possible, None where it is."""
         shape, degree, memory = self.shape, self.degree, self.memory
         if shape.architecture not in ARCHITECTURES and shape.architecture != "unknown":
             return f"{shape.architecture} is not known to the Neuron library"
@@ -99,7 +99,7 @@ class Placement:
         return None
 
     def fleet(self, instances: int) -> Fleet:
-        """Make so many of these instances."""
+        """Return a fleet of these instances."""
         return Fleet(
             device=self.device,
             replicas=instances * self.replicas,
@@ -108,18 +108,18 @@ class Placement:
         )
 
     def prefill(self, prompt: float) -> float:
-        """Give the seconds of a prompt's prefill."""
+        """Return the seconds of a prompt's prefill; its length may be a mean."""
         return self.device.prefill_seconds(round(prompt), self.device.buckets(self.length))
 
     @property
     def step(self) -> float:
-        """Give the seconds of a decode step."""
+        """The seconds of a decode step."""
         return self.device.decode_seconds(self.slots)
 
     def capacity(self, load: Load) -> float:
-        """Give the requests per second of one instance whose slots are all busy.
+        """Return the requests per second of one instance whose slots are all busy.
 
-        A request takes its prefill, and its steps, which it shares with the other slots.
+        A request takes its own prefill, and its share of the decode steps of all slots.
         """
         steps = (load.output_tokens.mean - 1) * self.step / self.slots
         return self.replicas / (self.prefill(load.prompt_tokens.mean) + steps)
@@ -134,7 +134,7 @@ def placements(
     slots: int | None = None,
     price: float | None = None,
 ) -> Iterator[Placement]:
-    """Give every option to use these instances; without `slots`, with as many as are advised."""
+    """Yield every way to use these instances; without `slots`, with the largest usual count."""
     for name in instances:
         instance = INSTANCES[name]
         for degree in degrees:
@@ -146,20 +146,20 @@ def placements(
                 length=length,
                 price=instance.price if price is None else price,
             )
-            yield one if slots else replaced(one, advised(one.most_slots))
+            yield one if slots else with_slots(one, usual_slots(one.most_slots))
 
 
 def trusted(options: Iterable[Placement]) -> list[Placement]:
-    """Give those that fit; where there are some with published latencies, only these."""
+    """Return the options that fit; only those with published latencies, if there are any."""
     fitting = [option for option in options if option.problem() is None]
     return [option for option in fitting if option.published] or fitting
 
 
-def advised(most: int) -> int:
-    """Give the largest usual count of slots that is no more than fits; 1 where none fits."""
+def usual_slots(most: int) -> int:
+    """Return the largest usual count of slots up to `most`; 1 where there is none."""
     return max((count for count in SLOTS if count <= most), default=1)
 
 
-def replaced(placement: Placement, slots: int) -> Placement:
-    """Give the same with other slots."""
+def with_slots(placement: Placement, slots: int) -> Placement:
+    """Return the same placement with other slots."""
     return replace(placement, slots=slots)

@@ -1,10 +1,10 @@
-"""Servers under load as others measured them, beside what the simulation makes of the same load.
+"""Servers under load as others measured them, and the simulation of the same load.
 
-None of these figures was fitted but the second `inf2-tp2` row's: they judge the whole law, decode
-that waits for prefill, slots and queues, where the points of a profile judge one line.
+Only the first `inf2-tp2` row was fitted. The others test the whole simulation, with decode that
+waits for prefill, slots and queues, where the points of a profile test one line.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 from typing import Final
@@ -14,20 +14,21 @@ from engine.capacity.workload import SEED, Workload
 from engine.simulated.device import Simulated
 from engine.simulated.profiles import ProfileName
 
-# All of huggingface/optimum-neuron, benchmark/vllm, measured with guidellm: prompts of 1500 +- 150
-# tokens, one graph of 4,096; answers as long as their tokens by their requests.
+# All are of huggingface/optimum-neuron, benchmark/vllm, measured with guidellm: prompts of 1500 +-
+# 150 tokens, one graph of 4,096; completions as long as the published tokens by the requests.
 PROMPT: Final = (1500, 150)
-SECONDS: Final = 120  # of a run, guidellm's default
+RUN_SECONDS: Final = 120  # guidellm's default
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One published row: means of TTFT and TPOT in ms, output tokens per second.
+    """One published row: means of TTFT and TPOT in ms, and output tokens per second.
 
-    `users` ask again as soon as they are answered; with `offered` requests come at random times.
+    `answer` is the mean length of a completion in tokens. Either `users` ask again as soon as they
+    are answered, or `offered` requests per second come at random times.
     """
 
-    what: str
+    load: str
     profile: ProfileName
     replicas: int
     slots: int
@@ -51,13 +52,13 @@ PUBLISHED: Final = (
 
 
 def simulated(row: Served) -> Outcome:
-    """Let the same load come to a simulated fleet."""
+    """Return the outcome of the same load on a simulated fleet."""
     device = Simulated.model_validate(
         {"kind": "simulated", "profile": row.profile, "prefill_buckets": (4096,)}
     )
     fleet = Fleet(device=device, replicas=row.replicas, slots=row.slots, max_model_len=4096)
     if row.users:
-        return run_users(fleet, row.users, _lengths(row.answer), SECONDS)
+        return run_users(fleet, row.users, _lengths(row.answer), RUN_SECONDS)
     load = Workload.model_validate(
         {
             "requests_per_second": row.offered,
@@ -74,21 +75,22 @@ def _lengths(answer: int) -> Callable[[], tuple[int, int]]:
 
 
 def markdown() -> str:
-    """Write the comparison as the README shows it."""
-    names = ("TTFT, ms", "TPOT, ms", "tokens/s")
-    head = f"| profile | load | {' | '.join(names)} |"
-    return "\n".join((head, "|---" * (2 + len(names)) + "|", *map(_written, PUBLISHED)))
+    """Return the comparison as engine/capacity/README.md shows it, a row for each figure."""
+    names = ("profile", "load", "figure", "published", "simulated", "error")
+    rows = (row for served in PUBLISHED for row in _markdown_rows(served))
+    return "\n".join((f"| {' | '.join(names)} |", "|---" * len(names) + "|", *rows))
 
 
-def _written(row: Served) -> str:
+def _markdown_rows(row: Served) -> Iterator[str]:
     seen = simulated(row)
-    cells = (
-        _compared(row.ttft, 1000 * seen.ttft.mean, 0),
-        _compared(row.tpot, 1000 * seen.tpot.mean, 1),
-        _compared(row.tokens, seen.tokens_per_second, 0),
+    figures = (
+        ("mean TTFT, ms", row.ttft, 1000 * seen.ttft.mean),
+        ("mean TPOT, ms", row.tpot, 1000 * seen.tpot.mean),
+        ("tokens/s", row.tokens, seen.tokens_per_second),
     )
-    return f"| `{row.profile}` | {row.what} | {' | '.join(cells)} |"
-
-
-def _compared(published: float, found: float, digits: int) -> str:
-    return f"{published:g} / {found:.{digits}f} ({found / published - 1:+.0%})"
+    for name, published, found in figures:
+        digits = 1 if published < 100 else 0
+        yield (
+            f"| `{row.profile}` | {row.load} | {name} | {published:g} | {found:.{digits}f} "
+            f"| {found / published - 1:+.0%} |"
+        )

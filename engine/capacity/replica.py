@@ -1,4 +1,4 @@
-"""`Replica`: the simulated engine's law without its clock, an event at a time."""
+"""`Replica`: the scheduler of the simulated engine without its clock, an event at a time."""
 
 from bisect import bisect_right
 from collections import deque
@@ -9,8 +9,8 @@ from typing import NamedTuple
 from engine.simulated.device import Simulated
 
 
-class Done(NamedTuple):
-    """A finished request: seconds of its arrival, first token and last, and its tokens."""
+class Finished(NamedTuple):
+    """A finished request: the times of arrival, first token and last in seconds, and its tokens."""
 
     arrived: float
     first: float
@@ -21,13 +21,13 @@ class Done(NamedTuple):
 class Replica:
     """One engine: prefill takes one prompt at a time and pre-empts decode.
 
-    It is moved on only when somebody looks: between two events every decode step takes the same
-    time, so that many are one multiplication.
+    Its time advances when it is asked to. Between two events every decode step takes the same time,
+    so that many steps are one multiplication.
     """
 
     __slots__ = (
         "_buckets", "_decode", "_prefills", "_running", "_slots", "_steps", "_waiting", "clock",
-        "done",
+        "finished",
     )  # fmt: skip
 
     def __init__(self, device: Simulated, *, slots: int, max_model_len: int) -> None:
@@ -40,22 +40,22 @@ class Replica:
         # By the step with which each ends: (step, arrived, first, tokens).
         self._running: list[tuple[int, float, float, int]] = []
         self._steps = 0
-        self.clock = 0.0  # when the event ends that was begun last
-        self.done: list[Done] = []  # whoever looks takes them out
+        self.clock = 0.0  # when the last event that began ends
+        self.finished: list[Finished] = []  # the reader clears it
 
     @property
     def open(self) -> int:
-        """Count what waits and runs."""
+        """The requests that wait or run."""
         return len(self._waiting) + len(self._running)
 
     def add(self, at: float, prompt: int, output: int) -> None:
-        """Let a request arrive, no earlier than whatever `advance` was told last."""
+        """Add a request at a time no earlier than the last `advance`; lengths are in tokens."""
         if not self._waiting and not self._running:
             self.clock = max(self.clock, at)
         self._waiting.append((at, prompt, output))
 
     def advance(self, until: float) -> None:
-        """Begin every event whose time is before `until`; what has begun ends, even after it."""
+        """Run every event that begins before `until`; it may end later."""
         while self.clock < until:
             if self._waiting and len(self._running) < self._slots:
                 self._prefill()
@@ -65,7 +65,7 @@ class Replica:
                 return
 
     def event(self) -> bool:
-        """Do one event, whenever it is; False where there is nothing to do."""
+        """Run one event, whenever it begins; return False where there is none."""
         if self._waiting and len(self._running) < self._slots:
             self._prefill()
         elif self._running:
@@ -76,17 +76,17 @@ class Replica:
 
     def _prefill(self) -> None:
         arrived, prompt, output = self._waiting.popleft()
-        place = bisect_right(self._buckets, prompt)
-        seconds = self._prefills[min(place, len(self._prefills) - 1)]
+        bucket = bisect_right(self._buckets, prompt)
+        seconds = self._prefills[min(bucket, len(self._prefills) - 1)]
         self.clock += seconds
         if output == 1:
-            self.done.append(Done(arrived, self.clock, self.clock, 1))
+            self.finished.append(Finished(arrived, self.clock, self.clock, 1))
         else:
             entry = (self._steps + output - 1, arrived, self.clock, output)
             heappush(self._running, entry)
 
     def _step(self, until: float) -> None:
-        """Decode until a sequence ends or `until` has come, whichever is first."""
+        """Decode until a sequence ends or `until` is reached, whichever is first."""
         steps = self._running[0][0] - self._steps
         if (steps - 1) * self._decode + self.clock >= until:
             steps = max(1, ceil((until - self.clock) / self._decode))
@@ -96,4 +96,4 @@ class Replica:
         running = self._running
         while running and running[0][0] <= self._steps:
             _, arrived, first, tokens = heappop(running)
-            self.done.append(Done(arrived, first, self.clock, tokens))
+            self.finished.append(Finished(arrived, first, self.clock, tokens))

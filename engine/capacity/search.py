@@ -1,4 +1,4 @@
-"""Searches the cheapest fleet that holds a service level, by letting each candidate run."""
+"""`cheapest`: the search for the cheapest fleet that meets an SLO, by running each candidate."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -7,21 +7,21 @@ from math import ceil, inf
 from typing import Final
 
 from engine.capacity.fleet import Outcome, run
-from engine.capacity.placement import SLOTS, Placement, replaced, trusted
+from engine.capacity.placement import SLOTS, Placement, trusted, with_slots
 from engine.capacity.workload import Load
 
-REQUESTS: Final = 20_000  # of a run; each instance gets 20 at least
+REQUESTS: Final = 20_000  # of a run; at least 20 for each replica
 MOST_INSTANCES: Final = 4096
 _PART: Final = re.compile(r"(ttft|tpot|e2e)=(\d+(?:\.\d+)?)(ms|s)")
 
 
 class PlanError(ValueError):
-    """A plan that cannot be made; the message says why and what to change."""
+    """A plan that cannot be made; the message names the option to change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slo:
-    """The most that a share of all requests may take, in seconds; None is without limit."""
+    """Limits in seconds for a share of all requests, 0 to 1; None is no limit."""
 
     ttft: float | None = None
     tpot: float | None = None
@@ -30,7 +30,7 @@ class Slo:
 
     @classmethod
     def parse(cls, text: str, percentile: float = 95) -> "Slo":
-        """Read `ttft=2s,tpot=80ms`; raises PlanError."""
+        """Return the SLO of a text such as `ttft=2s,tpot=80ms`; raise PlanError."""
         limits: dict[str, float] = {}
         for part in filter(None, (part.strip() for part in text.split(","))):
             found = _PART.fullmatch(part)
@@ -43,8 +43,8 @@ class Slo:
             limits[name] = float(number) / (1000 if unit == "ms" else 1)
         return cls(**limits, share=percentile / 100)
 
-    def held(self, outcome: Outcome) -> bool:
-        """Say whether a run holds it."""
+    def is_met(self, outcome: Outcome) -> bool:
+        """Return whether a run is within all limits."""
         pairs = ((self.ttft, outcome.ttft), (self.tpot, outcome.tpot), (self.e2e, outcome.e2e))
         return all(limit is None or times.quantile(self.share) <= limit for limit, times in pairs)
 
@@ -56,7 +56,7 @@ class Slo:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A placement with the fewest instances that hold the service level, and how they do."""
+    """A placement with a number of instances, and the outcome of a run on them."""
 
     placement: Placement
     instances: int
@@ -64,23 +64,23 @@ class Choice:
 
     @classmethod
     def of(cls, placement: Placement, load: Load) -> "Choice":
-        """Take one instance at its full load."""
+        """Return one instance at the load that fills it."""
         factor = placement.capacity(load) / load.requests_per_second
         return cls(placement, 1, simulate(placement, 1, load, factor))
 
     @property
     def dollars(self) -> float:
-        """Give its price in USD an hour."""
+        """The price in USD per hour."""
         return self.instances * self.placement.price
 
     @property
     def dollars_per_million(self) -> float:
-        """Give what a million output tokens cost at this load, in USD."""
+        """The price of a million output tokens at this load, in USD."""
         return self.dollars / 3600 / self.outcome.tokens_per_second * 1e6
 
 
 def simulate(placement: Placement, instances: int, load: Load, factor: float) -> Outcome:
-    """Let a load, times a factor, come to so many instances."""
+    """Return the outcome of a load, times a factor, on a number of instances."""
     count = max(REQUESTS, 20 * instances * placement.replicas)
     return run(placement.fleet(instances), load.requests(count, factor), count)
 
@@ -93,10 +93,11 @@ def cheapest(
     fixed: int | None,
     report: Callable[[str], None],
 ) -> list[Choice]:
-    """Find for each option the fewest instances; cheapest first, of equal ones the fastest.
+    """Return each option with the fewest instances that meet the SLO, the cheapest first.
 
-    Each is tried with every usual count of slots, or with the `fixed` one. Those that cost more
-    than the best, however few would do, are left out. Raises PlanError if none can.
+    Of equal prices the one with the lowest TPOT is first. Each option is tried with every usual
+    count of slots, or with `fixed` ones. Options that must cost more than the best are left out.
+    `report` gets the candidate that is tried. Raises PlanError if none meets the SLO.
     """
     found: list[Choice] = []
     tried = _candidates(options, load, fixed)
@@ -117,9 +118,9 @@ def cheapest(
 
 
 def _candidates(options: Sequence[Placement], load: Load, fixed: int | None) -> list[Placement]:
-    """Give what fits, those first that could be the cheapest."""
+    """Return the placements that fit, first those that could be the cheapest."""
     found = [
-        replaced(option, slots)
+        with_slots(option, slots)
         for option in trusted(options)
         for slots in ((fixed,) if fixed else SLOTS)
         if slots <= max(fixed or 1, option.most_slots)
@@ -128,33 +129,33 @@ def _candidates(options: Sequence[Placement], load: Load, fixed: int | None) -> 
 
 
 def problems(options: Sequence[Placement]) -> str:
-    """Say of each option why it cannot be."""
+    """Return for each option why it is not possible."""
     return " ".join(
         f"{option.instance.name}, degree {option.degree}: {option.problem()}." for option in options
     )
 
 
 def _least(placement: Placement, load: Load) -> int:
-    """Count the instances without which not even the throughput suffices."""
+    """Return the instances that the throughput alone needs."""
     return max(1, ceil(load.requests_per_second / placement.capacity(load)))
 
 
 def fewest(
     placement: Placement, load: Load, slo: Slo, least: int, best: float = inf
 ) -> Choice | None:
-    """Find the fewest instances that hold it and cost no more than `best`; None if none do."""
-    if not _alone(placement, load, slo):
+    """Return the fewest instances that meet the SLO for at most `best` USD per hour, or None."""
+    if not _meets_when_idle(placement, load, slo):
         return None
     most = int(min(MOST_INSTANCES, best / placement.price + 1e-9))
-    for count in _growing(least, most):
+    for count in _counts(least, most):
         outcome = simulate(placement, count, load, 1.0)
-        if slo.held(outcome):
-            return _bisected(placement, load, slo, least, Choice(placement, count, outcome))
+        if slo.is_met(outcome):
+            return _bisect(placement, load, slo, least, Choice(placement, count, outcome))
     return None
 
 
-def _alone(placement: Placement, load: Load, slo: Slo) -> bool:
-    """Say whether a usual request would hold it if it had an engine to itself."""
+def _meets_when_idle(placement: Placement, load: Load, slo: Slo) -> bool:
+    """Return whether a mean request on an idle engine meets the SLO."""
     step = placement.step
     first = placement.prefill(load.prompt_tokens.mean)
     whole = first + (load.output_tokens.mean - 1) * step
@@ -162,29 +163,31 @@ def _alone(placement: Placement, load: Load, slo: Slo) -> bool:
     return all(limit is None or seconds <= limit for limit, seconds in pairs)
 
 
-def _growing(least: int, most: int) -> Iterator[int]:
+def _counts(least: int, most: int) -> Iterator[int]:
+    """Yield counts of instances, each about a quarter more than the last."""
     count = least
     while count <= most:
         yield count
         count += max(1, count // 4)
 
 
-def _bisected(placement: Placement, load: Load, slo: Slo, least: int, held: Choice) -> Choice:
-    low = least - 1  # does not hold, or was never allowed to
-    while held.instances - low > 1:
-        middle = (low + held.instances) // 2
+def _bisect(placement: Placement, load: Load, slo: Slo, least: int, met: Choice) -> Choice:
+    """Return the fewest instances between `least` and those that are known to meet the SLO."""
+    low = least - 1  # known, or assumed, not to meet it
+    while met.instances - low > 1:
+        middle = (low + met.instances) // 2
         outcome = simulate(placement, middle, load, 1.0)
-        if slo.held(outcome):
-            held = Choice(placement, middle, outcome)
+        if slo.is_met(outcome):
+            met = Choice(placement, middle, outcome)
         else:
             low = middle
-    return held
+    return met
 
 
 def _why_none(tried: Sequence[Placement], load: Load, slo: Slo) -> str:
     alone = min(tried, key=lambda one: one.step)
     return (
-        f"No fleet of up to {MOST_INSTANCES} instances holds {slo}. The fastest, "
+        f"No fleet of up to {MOST_INSTANCES} instances meets {slo}. The fastest, "
         f"{alone.instance.name} at degree {alone.degree} with {alone.slots} slot"
         f"{'s' * (alone.slots > 1)}, takes {alone.prefill(load.prompt_tokens.mean):.2f} s for a "
         f"prompt and {1000 * alone.step:.1f} ms for a token when nothing else runs. Relax --slo."

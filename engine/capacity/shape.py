@@ -1,4 +1,4 @@
-"""A model's sizes for a plan: from a folder, a known name, the hub, or given by hand."""
+"""A model's shape for a plan: from a folder, a known name, the hub, or the command line."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ _SIZES: Final = ("parameters", "layers", "heads", "kv_heads", "head_dim")
 
 
 def find_shape(model: str) -> ModelShape:
-    """Find the sizes of a local folder, a known model or one on the hub; raises PlanError."""
+    """Return the shape of a local folder, a known model or one on the hub; raise PlanError."""
     try:
         found = read_shape(model) or _hub_shape(model)
     except (OSError, ValueError) as error:
@@ -32,13 +32,16 @@ def _hub_shape(model: str) -> ModelShape | None:
         from huggingface_hub import hf_hub_download
 
         file = hf_hub_download(model, "config.json")
-    except (ImportError, OSError, ValueError):  # not installed, not reached, not there, gated
+    except (ImportError, OSError, ValueError):  # not installed, not reached, no such model, gated
         return None
     return read_shape(str(Path(file).parent))
 
 
 def shape_by_hand(text: str, *, length: int) -> ModelShape:
-    """Read `parameters=8.03e9,layers=32,heads=32,kv_heads=8,head_dim=128`; raises PlanError."""
+    """Return the shape of `parameters=8.03e9,layers=32,heads=32,kv_heads=8,head_dim=128`.
+
+    `head_dim` is 128 by default, `length` the context in tokens. Raises PlanError.
+    """
     given = {name: int(number) for name, number in _pairs(text)}
     if missing := [name for name in _SIZES if name not in given and name != "head_dim"]:
         raise PlanError(f"--by-hand: {missing[0]} is missing. Give {', '.join(_SIZES)}.")
@@ -56,13 +59,13 @@ def shape_by_hand(text: str, *, length: int) -> ModelShape:
         head_dim=head_dim,
         vocab_size=0,
         max_position_embeddings=length,
-        counted=given["parameters"],
+        parameters_given=given["parameters"],
     )
 
 
 def _pairs(text: str) -> Iterator[tuple[str, float]]:
     for part in text.split(","):
-        name, _, number = (word.strip() for word in part.partition("="))
+        name, _, number = (text.strip() for text in part.partition("="))
         if name not in _SIZES:
             raise PlanError(f"--by-hand: {name} is no size. Give {', '.join(_SIZES)}.")
         try:

@@ -1,4 +1,4 @@
-"""What is asked of a fleet: how many requests, how long their prompts and answers."""
+"""`Workload` and `Trace`: when requests arrive, and the lengths of prompts and completions."""
 
 import csv
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ class WorkloadError(ValueError):
 
 
 class Request(NamedTuple):
-    """One request: when it comes, in seconds from the beginning, and its lengths in tokens."""
+    """One request: its arrival in seconds from the beginning, and its lengths in tokens."""
 
     at: float
     prompt: int
@@ -26,7 +26,7 @@ class Request(NamedTuple):
 
 
 class Lengths(BaseModel):
-    """Tokens by mean and standard deviation, normally distributed; never below 1."""
+    """Normally distributed numbers of tokens, by mean and standard deviation; at least 1."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -35,21 +35,21 @@ class Lengths(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _a_number_is_a_mean(cls, given: Any) -> Any:
+    def _number_as_mean(cls, given: Any) -> Any:
         return {"mean": given} if isinstance(given, int | float) else given
 
     def draw(self, chance: Random) -> int:
-        """Draw one length."""
+        """Return a random length in tokens."""
         return max(1, round(chance.gauss(self.mean, self.sd))) if self.sd else round(self.mean)
 
     @property
     def most(self) -> int:
-        """Give the length that is taken for the longest: three deviations above the mean."""
+        """The longest length: three deviations above the mean, by definition."""
         return round(self.mean + 3 * self.sd)
 
 
 class Workload(BaseModel):
-    """Requests at random times (Poisson), so many a second, with lengths of these kinds."""
+    """Requests at random times, a Poisson process, with random lengths."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -59,11 +59,11 @@ class Workload(BaseModel):
 
     @property
     def longest(self) -> int:
-        """Give the tokens of the longest request, prompt and answer together."""
+        """The tokens of the longest request, prompt and completion together."""
         return self.prompt_tokens.most + self.output_tokens.most
 
     def requests(self, count: int, factor: float = 1.0) -> Iterator[Request]:
-        """Draw requests; `factor` is how much more often they come than is written."""
+        """Yield `count` requests, at `factor` times the rate."""
         chance = Random(SEED)  # noqa: S311 - no secret
         rate, at = self.requests_per_second * factor, 0.0
         for _ in range(count):
@@ -72,48 +72,49 @@ class Workload(BaseModel):
 
 
 class Trace:
-    """Requests as they were recorded; when there are too few they begin anew."""
+    """Recorded requests; after the last one they are repeated."""
 
     def __init__(self, recorded: list[Request]) -> None:
         self._recorded = sorted(recorded)
         self._seconds = max(self._recorded[-1].at - self._recorded[0].at, 1e-3)
-        # Behind the last there is a gap as long as the others on average.
+        # After the last there is a gap as long as the mean of the others.
         self._period = self._seconds * (1 + 1 / len(recorded))
 
     @property
     def requests_per_second(self) -> float:
-        """Give how many came in a second."""
+        """Recorded requests per second."""
         return len(self._recorded) / self._period
 
     @property
     def longest(self) -> int:
-        """Give the tokens of the longest request, prompt and answer together."""
+        """The tokens of the longest request, prompt and completion together."""
         return max(request.prompt + request.output for request in self._recorded)
 
     @property
     def prompt_tokens(self) -> Lengths:
-        """Give their mean."""
+        """The mean of their lengths."""
         return Lengths(mean=sum(r.prompt for r in self._recorded) / len(self._recorded))
 
     @property
     def output_tokens(self) -> Lengths:
-        """Give their mean."""
+        """The mean of their lengths."""
         return Lengths(mean=sum(r.output for r in self._recorded) / len(self._recorded))
 
     def requests(self, count: int, factor: float = 1.0) -> Iterator[Request]:
-        """Replay them; `factor` is how much faster than they came."""
+        """Yield `count` requests, at `factor` times the recorded rate."""
         start = self._recorded[0].at
         for number in range(count):
-            turn, place = divmod(number, len(self._recorded))
-            one = self._recorded[place]
-            yield Request((one.at - start + turn * self._period) / factor, one.prompt, one.output)
+            repetition, index = divmod(number, len(self._recorded))
+            one = self._recorded[index]
+            at = (one.at - start + repetition * self._period) / factor
+            yield Request(at, one.prompt, one.output)
 
 
 Load = Workload | Trace
 
 
 def read_workload(file: Path) -> Load:
-    """Read a YAML file of a Workload, or a CSV file of requests; raises WorkloadError."""
+    """Return the workload of a YAML file, or the trace of a CSV file; raise WorkloadError."""
     try:
         text = file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -130,7 +131,7 @@ def _workload(text: str, file: Path) -> Workload:
         key = ".".join(map(str, first["loc"])) or "the file"
         raise WorkloadError(f"{file}: {key}: {first['msg']}.") from None
     except yaml.YAMLError:
-        raise WorkloadError(f"{file}: is not valid YAML. Mend the syntax.") from None
+        raise WorkloadError(f"{file}: is not valid YAML. Correct its syntax.") from None
 
 
 def _trace(text: str, file: Path) -> Trace:

@@ -1,4 +1,4 @@
-"""`ModelShape`: what memory and head arithmetic need to know of a decoder-only model."""
+"""`ModelShape`: the sizes of a decoder-only model, for the arithmetic of memory and heads."""
 
 import json
 from dataclasses import dataclass
@@ -10,7 +10,10 @@ BF16_BYTES: Final = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelShape:
-    """Sizes of a Llama-like model, by the names of its `config.json` but for the last three."""
+    """Sizes of a Llama-like model, by the names of its config.json, shortened.
+
+    `parameters_given` is the number of weights where it is known and the other sizes are not.
+    """
 
     architecture: str
     hidden_size: int
@@ -23,13 +26,13 @@ class ModelShape:
     max_position_embeddings: int
     tied_embeddings: bool = False
     rope_type: str = "default"
-    counted: int | None = None
+    parameters_given: int | None = None
 
     @property
     def parameters(self) -> int:
-        """Count the weights: embeddings, attention, gated MLP, norms; or as they were `counted`."""
-        if self.counted is not None:
-            return self.counted
+        """The number of weights: embeddings, attention, gated MLP and norms."""
+        if self.parameters_given is not None:
+            return self.parameters_given
         embeddings = self.vocab_size * self.hidden_size * (1 if self.tied_embeddings else 2)
         queries = 2 * self.hidden_size * self.heads * self.head_dim  # with the output projection
         keys = 2 * self.hidden_size * self.kv_heads * self.head_dim  # with the values
@@ -39,21 +42,22 @@ class ModelShape:
 
     @property
     def weight_bytes(self) -> int:
-        """Give the bytes of all weights in bfloat16."""
+        """Bytes of all weights in bfloat16."""
         return self.parameters * BF16_BYTES
 
     def kv_bytes_per_token(self, degree: int = 1) -> int:
-        """Give what a token takes in the KV cache over all ranks, in bfloat16.
+        """Return the bytes of one token in the KV cache, over all ranks, in bfloat16.
 
-        Where there are more ranks than KV heads, each rank has a copy of one.
+        `degree` is the tensor parallel degree. With more ranks than KV heads each rank has a copy
+        of one head.
         """
         return 2 * self.layers * max(self.kv_heads, degree) * self.head_dim * BF16_BYTES
 
 
 def read_shape(model: str) -> ModelShape | None:
-    """Read the shape of a local folder or of a known name; None where it cannot be known yet.
+    """Return the shape of a local folder or of a known name, None for any other name.
 
-    Raises ValueError where the folder's config.json is not one of a decoder-only model.
+    Raises ValueError where the folder's config.json is not that of a decoder-only model.
     """
     file = Path(model).expanduser() / "config.json"
     if file.is_file():
@@ -62,7 +66,7 @@ def read_shape(model: str) -> ModelShape | None:
 
 
 def known_shape(model: str) -> ModelShape | None:
-    """Do the same, and give None for a folder that cannot be read; others say what is wrong."""
+    """Return the same, None also for a folder that cannot be read: others report that."""
     try:
         return read_shape(model)
     except (OSError, ValueError):
@@ -95,7 +99,7 @@ def _rope_type(config: dict[str, Any]) -> str:
 
 
 _LLAMA: Final = "LlamaForCausalLM"
-# From the models' own config.json, so that a config can be checked before a gated model is there.
+# From the models' own config.json, for configs that are checked before a gated model is fetched.
 KNOWN: Final = {
     "meta-llama/Meta-Llama-3-8B-Instruct": ModelShape(
         architecture=_LLAMA, hidden_size=4096, intermediate_size=14336, layers=32, heads=32,

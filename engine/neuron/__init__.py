@@ -1,4 +1,19 @@
-"""AWS Inferentia2: its instances, what fits on them, and the guards around its vLLM plugin.
+"""AWS Inferentia2: instance types, what fits on them, and vLLM's Neuron plugin with its guards.
 
-Nothing here imports vLLM or torch; only `rows` and `hook` touch the plugin, inside its process.
+`Neuron`, the device, is exported by `engine`. Others import from here the facts of the catalogue,
+the ids of cores, and the guards of a step, for their benchmark. Nothing here imports vLLM or torch;
+`plugin.hook` touches the plugin's classes, inside the engine's process.
 """
+
+from engine.neuron.catalogue import INSTANCES, PLUGIN_RELEASES, Instance, PluginRelease
+from engine.neuron.cores import expand_ranges
+from engine.neuron.plugin.sampling_rows import patch_sampling_rows
+
+__all__ = [
+    "INSTANCES",
+    "PLUGIN_RELEASES",
+    "Instance",
+    "PluginRelease",
+    "expand_ranges",
+    "patch_sampling_rows",
+]

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, Final
 
 MANIFEST: Final = "neuron-gateway.json"
-_NEEDED: Final = ("neuron_config.json", "model.pt")
+_REQUIRED: Final = ("neuron_config.json", "model.pt")
 
 
 def model_identity(folder: Path) -> str:
-    """Identify a local model: its config, and the names and sizes of its weights."""
+    """Return a hash of a model's config, and of the names and sizes of its weights' files."""
     digest = hashlib.sha256()
     config = folder / "config.json"
     digest.update(config.read_bytes() if config.is_file() else b"")
@@ -26,35 +26,35 @@ def model_identity(folder: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Artifacts:
-    """The artifacts for one set of facts, under the folder `root`."""
+    """The artifacts for one set of facts: everything that shapes them, JSON-serializable."""
 
     root: Path
     facts: Mapping[str, Any]
 
     @property
     def key(self) -> str:
-        """Give the name of the folder: 16 hexadecimal digits."""
+        """The name of the folder: 16 hexadecimal digits."""
         text = json.dumps(self.facts, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
     def folder(self) -> Path:
-        """Give the folder."""
+        """The folder, below `root`."""
         return self.root / self.key
 
     @property
-    def there(self) -> bool:
-        """Whether the folder holds what the runtime loads, and for these facts."""
-        return all((self.folder / name).is_file() for name in _NEEDED)
+    def exists(self) -> bool:
+        """Whether the folder holds what the runtime loads."""
+        return all((self.folder / name).is_file() for name in _REQUIRED)
 
     def missing(self) -> str:
-        """Say what was looked for, and how the most similar artifacts differ."""
-        looked = f"No compiled artifacts {self.key} in {self.root}."
+        """Return a sentence that names the folder, and how the most similar artifacts differ."""
+        sentence = f"No compiled artifacts {self.key} in {self.root}."
         others = [(_difference(self.facts, facts), name) for name, facts in self._others()]
         if not others:
-            return looked
+            return sentence
         fields, name = min(others, key=lambda other: len(other[0]))
-        return f"{looked} {name} is there and differs in {', '.join(sorted(fields))}."
+        return f"{sentence} {name} exists and differs in {', '.join(sorted(fields))}."
 
     def _others(self) -> list[tuple[str, dict[str, Any]]]:
         manifests = sorted(self.root.glob(f"*/{MANIFEST}"))
@@ -62,17 +62,17 @@ class Artifacts:
 
     @contextmanager
     def building(self) -> Iterator[Path]:
-        """Give the folder to start from: the finished one, or one to compile into.
+        """Yield the folder to start from: the finished one, or one to compile into.
 
-        What was compiled gets its name when the block ends well, so that a half of it is never
-        loaded. Of several processes one compiles; the others wait, and load.
+        A compiled folder is renamed to its key when the block ends without an error, so that a
+        partial one is never loaded. Of several processes one compiles; the others wait, and load.
         """
-        if self.there:
+        if self.exists:
             yield self.folder
             return
         self.root.mkdir(parents=True, exist_ok=True)
         with _locked(self.root / f".{self.key}.lock"):
-            if self.there:
+            if self.exists:
                 yield self.folder
                 return
             partial = self.root / f".{self.key}.partial"

@@ -1,4 +1,4 @@
-"""Compiled lengths: their defaults, and what padding to them costs."""
+"""Buckets, the compiled lengths: their defaults, and the padding that they cost."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,20 +8,20 @@ FIRST_CONTEXT: Final = 256
 FIRST_GENERATION: Final = 1024
 
 
-def powers(first: int, last: int) -> tuple[int, ...]:
-    """Give the powers of two from `first` up to `last`, which is always the last one."""
-    found = []
+def powers_of_two(first: int, last: int) -> tuple[int, ...]:
+    """Return `first`, doubled as long as it is below `last`, and `last` at the end."""
+    sizes = []
     size = first
     while size < last:
-        found.append(size)
+        sizes.append(size)
         size *= 2
-    return (*found, last)
+    return (*sizes, last)
 
 
-def problem(buckets: Sequence[int], last: int, what: str) -> str | None:
-    """Say what is wrong with a list that must ascend to `last`; None where nothing is."""
+def bucket_problem(buckets: Sequence[int], last: int, what: str) -> str | None:
+    """Return what is wrong with buckets that must ascend to `last`, None where nothing is."""
     if list(buckets) != sorted(set(buckets)) or any(size < 1 for size in buckets):
-        return f"must be positive and ascend, e.g. {list(powers(FIRST_CONTEXT, last))}"
+        return f"must be positive and ascend, e.g. {list(powers_of_two(FIRST_CONTEXT, last))}"
     if not buckets or buckets[-1] != last:
         return (
             f"must end at {what}, {last}: a longer sequence would kill the engine. "
@@ -31,35 +31,33 @@ def problem(buckets: Sequence[int], last: int, what: str) -> str | None:
 
 
 def bucket_of(length: int, buckets: Sequence[int]) -> int:
-    """Give the bucket that a length runs in.
+    """Return the bucket in which the runtime runs a length.
 
-    The runtime takes the first one that is strictly greater; only the last may be filled.
+    It is the first that is strictly greater; only the last can be filled.
     """
     return next((size for size in buckets if size > length), buckets[-1])
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
-    """How many of the given prompts run in a bucket, and the share of it that is padding."""
+class BucketUse:
+    """The number of prompts that run in a bucket, and the share of their positions that pad."""
 
     bucket: int
     prompts: int
-    waste: float
+    padding: float
 
 
-def uses(lengths: Iterable[int], buckets: Sequence[int]) -> list[Use]:
-    """Sort prompts into buckets; each has its padding, the sum of which is `waste`."""
-    found: dict[int, list[int]] = {size: [] for size in buckets}
+def sort_into_buckets(lengths: Iterable[int], buckets: Sequence[int]) -> list[BucketUse]:
+    """Return how prompts of these lengths, in tokens, use each bucket."""
+    by_bucket: dict[int, list[int]] = {size: [] for size in buckets}
     for length in lengths:
-        found[bucket_of(length, buckets)].append(length)
-    return [Use(size, len(some), _waste(some, size)) for size, some in found.items()]
+        by_bucket[bucket_of(length, buckets)].append(length)
+    return [
+        BucketUse(size, len(some), padding_share(some, (size,))) for size, some in by_bucket.items()
+    ]
 
 
-def _waste(lengths: Sequence[int], bucket: int) -> float:
-    return 1 - sum(lengths) / (bucket * len(lengths)) if lengths else 0.0
-
-
-def waste(lengths: Sequence[int], buckets: Sequence[int]) -> float:
-    """Give the share of all prefilled positions that is padding."""
+def padding_share(lengths: Sequence[int], buckets: Sequence[int]) -> float:
+    """Return the share of all prefilled positions that is padding; 0 without prompts."""
     padded = sum(bucket_of(length, buckets) for length in lengths)
     return 1 - sum(lengths) / padded if padded else 0.0

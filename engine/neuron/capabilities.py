@@ -1,4 +1,4 @@
-"""What the Neuron plugin does with each sampling parameter: the table that the refusals follow.
+"""What the Neuron plugin does with each sampling parameter: the table that refusals follow.
 
 Seen with plugin 0.4.1 on vLLM 0.13.0 and 0.5.0 on 0.16.0, or read in their code.
 """
@@ -7,27 +7,27 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 Sampling = Literal["on_device", "cpu"]
-GLOBAL_TOP_K: Final = 256  # on the device, a top_k of 0 or above this is this
+GLOBAL_TOP_K: Final = 256  # what the device takes a top_k of 0, or of 256 and more, for
 
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """One parameter of `SamplingParams`, and why it is refused; None where it is honoured."""
+    """One field of `SamplingParams`, its names in the API, and why each sampling refuses it."""
 
     parameter: str
     api: str
     on_device: str | None = None
     cpu: str | None = None
 
-    def refused(self, sampling: Sampling) -> str | None:
-        """Say why it is refused with this kind of sampling."""
+    def refusal(self, sampling: Sampling) -> str | None:
+        """Return why the parameter is refused, None where it is honoured."""
         return self.on_device if sampling == "on_device" else self.cpu
 
     def outcome(self, sampling: Sampling) -> str:
-        """Say in a few words what becomes of it."""
-        if reason := self.refused(sampling):
+        """Return in a few words whether the parameter is honoured."""
+        if reason := self.refusal(sampling):
             return f"refused: {reason}"
-        limit = bounds(sampling).get(self.parameter)
+        limit = maximum_values(sampling).get(self.parameter)
         if limit is None:
             return "honoured"
         return f"honoured to {limit:.0f}; without it the {GLOBAL_TOP_K} likeliest tokens"
@@ -60,17 +60,17 @@ CAPABILITIES: Final = (
 
 
 def unsupported(sampling: Sampling) -> frozenset[str]:
-    """Name the sampling parameters that are refused."""
-    return frozenset(c.parameter for c in CAPABILITIES if c.refused(sampling))
+    """Return the fields of `SamplingParams` that are refused."""
+    return frozenset(c.parameter for c in CAPABILITIES if c.refusal(sampling))
 
 
-def bounds(sampling: Sampling) -> dict[str, float]:
-    """Give the highest values of parameters that would be cut in silence."""
+def maximum_values(sampling: Sampling) -> dict[str, float]:
+    """Return the highest values of parameters that the device would cut in silence."""
     return {"top_k": GLOBAL_TOP_K - 1} if sampling == "on_device" else {}
 
 
 def markdown() -> str:
-    """Write the table as the README shows it."""
+    """Return the table as engine/neuron/README.md shows it."""
     rows = [
         "| parameter | `sampling: on_device` | `sampling: cpu` |",
         "|---|---|---|",

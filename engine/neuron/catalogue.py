@@ -1,4 +1,4 @@
-"""Facts of Inferentia2: instances, and the lines of versions that belong together."""
+"""Facts of Inferentia2: instance types, and versions that were released together."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -11,9 +11,9 @@ PRICE_DATE: Final = "2026-07-20"
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One size of inf2: memory in GiB, bandwidth in GiB/s, price in USD per hour on demand.
+    """One instance type: memory in GiB, bandwidth in GiB/s, price in USD per hour on demand.
 
-    Sizes from AWS's product page; prices are those of us-east-1 on PRICE_DATE.
+    Sizes are from AWS's product page, prices those of us-east-1 on PRICE_DATE.
     """
 
     name: str
@@ -25,7 +25,7 @@ class Instance:
 
     @property
     def device_gib(self) -> int:
-        """Give the memory of all cores."""
+        """The memory of all cores in GiB."""
         return self.cores * CORE_GIB
 
 
@@ -40,7 +40,7 @@ INSTANCES: Final = {
 }
 
 
-# What neuronx-distributed-inference 0.8 and 0.9 know of decoders; dense Mistral is not among them.
+# The decoders of neuronx-distributed-inference 0.8 and 0.9; dense Mistral is not among them.
 ARCHITECTURES: Final = frozenset({
     "DbrxForCausalLM", "GptOssForCausalLM", "Llama4ForConditionalGeneration", "LlamaForCausalLM",
     "MixtralForCausalLM", "MllamaForConditionalGeneration", "PixtralForConditionalGeneration",
@@ -57,12 +57,12 @@ class PluginRelease:
     vllm: str
     sdk: str
     packages: dict[str, str]
-    driver: str  # the lowest aws-neuronx-dkms
+    driver: str  # the lowest version of aws-neuronx-dkms
 
 
 PLUGIN_RELEASES: Final = {
-    line.plugin: line
-    for line in (
+    release.plugin: release
+    for release in (
         PluginRelease(
             "0.4.1", "0.13.0", "2.28.0",
             {

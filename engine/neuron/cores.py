@@ -1,4 +1,4 @@
-"""NeuronCores: their ids, in Ray's words and in the runtime's, and who holds them."""
+"""NeuronCores: their ids as Ray and as the runtime write them, and the locks that hold them."""
 
 import fcntl
 import os
@@ -8,30 +8,31 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-WAIT_SECONDS: Final = 30.0  # for a process that dies and still holds its cores
+NEURON_CORES: Final = "neuron_cores"  # Ray's name of the resource
+WAIT_SECONDS: Final = 30.0  # for a dying process that still holds its cores
 _POLL_SECONDS: Final = 0.2
-_FIRST_PORT: Final = 62_182  # of the collectives; plus the first core, as plugin 0.5 has it
+_FIRST_PORT: Final = 62_182  # of the collectives, as in plugin 0.5.0; the first core is added
 
 
 class CoresUnusable(Exception):
-    """These cores cannot be used; the message says why and what to do."""
+    """These cores cannot be used; the message names the reason and the fix."""
 
 
 def contiguous(ids: Iterable[int | str]) -> tuple[int, ...]:
-    """Sort core ids as Ray gives them, in any order; raises CoresUnusable if there is a gap."""
+    """Return core ids, which Ray gives in any order, sorted; raise CoresUnusable at a gap."""
     cores = sorted(int(core) for core in ids)
     if not cores:
         raise CoresUnusable("Ray gave this replica no neuron_cores. Give the node's cores to Ray.")
     if cores != list(range(cores[0], cores[0] + len(cores))):
         raise CoresUnusable(
-            f"NeuronCores {cores} are not contiguous, which the runtime wants. "
+            f"NeuronCores {cores} are not contiguous, which the runtime requires. "
             "Use one replica size per node, so that slices of cores stay aligned."
         )
     return tuple(cores)
 
 
-def expanded(visible: str) -> list[str]:
-    """List a NEURON_RT_VISIBLE_CORES for Ray, which reads a range such as `0-7` as one core."""
+def expand_ranges(visible: str) -> list[str]:
+    """Return the ids of a NEURON_RT_VISIBLE_CORES; Ray would read a range `0-7` as one core."""
     ids: list[str] = []
     for part in visible.split(","):
         first, _, last = part.strip().partition("-")
@@ -39,8 +40,8 @@ def expanded(visible: str) -> list[str]:
     return ids
 
 
-def for_runtime(cores: Sequence[int]) -> dict[str, str]:
-    """Give the runtime's variables; every engine of a node needs a port of its own."""
+def runtime_environment(cores: Sequence[int]) -> dict[str, str]:
+    """Return the Neuron runtime's variables; every engine of a node needs a port of its own."""
     first, last = cores[0], cores[-1]
     return {
         "NEURON_RT_VISIBLE_CORES": str(first) if first == last else f"{first}-{last}",
@@ -49,10 +50,10 @@ def for_runtime(cores: Sequence[int]) -> dict[str, str]:
 
 
 def claim(cores: Iterable[int], *, wait: float = WAIT_SECONDS, folder: Path | None = None) -> None:
-    """Hold these cores until this process ends; raises CoresUnusable after `wait` seconds.
+    """Lock these cores until this process ends; raise CoresUnusable after `wait` seconds.
 
-    The files stay open on purpose: the kernel lets the lock go when the process is gone, however
-    it ended.
+    The lock files stay open on purpose: the kernel releases the locks when the process is gone,
+    however it ended.
     """
     folder = folder or Path(tempfile.gettempdir()) / "neuron-gateway-cores"
     folder.mkdir(mode=0o1777, exist_ok=True)
@@ -63,7 +64,7 @@ def claim(cores: Iterable[int], *, wait: float = WAIT_SECONDS, folder: Path | No
 
 def _lock(file: Path, core: int, deadline: float) -> None:
     handle = _open(file, core)
-    while not _locked(handle):
+    while not _try_lock(handle):
         if time.monotonic() >= deadline:
             holder = os.pread(handle, 32, 0).decode("ascii", "replace").strip()
             os.close(handle)
@@ -77,7 +78,7 @@ def _lock(file: Path, core: int, deadline: float) -> None:
 
 
 def _open(file: Path, core: int) -> int:
-    """Open a lock file; a link, which another user may have put there, is not followed."""
+    """Open a lock file, without following a link that another user may have put there."""
     try:
         return os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
     except OSError as error:
@@ -87,7 +88,7 @@ def _open(file: Path, core: int) -> int:
         ) from None
 
 
-def _locked(handle: int) -> bool:
+def _try_lock(handle: int) -> bool:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

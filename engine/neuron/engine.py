@@ -1,57 +1,56 @@
-"""`NeuronEngine`: vLLM on NeuronCores, with what has to be seen to before, during and after."""
+"""`NeuronEngine`: vLLM on NeuronCores, with checks before a start and a cause after a death."""
 
 import logging
 import time
 from pathlib import Path
 from typing import Final, cast
 
-from engine.config import EngineConfig
 from engine.errors import EngineDead
 from engine.neuron.artifacts import Artifacts
 from engine.neuron.device import Neuron
-from engine.neuron.node.machine import devices
-from engine.neuron.packages import problem
+from engine.neuron.node.machine import device_files
+from engine.neuron.packages import package_problem, package_versions
 from engine.neuron.plugin.causes import Cause, cause_of
 from engine.neuron.plugin.log_pipe import LogPipe
+from engine.options import EngineOptions
 from engine.types import Phase
 from engine.vllm.engine import VLLMEngine
 
-RETRIES: Final = 3  # of a start that may succeed later: cores that a dying process still holds
+RETRIES: Final = 3  # of a start that can succeed later, when a dying process has freed its cores
 BACKOFF_SECONDS: Final = 10.0
 _log: Final = logging.getLogger(__name__)
 
 
 class NeuronEngine(VLLMEngine):
-    """An Engine on inf2; `config.device` is a Neuron."""
+    """An Engine on inf2."""
 
-    def __init__(self, model_id: str, config: EngineConfig) -> None:
-        super().__init__(model_id, config)
-        assert isinstance(config.device, Neuron)
-        self._device = config.device
+    def __init__(self, model_id: str, options: EngineOptions, device: Neuron) -> None:
+        super().__init__(model_id, options, device)
+        self._neuron = device
         self._artifacts_folder: Path | None = None
         self._pipe: LogPipe | None = None
         self._last_lines: list[str] = []
-        self.stall_seconds = config.device.stall_seconds
+        self.hang_timeout_seconds = device.hang_timeout_seconds
 
     @property
     def artifacts(self) -> Artifacts:
         """The compiled artifacts that this engine loads."""
-        return self._device.compiled(self.launch)
+        return self._neuron.compiled(self._neuron.launch(self._options))
 
     def _load(self) -> None:
-        self._refuse_early()
+        self._require_startable()
         with self.artifacts.building() as self._artifacts_folder:
-            self._start_patiently()
+            self._start_with_retries()
 
-    def _start_patiently(self) -> None:
+    def _start_with_retries(self) -> None:
         for _ in range(RETRIES):
-            if self._started():
+            if self._try_start():
                 return
             time.sleep(BACKOFF_SECONDS)
         self._start_once()
 
-    def _started(self) -> bool:
-        """Start; false where it failed and may succeed a little later."""
+    def _try_start(self) -> bool:
+        """Start; return False where it failed and can succeed a little later."""
         try:
             self._start_once()
         except Exception:
@@ -64,31 +63,32 @@ class NeuronEngine(VLLMEngine):
 
     def _start_once(self) -> None:
         self._close_pipe()
-        self._pipe = LogPipe(self._enter)
+        self._pipe = LogPipe(self._enter_phase)
         super()._load()
 
-    def _refuse_early(self) -> None:
-        """Refuse what would fail after minutes, or compile without being asked to."""
-        if wrong := problem(self._device.line):
-            raise EngineDead("The engine did not start.", wrong)
-        if not devices():
+    def _require_startable(self) -> None:
+        """Raise EngineDead for a start that would fail after minutes, or compile unasked."""
+        release = self._neuron.release
+        if problem := package_problem(release, package_versions(release)):
+            raise EngineDead("The engine did not start.", problem)
+        if not device_files():
             fix = "Give the pod aws.amazon.com/neuron, or run on an inf2 node."
             raise EngineDead("The engine did not start.", f"There is no /dev/neuron*. {fix}")
         artifacts = self.artifacts
-        if self._device.compile == "never" and not artifacts.there:
+        if self._neuron.compile == "never" and not artifacts.exists:
             fix = "Run `neuron-gateway precompile CONFIG`, or set device.compile: allowed."
             raise EngineDead("The engine did not start.", f"{artifacts.missing()} {fix}")
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables of the device; those of a start exist only while it is started."""
-        wanted = super().environment
+        """The device's variables, and during a start its log pipe and its artifacts' folder."""
+        variables = super().environment
         if self._pipe is not None:
-            wanted["NEURON_GATEWAY_LOG"] = str(self._pipe.path)
-            wanted["NEURON_COMPILED_ARTIFACTS"] = str(self._artifacts_folder)
-        return wanted
+            variables["NEURON_GATEWAY_LOG"] = str(self._pipe.path)
+            variables["NEURON_COMPILED_ARTIFACTS"] = str(self._artifacts_folder)
+        return variables
 
-    def _enter(self, phase: str) -> None:
+    def _enter_phase(self, phase: str) -> None:
         if self._phase not in ("ready", "dead"):
             self._phase = cast(Phase, phase)
             _log.info("%s: %s", self.model.id, phase)
@@ -96,7 +96,7 @@ class NeuronEngine(VLLMEngine):
     def _cause(self) -> Cause | None:
         return cause_of(self._last_lines if self._pipe is None else self._pipe.lines())
 
-    def _why(self) -> str | None:
+    def _death_reason(self) -> str | None:
         cause = self._cause()
         return None if cause is None else str(cause)
 

@@ -1,4 +1,4 @@
-"""What a model takes of the device's memory: weights and KV cache, per core and in all."""
+"""`Memory`: the device memory that weights and KV cache of a model take."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -13,7 +13,7 @@ ADVISED_FREE: Final = 0.20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """Bytes over all cores of one engine, whose KV cache is reserved for every slot at load."""
+    """Bytes over all cores of one engine; the KV cache of every slot is reserved at load."""
 
     weights: int
     kv_per_token: int
@@ -22,7 +22,7 @@ class Memory:
 
     @classmethod
     def of(cls, shape: ModelShape, *, cores: int, slots: int, length: int) -> "Memory":
-        """Compute what a model takes with `slots` sequences of `length` tokens."""
+        """Return the memory of a model with `slots` sequences of `length` tokens."""
         return cls(
             weights=shape.weight_bytes,
             kv_per_token=shape.kv_bytes_per_token(cores),
@@ -32,22 +32,22 @@ class Memory:
 
     @property
     def kv(self) -> int:
-        """Give the bytes of the KV cache."""
+        """Bytes of the KV cache."""
         return self.kv_per_token * self.kv_tokens
 
     @property
     def total(self) -> int:
-        """Give the bytes of weights and KV cache."""
+        """Bytes of weights and KV cache."""
         return self.weights + self.kv
 
     @property
     def device(self) -> int:
-        """Give the bytes that the cores have."""
+        """Bytes that the cores have."""
         return self.cores * CORE_GIB * GIB
 
     @property
     def free(self) -> float:
-        """Give the share that is left for graphs and scratch; below 0 where it does not fit."""
+        """Share that is left for graphs and scratch; below 0 where the model does not fit."""
         return 1 - self.total / self.device
 
     @property
@@ -57,12 +57,12 @@ class Memory:
 
     @property
     def advice(self) -> str:
-        """Say how the free share compares with what AWS advises."""
+        """How the free share compares with the share that AWS advises, as a sentence."""
         return (
             f"{self.free:.0%} stay free. AWS advises 10 to 20 %: with {ADVISED_FREE:.0%} free "
             f"there is room for {self.most_tokens(ADVISED_FREE):,} KV tokens"
         )
 
     def most_tokens(self, free: float = LEAST_FREE) -> int:
-        """Count the KV tokens that fit beside the weights with this share kept free."""
+        """Return the KV tokens that fit beside the weights with this share kept free."""
         return max(0, int((self.device * (1 - free) - self.weights) // self.kv_per_token))

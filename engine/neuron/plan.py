@@ -1,99 +1,128 @@
-"""`Plan`: what an engine would be on its instance, worked out before anything is compiled."""
+"""`Plan`: what an engine will be on its instance, computed before anything is compiled."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from engine.config import EngineConfig
-from engine.models.shape import ModelShape, known_shape
+from engine.device import Launch
+from engine.models.shape import ModelShape
 from engine.neuron.artifacts import Artifacts
-from engine.neuron.buckets import Use, uses, waste
+from engine.neuron.buckets import padding_share, sort_into_buckets
 from engine.neuron.capabilities import CAPABILITIES
 from engine.neuron.catalogue import PRICE_DATE
-from engine.neuron.device import Neuron
-from engine.neuron.engine import NeuronEngine
 from engine.neuron.memory import Memory
+from engine.neuron.options import NeuronOptions
+from engine.report import Table
 
 _UNKNOWN_ARTIFACTS: Final = {"NEURON_COMPILED_ARTIFACTS": "(its hash is that of the model too)"}
-UNKNOWN_LENGTH: Final = 2048  # what a model is taken for that is not there yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """One engine's place on its instance; `memory` and `artifacts` are None until the model is.
+    """One engine on an instance; `shape` is None while the model's sizes are not known."""
 
-    `replicas` is how many such engines the instance has cores for.
-    """
+    device: NeuronOptions
+    launch: Launch
+    shape: ModelShape | None
+    artifacts: Artifacts
+    arguments: Mapping[str, Any]
+    environment: Mapping[str, str]
 
-    device: Neuron
-    slots: int
-    max_model_len: int
-    prompt_limit: int
-    context_buckets: tuple[int, ...]
-    generation_buckets: tuple[int, ...]
-    replicas: int
-    memory: Memory | None
-    artifacts: Artifacts | None
-    arguments: dict[str, Any]
-    environment: dict[str, str]
-    risk: str | None
+    @property
+    def replicas(self) -> int:
+        """The engines that the instance has cores for."""
+        return self.device.instance_type.cores // self.device.tensor_parallel_size
 
-    def uses(self, lengths: Sequence[int]) -> list[Use]:
-        """Sort prompts of these lengths into the context buckets."""
-        return uses(lengths, self.context_buckets)
+    @property
+    def _model_is_local(self) -> bool:
+        return (self.launch.model / "config.json").is_file()
 
-    def waste(self, lengths: Sequence[int]) -> float:
-        """Give the share of all prefilled positions that is padding."""
-        return waste(lengths, self.context_buckets)
+    def sections(self, prompt_lengths: Sequence[int]) -> Iterator[str | Table]:
+        """Yield the plan as lines and tables; prompt lengths, in tokens, show their padding."""
+        yield from self._instance()
+        yield self._memory()
+        yield self._buckets(prompt_lengths)
+        yield f"artifacts: {self._artifacts()}"
+        yield _settings("vLLM arguments", self.arguments)
+        unknown = {} if self._model_is_local else _UNKNOWN_ARTIFACTS
+        yield _settings("environment", {**self.environment, **unknown})
+        yield self._capabilities()
 
-    def capabilities(self) -> list[tuple[str, str]]:
-        """List the request parameters, and what becomes of each."""
+    def _instance(self) -> Iterator[str]:
+        instance, release = self.device.instance_type, self.device.release
+        yield (
+            f"cores: {', '.join(map(str, self.device.visible_cores))} of {instance.cores} on "
+            f"{instance.name}, which has cores for {self.replicas} such "
+            f"replica{'s' if self.replicas > 1 else ''}"
+        )
+        yield (
+            f"price: ${instance.price / self.replicas:.3f} an hour per replica "
+            f"(on demand, us-east-1, {PRICE_DATE})"
+        )
+        yield (
+            f"versions: plugin {release.plugin} on vLLM {release.vllm}, Neuron SDK {release.sdk}"
+        )
+        if self.shape is not None and self.shape.rope_type == "llama3":
+            yield (
+                "risk: rope_type llama3 (Llama 3.1 and 3.2): others saw the compiler of SDK "
+                f"{release.sdk} fail on it with NCC_ITEN404. Meta-Llama-3-8B-Instruct has none."
+            )
+
+    def _memory(self) -> str | Table:
+        if self.shape is None:
+            return "memory: known once the model's config.json is on this machine"
+        cores, length = self.device.tensor_parallel_size, self.launch.max_model_len
+        memory = Memory.of(self.shape, cores=cores, slots=self.launch.max_num_seqs, length=length)
+        parts = (memory.weights, memory.kv, memory.device - memory.total, memory.device)
+        return Table(
+            title="device memory in GB",
+            columns=("", "weights", "KV cache", "free", "total"),
+            rows=[
+                (name, *(f"{part / divisor / 1e9:.2f}" for part in parts))
+                for name, divisor in (("each core", cores), (f"{cores} cores", 1))
+            ],
+            caption=(
+                f"{memory.total / 1e9:.2f} GB for the weights and {memory.kv_tokens:,} KV tokens; "
+                f"{memory.advice}"
+            ),
+        )
+
+    def _buckets(self, prompt_lengths: Sequence[int]) -> Table:
+        length = self.launch.max_model_len
+        buckets = self.device.context_buckets(length)
+        decode = ", ".join(f"{size:,}" for size in self.device.generation_buckets(length))
+        padding = (
+            f"{padding_share(prompt_lengths, buckets):.0%} of all prefilled positions are padding"
+            if prompt_lengths
+            else "give the lengths of your prompts with --lengths to see their padding"
+        )
+        return Table(
+            title="compiled lengths in tokens",
+            columns=("context encoding", "prompts", "padding"),
+            rows=[
+                (f"{use.bucket:,}", *((f"{use.prompts}", f"{use.padding:.0%}")
+                                      if use.prompts else ("", "")))
+                for use in sort_into_buckets(prompt_lengths, buckets)
+            ],
+            caption=f"token generation: {decode}\n{padding}",
+        )  # fmt: skip
+
+    def _artifacts(self) -> str:
+        if not self._model_is_local:
+            return "their hash is known once the model is on this machine"
+        state = "compiled" if self.artifacts.exists else self.artifacts.missing()
+        return f"{self.artifacts.folder}: {state}"
+
+    def _capabilities(self) -> Table:
         sampling = self.device.sampling
-        return [(c.api.replace("`", ""), c.outcome(sampling)) for c in CAPABILITIES]
-
-    def price(self) -> str:
-        """Say what a replica's share of the instance costs."""
-        dollars = self.device.on.price / self.replicas
-        return f"${dollars:.3f} an hour per replica (on demand, us-east-1, {PRICE_DATE})"
-
-
-def plan_of(model_id: str, config: EngineConfig) -> Plan:
-    """Work out the plan of an engine whose device is a Neuron; needs neither vLLM nor torch."""
-    device = config.device
-    assert isinstance(device, Neuron)
-    shape = known_shape(config.model)
-    length = config.max_model_len or (
-        shape.max_position_embeddings if shape is not None else UNKNOWN_LENGTH
-    )
-    engine = NeuronEngine(model_id, config.model_copy(update={"max_model_len": length}))
-    there = (engine.launch.model / "config.json").is_file()
-    return Plan(
-        device=device,
-        slots=config.max_num_seqs,
-        max_model_len=length,
-        prompt_limit=device.prompt_limit(length),
-        context_buckets=device.context_buckets(length),
-        generation_buckets=device.generation_buckets(length),
-        replicas=device.on.cores // device.tensor_parallel_size,
-        memory=_memory(shape, device, config.max_num_seqs, length),
-        artifacts=engine.artifacts if there else None,
-        arguments=engine.arguments,
-        environment=engine.environment | ({} if there else _UNKNOWN_ARTIFACTS),
-        risk=_risk(shape, device),
-    )
+        return Table(
+            title=f"request parameters with sampling: {sampling}",
+            columns=("parameter", "support"),
+            rows=[(c.api.replace("`", ""), c.outcome(sampling)) for c in CAPABILITIES],
+        )
 
 
-def _memory(shape: ModelShape | None, device: Neuron, slots: int, length: int) -> Memory | None:
-    if shape is None:
-        return None
-    return Memory.of(shape, cores=device.tensor_parallel_size, slots=slots, length=length)
-
-
-def _risk(shape: ModelShape | None, device: Neuron) -> str | None:
-    """Say what the compiler may fail on, as seen by others; nobody can know before it is run."""
-    if shape is None or shape.rope_type != "llama3":
-        return None
-    return (
-        f"rope_type llama3 (Llama 3.1 and 3.2): others saw the compiler of SDK {device.line.sdk} "
-        "fail on it with NCC_ITEN404. Meta-Llama-3-8B-Instruct has none."
-    )
+def _settings(title: str, settings: Mapping[str, Any]) -> str:
+    lines = (f"  {name}: {json.dumps(value)}" for name, value in settings.items())
+    return "\n".join((f"{title}:", *lines))

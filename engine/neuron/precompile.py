@@ -1,26 +1,28 @@
-"""`precompile`: compiled artifacts for an engine, made before anyone waits for it."""
+"""`precompile`: compiled artifacts for an engine, before any request waits for it."""
 
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
-from engine.config import EngineConfig
 from engine.neuron.device import Neuron
 from engine.neuron.engine import NeuronEngine
+from engine.options import EngineOptions
 
-_POLL_SECONDS = 0.1
+_POLL_SECONDS: Final = 0.1
 
 
-async def precompile(model_id: str, config: EngineConfig, report: Callable[[str], None]) -> Path:
-    """Compile what an engine loads, unless it is there, and give its folder.
+async def precompile(
+    model_id: str, options: EngineOptions, device: Neuron, report: Callable[[str], None]
+) -> Path:
+    """Return the folder of an engine's artifacts, compiled where they do not exist.
 
-    `report` is told of every phase. Needs the device, since the plugin compiles at a start of the
-    engine; raises EngineDead where that fails, and backends nothing behind then.
+    `report` gets each phase. Needs the device, since the plugin compiles when the engine starts.
+    Raises EngineDead where that fails, and leaves no partial artifacts.
     """
-    assert isinstance(config.device, Neuron)
-    device = config.device.model_copy(update={"compile": "allowed"})
-    engine = NeuronEngine(model_id, config.model_copy(update={"device": device}))
-    if not engine.artifacts.there:
+    compiling = device.model_copy(update={"compile": "allowed"})
+    engine = NeuronEngine(model_id, options, compiling)
+    if not engine.artifacts.exists:
         try:
             await _start(engine, report)
         finally:

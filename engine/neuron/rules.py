@@ -1,25 +1,23 @@
-"""What is refused when the file is read: each rule names the key, the value and the fix."""
+"""What is refused when a config is read: each rule names the key, the value and the fix."""
 
-from typing import TYPE_CHECKING
+from typing import NoReturn
 
 from pydantic_core import PydanticCustomError
 
 from engine.models.shape import ModelShape
-from engine.neuron.buckets import problem
+from engine.neuron.buckets import bucket_problem
 from engine.neuron.catalogue import ARCHITECTURES, DEGREES
 from engine.neuron.memory import ADVISED_FREE, LEAST_FREE, Memory
-
-if TYPE_CHECKING:
-    from engine.neuron.device import Neuron
+from engine.neuron.options import NeuronOptions
 
 
 def check_neuron(
-    device: "Neuron", *, slots: int | None, length: int | None, shape: ModelShape | None
+    device: NeuronOptions, *, slots: int | None, length: int | None, shape: ModelShape | None
 ) -> None:
-    """Refuse what would die after a long compile; raises PydanticCustomError with the key.
+    """Raise PydanticCustomError, with the key, for what would fail after a long compile.
 
-    `slots` and `length` are None where the file backends them out. What only the model can tell
-    is checked as soon as its shape is known.
+    `slots` and `length` in tokens are None where the config leaves them out. What depends on the
+    model is checked as soon as its shape is known.
     """
     if slots is None:
         _refuse("max_num_seqs", "must be given: it is compiled, and the plugin's default is 128")
@@ -29,23 +27,23 @@ def check_neuron(
     length = length or (shape.max_position_embeddings if shape else None)
     if length is not None:
         _check_lengths(device, length)
-    if shape is not None and slots is not None and length is not None:
+    if shape is not None and length is not None:
         _check_model(device, shape, slots, length)
 
 
-def _check_cores(device: "Neuron") -> None:
-    degree, there = device.tensor_parallel_size, device.on.cores
-    if degree > there:
+def _check_cores(device: NeuronOptions) -> None:
+    degree, cores = device.tensor_parallel_size, device.instance_type.cores
+    if degree > cores:
         _refuse(
             "device.tensor_parallel_size",
-            f"{degree} is more than the {there} NeuronCores of {device.instance}. "
+            f"{degree} is more than the {cores} NeuronCores of {device.instance}. "
             "Lower it or take a larger instance",
         )
     if device.cores is not None and len(device.cores) != degree:
         _refuse("device.cores", f"must name {degree} cores, as many as tensor_parallel_size")
 
 
-def _check_lengths(device: "Neuron", length: int) -> None:
+def _check_lengths(device: NeuronOptions, length: int) -> None:
     limit = device.prompt_limit(length)
     if device.max_prompt_length is not None and device.max_prompt_length > length:
         _refuse(
@@ -57,11 +55,11 @@ def _check_lengths(device: "Neuron", length: int) -> None:
         ("token_generation_buckets", device.generation_buckets(length), length, "max_model_len"),
     )
     for name, buckets, last, what in lists:
-        if wrong := problem(buckets, last, what):
-            _refuse(f"device.{name}", wrong)
+        if problem := bucket_problem(buckets, last, what):
+            _refuse(f"device.{name}", problem)
 
 
-def _check_model(device: "Neuron", shape: ModelShape, slots: int, length: int) -> None:
+def _check_model(device: NeuronOptions, shape: ModelShape, slots: int, length: int) -> None:
     degree = device.tensor_parallel_size
     if shape.architecture not in ARCHITECTURES and shape.architecture != "unknown":
         _refuse(
@@ -70,11 +68,11 @@ def _check_model(device: "Neuron", shape: ModelShape, slots: int, length: int) -
             f"Give one of {', '.join(sorted(ARCHITECTURES))}",
         )
     if shape.heads % degree:
-        fitting = [str(d) for d in DEGREES if shape.heads % d == 0]
+        divisors = [str(d) for d in DEGREES if shape.heads % d == 0]
         _refuse(
             "device.tensor_parallel_size",
             f"{degree} does not divide the model's {shape.heads} attention heads. "
-            f"Give one of {', '.join(fitting)}",
+            f"Give one of {', '.join(divisors)}",
         )
     if length > shape.max_position_embeddings:
         _refuse(
@@ -84,10 +82,10 @@ def _check_model(device: "Neuron", shape: ModelShape, slots: int, length: int) -
         )
     memory = Memory.of(shape, cores=degree, slots=slots, length=length)
     if not memory.fits:
-        _refuse("max_num_seqs", _does_not_fit(memory, slots, length))
+        _refuse("max_num_seqs", _memory_problem(memory, slots, length))
 
 
-def _does_not_fit(memory: Memory, slots: int, length: int) -> str:
+def _memory_problem(memory: Memory, slots: int, length: int) -> str:
     most = memory.most_tokens(ADVISED_FREE) // length
     fix = (
         f"Lower it to {most} or less, or lower max_model_len"
@@ -101,5 +99,5 @@ def _does_not_fit(memory: Memory, slots: int, length: int) -> str:
     )
 
 
-def _refuse(key: str, message: str) -> None:
+def _refuse(key: str, message: str) -> NoReturn:
     raise PydanticCustomError("neuron", "{message}", {"message": message, "key": key})

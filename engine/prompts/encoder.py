@@ -1,4 +1,4 @@
-"""PromptEncoder to token ids: tokenizer, chat template, context length. The importer of transformers."""
+"""`PromptEncoder`: prompts as token ids, by a model's tokenizer and chat template."""
 
 import asyncio
 import logging
@@ -9,95 +9,106 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from engine.errors import ContextLengthExceeded, GenerationFailed, InvalidRequest
-from engine.prompts.chat_template import arguments, variables
+from engine.prompts.chat_template import template_arguments, template_variables
 from engine.types import Chat, GenerateRequest, ModelInfo, Prompt, Tokens
 
 T = TypeVar("T")
 
-# How many tokens of a byte-level vocabulary a character has at most, and a few more.
-_CHARACTER: Final = 8
+# A character has at most four tokens of a byte-level vocabulary; twice as many, to be sure.
+_CHARACTER_TOKENS: Final = 8
 _log: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodedPrompt:
-    """A prompt as the engine takes it: its ids, and how many tokens may follow `emitted`."""
+    """A prompt as vLLM takes it.
+
+    `token_ids` are the prompt's, of which there are `prompt_tokens`, and then the request's
+    `emitted` ones. At most `max_new_tokens` may follow.
+    """
 
     prompt_tokens: int
     token_ids: tuple[int, ...]
-    room: int
+    max_new_tokens: int
 
 
 class PromptEncoder:
-    """Prepares the prompts of one model beside the event loop."""
+    """Encodes the prompts of one model in a thread beside the event loop."""
 
     def __init__(
         self, tokenizer: Any, max_model_len: int, max_prompt_len: int | None = None
     ) -> None:
         self._tokenizer = tokenizer
         self._vocabulary = len(tokenizer)
-        self._limit = max_model_len
-        self._prompt_limit = max_prompt_len
+        self._max_model_len = max_model_len
+        self._max_prompt_len = max_prompt_len
         # One thread: transformers' tokenizers change their own state while they encode.
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prompt")
 
     @classmethod
     def load(cls, folder: Path, model: ModelInfo) -> "PromptEncoder":
-        """Read a model's tokenizer and chat template; takes seconds, so call it in a thread."""
+        """Read a model's tokenizer and chat template. Takes seconds, so call it in a thread."""
         from transformers import AutoTokenizer
 
         tokenizer = AutoTokenizer.from_pretrained(str(folder))
         return cls(tokenizer, model.max_model_len, model.max_prompt_len)
 
-    async def prepare(self, request: GenerateRequest) -> EncodedPrompt:
-        """Render, tokenize and measure one prompt; raises InvalidRequest and nothing else."""
-        return await self._beside(self._prepare, request)
+    async def encode(self, request: GenerateRequest) -> EncodedPrompt:
+        """Return a request's prompt as token ids.
+
+        Raises InvalidRequest, and GenerationFailed where `emitted` ends within a character.
+        """
+        return await self._in_thread(self._encode_request, request)
 
     async def tokenize(self, text: str | Chat, *, add_special_tokens: bool) -> Tokens:
-        """Give the tokens of a text or of a rendered conversation; raises InvalidRequest."""
-        return await self._beside(self._tokenize, text, add_special_tokens)
+        """Return the tokens of a text or of a rendered conversation; raise InvalidRequest."""
+        return await self._in_thread(self._tokenize, text, add_special_tokens)
 
     async def detokenize(self, token_ids: tuple[int, ...]) -> str:
-        """Give the text of these tokens, special ones too; raises InvalidRequest."""
-        return await self._beside(self._detokenize, token_ids)
+        """Return the text of these tokens, special ones too; raise InvalidRequest."""
+        return await self._in_thread(self._detokenize, token_ids)
 
     def close(self) -> None:
-        """Let the thread go."""
+        """Stop the thread, after the prompt that it encodes."""
         self._pool.shutdown(wait=False)
 
-    async def _beside(self, work: Callable[..., T], *arguments: Any) -> T:
+    async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
 
     def _tokenize(self, text: str | Chat, special: bool) -> Tokens:
-        chat = isinstance(text, Chat)
-        written = self._render(text) if isinstance(text, Chat) else text
-        ids = tuple(self._encode(written, "messages" if chat else "prompt", special=special))
+        param = "messages" if isinstance(text, Chat) else "prompt"
+        rendered = self._render(text) if isinstance(text, Chat) else text
+        ids = tuple(self._encode(rendered, param, special=special))
         return Tokens(ids=ids, strings=tuple(self._tokenizer.convert_ids_to_tokens(ids)))
 
     def _detokenize(self, token_ids: tuple[int, ...]) -> str:
-        ids = list(self._known(token_ids, "tokens"))
+        ids = list(self._require_known(token_ids, "tokens"))
         return str(self._tokenizer.decode(ids, skip_special_tokens=False))
 
-    def _prepare(self, request: GenerateRequest) -> EncodedPrompt:
-        ids = self._token_ids(request.prompt)
-        wanted = request.sampling.max_tokens
-        self._require_whole_characters(request.emitted)
-        check_prompt(request.prompt, len(ids) + len(request.emitted), self._prompt_limit)
-        space = room_for(request.prompt, len(ids), wanted, self._limit)
+    def _encode_request(self, request: GenerateRequest) -> EncodedPrompt:
+        prompt, emitted = request.prompt, request.emitted
+        ids = self._token_ids(prompt)
+        self._require_whole_characters(emitted)
+        check_prompt_length(prompt, len(ids) + len(emitted), self._max_prompt_len)
+        limit = completion_limit(prompt, len(ids), request.sampling.max_tokens, self._max_model_len)
         return EncodedPrompt(
             prompt_tokens=len(ids),
-            token_ids=(*ids, *request.emitted),
-            room=max(0, space - len(request.emitted)),
+            token_ids=(*ids, *emitted),
+            max_new_tokens=max(0, limit - len(emitted)),
         )
 
     def _require_whole_characters(self, emitted: tuple[int, ...]) -> None:
-        """Refuse to go on from half a character: vLLM would give prompt and all again as text."""
-        if emitted and str(self._tokenizer.decode(list(emitted[-_CHARACTER:]))).endswith("\ufffd"):
+        """Raise GenerationFailed where the last character is not whole.
+
+        vLLM would return the prompt, and everything emitted, as new text.
+        """
+        tail = list(emitted[-_CHARACTER_TOKENS:])
+        if tail and str(self._tokenizer.decode(tail)).endswith("\ufffd"):
             raise GenerationFailed("This stream cannot go on: its last character was not whole.")
 
     def _token_ids(self, prompt: Prompt) -> Sequence[int]:
         if isinstance(prompt, tuple):
-            ids: Sequence[int] = self._known(prompt, "prompt")
+            ids: Sequence[int] = self._require_known(prompt, "prompt")
         elif isinstance(prompt, str):
             ids = self._encode(prompt, "prompt", special=True)
         else:
@@ -107,7 +118,7 @@ class PromptEncoder:
             raise InvalidRequest("The prompt is empty.", param=_param(prompt))
         return ids
 
-    def _known(self, ids: tuple[int, ...], param: str) -> tuple[int, ...]:
+    def _require_known(self, ids: tuple[int, ...], param: str) -> tuple[int, ...]:
         if all(0 <= token < self._vocabulary for token in ids):
             return ids
         raise InvalidRequest(
@@ -128,18 +139,18 @@ class PromptEncoder:
         if self._tokenizer.chat_template is None:
             raise InvalidRequest("This model has no chat template.", param="messages")
         tools = [dict(tool) for tool in chat.tools] or None
-        reads = variables(self._tokenizer.get_chat_template(tools=tools))
-        told = arguments(chat, reads)
+        variables = template_variables(self._tokenizer.get_chat_template(tools=tools))
+        arguments = template_arguments(chat, variables)
         try:
             text = self._tokenizer.apply_chat_template(
                 [dict(message) for message in chat.messages],
                 tools=tools,
                 add_generation_prompt=chat.add_generation_prompt,
                 tokenize=False,
-                **told,
+                **arguments,
             )
         except Exception as error:
-            # A template is a program that the model brings: it may raise anything at all.
+            # A template is a program that comes with the model: it may raise anything.
             _log.info("A chat template refused the messages: %s", type(error).__name__)
             raise InvalidRequest(
                 "The model's chat template cannot render these messages; "
@@ -149,8 +160,8 @@ class PromptEncoder:
         return str(text)
 
 
-def check_prompt(prompt: Prompt, tokens: int, limit: int | None) -> None:
-    """Raise ContextLengthExceeded for what is longer than any compiled prompt."""
+def check_prompt_length(prompt: Prompt, tokens: int, limit: int | None) -> None:
+    """Raise ContextLengthExceeded for a prompt that is longer than any compiled length."""
     if limit is not None and tokens > limit:
         raise ContextLengthExceeded(
             f"This model's engine takes prompts of {limit} tokens; this one has {tokens}. "
@@ -159,19 +170,21 @@ def check_prompt(prompt: Prompt, tokens: int, limit: int | None) -> None:
         )
 
 
-def room_for(prompt: Prompt, prompt_tokens: int, max_tokens: int | None, limit: int) -> int:
-    """Give the tokens a completion may have; raises ContextLengthExceeded where they do not fit.
+def completion_limit(
+    prompt: Prompt, prompt_tokens: int, max_tokens: int | None, max_model_len: int
+) -> int:
+    """Return the tokens that a completion may have; raise ContextLengthExceeded at no fit.
 
     `max_tokens` of None asks for the rest of the context, and for one token at least.
     """
     wanted = 1 if max_tokens is None else max_tokens
-    if prompt_tokens + wanted > limit:
+    if prompt_tokens + wanted > max_model_len:
         raise ContextLengthExceeded(
-            f"This model's context is {limit} tokens; the prompt has {prompt_tokens} and "
+            f"This model's context is {max_model_len} tokens; the prompt has {prompt_tokens} and "
             f"{wanted} more were requested. Shorten the prompt or lower max_tokens.",
             param=_param(prompt),
         )
-    return limit - prompt_tokens if max_tokens is None else max_tokens
+    return max_model_len - prompt_tokens if max_tokens is None else max_tokens
 
 
 def _param(prompt: Prompt) -> str:

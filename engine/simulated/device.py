@@ -1,67 +1,92 @@
-"""A virtual accelerator: latencies, faults and scripted replies. Pure arithmetic, no clock."""
+"""`Simulated`: a virtual accelerator, as arithmetic: latencies, faults and scripted replies."""
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
-from engine.neuron.buckets import bucket_of
+from engine.device import BaseDevice
+from engine.neuron.buckets import bucket_of, powers_of_two
+from engine.options import EngineOptions
 from engine.simulated.profiles import PROFILES, ProfileName
+from engine.types import ModelInfo
+
+DEFAULT_CONTEXT: Final = 4096  # tokens; there is no model with a limit of its own
+FIRST_BUCKET: Final = 128
 
 
 class Faults(BaseModel):
-    """What goes wrong on purpose; counts are tokens of one request, or requests of the engine."""
+    """Failures on purpose, each at a token of every request, counted from 0."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    fail_at_token: int | None = Field(default=None, ge=0)
-    stall_at_token: int | None = Field(default=None, ge=0)
-    die_at_token: int | None = Field(default=None, ge=0)
+    fail_at_token: int | None = Field(default=None, ge=0, description="The request fails.")
+    stall_at_token: int | None = Field(default=None, ge=0, description="The request stalls.")
+    die_at_token: int | None = Field(default=None, ge=0, description="The engine dies.")
 
 
 class Script(BaseModel):
-    """A fixed reply for every prompt whose text contains `when`."""
+    """A fixed reply to every prompt that contains a text."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    when: str = Field(min_length=1)
+    when: str = Field(min_length=1, description="The text in the prompt.")
     reply: str
 
 
-class Simulated(BaseModel):
-    """A virtual device with static slots and bucketed prefill, like inf2's.
+class Simulated(BaseDevice):
+    """A virtual device with static slots and prefill in buckets, as on inf2.
 
-    `time_scale` 1 is real time, 0 is as fast as possible in the same order of events. A `profile`
-    gives the latencies that the file backends out. The default ones are those of Llama 3.1 8B at
-    tensor parallel degree 8 on inf2.48xlarge as published by Hugging Face in July 2025 (SDK 2.24):
-    a step of 10.5 + 0.6 ms per slot, 0.07 ms per prefilled token of the bucket. `unsupported` are
-    sampling parameters to refuse, `template_arguments` names that its chat template reads.
+    The default latencies are those of Llama 3.1 8B at tensor parallel degree 8 on inf2.48xlarge, as
+    published by Hugging Face in July 2025 (SDK 2.24).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     driver: ClassVar[str] = "engine.simulated.engine:SimulatedEngine"
     reads_model: ClassVar[bool] = False
 
     kind: Literal["simulated"]
-    time_scale: float = Field(default=1.0, ge=0)
-    profile: ProfileName | None = None
-    prefill_buckets: tuple[int, ...] | None = None
-    prefill_base_ms: float = Field(default=2.0, ge=0)
-    prefill_ms_per_token: float = Field(default=0.07, ge=0)
-    decode_base_ms: float = Field(default=10.5, ge=0)
-    decode_ms_per_slot: float = Field(default=0.6, ge=0)
-    load_seconds: float = Field(default=0.0, ge=0)
-    faults: Faults = Faults()
-    scripts: tuple[Script, ...] = ()
-    unsupported: frozenset[str] = frozenset()
-    template_arguments: frozenset[str] = frozenset()
+    time_scale: float = Field(
+        default=1.0, ge=0, description="1 is real time, 0 as fast as possible in the same order."
+    )
+    profile: ProfileName | None = Field(
+        default=None, description="Published latencies, for those that the config leaves out."
+    )
+    prefill_buckets: tuple[int, ...] | None = Field(
+        default=None,
+        description="Compiled prompt lengths in tokens, ascending to `max_model_len`; by default "
+        f"powers of two from {FIRST_BUCKET}.",
+    )
+    prefill_base_ms: float = Field(default=2.0, ge=0, description="Milliseconds of a prefill.")
+    prefill_ms_per_token: float = Field(
+        default=0.07, ge=0, description="Milliseconds more for each token of its bucket."
+    )
+    decode_base_ms: float = Field(default=10.5, ge=0, description="Milliseconds of a decode step.")
+    decode_ms_per_slot: float = Field(
+        default=0.6, ge=0, description="Milliseconds more for each slot, busy or not."
+    )
+    load_seconds: float = Field(default=0.0, ge=0, description="Seconds that a start takes.")
+    faults: Faults = Field(
+        default=Faults(),
+        description="Failures on purpose at a token of every request, counted from 0: "
+        "`{fail_at_token, stall_at_token, die_at_token}`.",
+    )
+    scripts: tuple[Script, ...] = Field(
+        default=(), description="Fixed replies, each `{when, reply}`."
+    )
+    unsupported: frozenset[str] = Field(
+        default=frozenset(), description="Sampling parameters to refuse."
+    )
+    template_arguments: frozenset[str] = Field(
+        default=frozenset(), description="Variables that its chat template reads."
+    )
 
     @model_validator(mode="before")
     @classmethod
-    def _take_the_profile(cls, given: Any) -> Any:
-        """Fill in the profile's latencies where none are given."""
+    def _fill_in_profile(cls, given: Any) -> Any:
+        """Fill in the profile's latencies where the config has none."""
         name = given.get("profile") if isinstance(given, dict) else None
         if name not in PROFILES:
-            return given  # what is wrong with it others say
+            return given  # the field's own validation refuses it
         profile = PROFILES[name]
         return {
             "prefill_base_ms": profile.prefill.base,
@@ -77,26 +102,44 @@ class Simulated(BaseModel):
             raise ValueError("prefill_buckets must ascend, e.g. [128, 512, 2048]")
         return self
 
-    def unsupported_parameters(self) -> frozenset[str]:
-        """Name the sampling parameters that this device unsupported."""
-        return self.unsupported
+    def validate_engine(self, options: EngineOptions) -> None:
+        """Raise PydanticCustomError where the last bucket is not the context."""
+        length, buckets = options.max_model_len, self.prefill_buckets
+        if buckets is not None and length is not None and buckets[-1] != length:
+            raise PydanticCustomError(
+                "simulated",
+                "the last bucket, {last}, must be max_model_len, {length}. Change one of them",
+                {"last": buckets[-1], "length": length, "key": "device.prefill_buckets"},
+            )
 
-    def resources(self) -> dict[str, float]:
-        """Name the Ray resources of one replica: none."""
-        return {}
+    def context_length(self, options: EngineOptions) -> int:
+        """Return the context in tokens."""
+        return options.max_model_len or DEFAULT_CONTEXT
+
+    def describe(self, model_id: str, options: EngineOptions) -> ModelInfo:
+        """Return the model with its buckets; every draw depends on seed and position alone."""
+        length = self.context_length(options)
+        return ModelInfo(
+            id=model_id,
+            max_model_len=length,
+            unsupported=self.unsupported,
+            buckets=self.buckets(length),
+            draws_by_position=True,
+        )
+
+    def summary(self) -> str:
+        """Return the kind and the profile."""
+        return self.kind if self.profile is None else f"{self.kind} {self.profile}"
 
     def buckets(self, max_model_len: int) -> tuple[int, ...]:
-        """Give the compiled prompt lengths, by default powers of two from 128 to the maximum."""
-        if self.prefill_buckets is not None:
-            return self.prefill_buckets
-        powers = (2**n for n in range(7, max_model_len.bit_length()))
-        return (*(power for power in powers if power < max_model_len), max_model_len)
+        """Return the compiled prompt lengths."""
+        return self.prefill_buckets or powers_of_two(FIRST_BUCKET, max_model_len)
 
     def prefill_seconds(self, prompt_tokens: int, buckets: tuple[int, ...]) -> float:
-        """Time one prompt's prefill, padded to its bucket as the Neuron runtime chooses it."""
+        """Return the time of one prompt's prefill, padded to the bucket that inf2 would take."""
         bucket = bucket_of(prompt_tokens, buckets)
         return (self.prefill_base_ms + self.prefill_ms_per_token * bucket) / 1000
 
     def decode_seconds(self, slots: int) -> float:
-        """Time one decode step: the compiled batch's, however few slots are busy."""
+        """Return the time of one decode step: that of the compiled batch of all slots."""
         return (self.decode_base_ms + self.decode_ms_per_slot * slots) / 1000

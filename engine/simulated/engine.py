@@ -5,95 +5,51 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncGenerator
 from dataclasses import replace
-from typing import Final
 
-from engine.config import EngineConfig
 from engine.errors import EngineDead, EngineLoading, GenerationFailed
-from engine.prompts.encoder import room_for
+from engine.options import EngineOptions
+from engine.prompts.encoder import completion_limit
 from engine.simulated.device import Simulated
-from engine.simulated.text import Reply, detokenized, prompt_text
+from engine.simulated.reply import Reply, prompt_text, text_of_ids
+from engine.simulated.sequence import Sequence
 from engine.simulated.tokenizer import encode, token_id
 from engine.types import Chat, GenerateRequest, Load, ModelInfo, Phase, TokenDelta, Tokens, Usage
 
-DEFAULT_MAX_MODEL_LEN: Final = 4096
-
-
-class _Sequence:
-    """One request on the device: what it will say, how far it is, what was not yet collected."""
-
-    def __init__(self, request: GenerateRequest, reply: Reply, prompt_tokens: int) -> None:
-        self.request = request
-        self.reply = reply
-        self.prompt_tokens = prompt_tokens
-        self.position = len(request.emitted)
-        self._delta: TokenDelta | None = None
-        self._error: Exception | None = None
-        self._ready = asyncio.Event()
-
-    def put(self, delta: TokenDelta) -> None:
-        """Hand a delta over; one that was not collected yet grows, so memory stays bounded."""
-        self._delta = delta if self._delta is None else self._delta + delta
-        self._ready.set()
-
-    def fail(self, error: Exception) -> None:
-        self._error = error
-        self._ready.set()
-
-    async def get(self) -> TokenDelta:
-        await self._ready.wait()
-        self._ready.clear()
-        if self._delta is None:
-            assert self._error is not None
-            raise self._error
-        delta, self._delta = self._delta, None
-        if self._error is not None:
-            self._ready.set()
-        return delta
-
 
 class SimulatedEngine:
-    """An Engine without a model: its text is a function of prompt and position.
+    """An Engine without a model: its text is a function of prompt, seed and position.
 
-    Prefill takes one prompt at a time and pre-empts decode; a decode step moves every sequence
-    by one token and takes the time of the whole compiled batch.
+    Prefill takes one prompt at a time and pre-empts decode. A decode step adds one token to every
+    running sequence and takes the time of the whole compiled batch.
     """
 
-    def __init__(self, model_id: str, config: EngineConfig) -> None:
-        assert isinstance(config.device, Simulated)
-        self._device = config.device
-        self._slots = config.max_num_seqs
-        max_model_len = config.max_model_len or DEFAULT_MAX_MODEL_LEN
-        self._buckets = self._device.buckets(max_model_len)
-        self._model = ModelInfo(
-            id=model_id,
-            max_model_len=max_model_len,
-            unsupported=self._device.unsupported_parameters(),
-            buckets=self._buckets,
-            draws_by_position=True,
-        )
-        self._waiting: deque[_Sequence] = deque()
-        self._running: list[_Sequence] = []
+    def __init__(self, model_id: str, options: EngineOptions, device: Simulated) -> None:
+        self._device = device
+        self._slots = options.max_num_seqs
+        self._model = device.describe(model_id, options)
+        self._waiting: deque[Sequence] = deque()
+        self._running: list[Sequence] = []
         self._work = asyncio.Event()
         self._scheduler: asyncio.Task[None] | None = None
         self._phase: Phase = "created"
 
     @property
     def model(self) -> ModelInfo:
-        """The model as the config names it."""
+        """The model as the config describes it."""
         return self._model
 
     @property
     def phase(self) -> Phase:
-        """Where the engine is between created and dead."""
+        """The phase between created and dead."""
         return self._phase
 
     @property
     def load(self) -> Load:
-        """How many requests hold a slot, wait for one, and how many slots there are."""
+        """The requests that hold a slot, those that wait for one, and the slots."""
         return Load(running=len(self._running), waiting=len(self._waiting), slots=self._slots)
 
     async def start(self) -> None:
-        """Take `load_seconds`, then serve."""
+        """Wait for `load_seconds`, then run the device."""
         self._phase = "loading"
         await asyncio.sleep(self._device.load_seconds * self._device.time_scale)
         self._scheduler = asyncio.create_task(self._schedule(), name="simulated-device")
@@ -108,7 +64,7 @@ class SimulatedEngine:
                 await self._scheduler
 
     async def check_health(self) -> None:
-        """Raise EngineDead after the fault that kills the device, and before start."""
+        """Raise EngineDead after the fault that kills the device, EngineLoading before start."""
         if self._phase == "dead":
             raise EngineDead("The engine is not running.")
         if self._phase != "ready":
@@ -120,15 +76,15 @@ class SimulatedEngine:
         *,
         add_special_tokens: bool,  # noqa: ARG002 - it has none
     ) -> Tokens:
-        """Give the tokens of a text, or of a conversation as it is rendered here."""
+        """Return the tokens of a text or of a conversation; raise InvalidRequest."""
         await self.check_health()
         tokens = tuple(encode(prompt_text(text, self._device)))
         return Tokens(ids=tuple(token_id(token) for token in tokens), strings=tokens)
 
     async def detokenize(self, token_ids: tuple[int, ...]) -> str:
-        """Give the text of these tokens; raises InvalidRequest if one is unknown."""
+        """Return the text of these tokens; raise InvalidRequest for an unknown one."""
         await self.check_health()
-        return detokenized(token_ids, "tokens")
+        return text_of_ids(token_ids, "tokens")
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenDelta, None]:
         """Stream one completion; closing the generator frees its slot at once."""
@@ -145,17 +101,16 @@ class SimulatedEngine:
         finally:
             self._remove(sequence)
 
-    def _sequence(self, request: GenerateRequest) -> _Sequence:
-        text = prompt_text(request.prompt, self._device)
-        ids = request.prompt if isinstance(request.prompt, tuple) else encode(text)
-        prompt_tokens = len(ids)
-        wanted, limit = request.sampling.max_tokens, self._model.max_model_len
-        room = room_for(request.prompt, prompt_tokens, wanted, limit)
-        return _Sequence(
-            request, Reply.to(text, request.sampling, room, self._device), prompt_tokens
+    def _sequence(self, request: GenerateRequest) -> Sequence:
+        prompt, sampling = request.prompt, request.sampling
+        text = prompt_text(prompt, self._device)
+        prompt_tokens = len(prompt if isinstance(prompt, tuple) else encode(text))
+        limit = completion_limit(
+            prompt, prompt_tokens, sampling.max_tokens, self._model.max_model_len
         )
+        return Sequence(request, Reply.to(text, sampling, limit, self._device), prompt_tokens)
 
-    def _remove(self, sequence: _Sequence) -> None:
+    def _remove(self, sequence: Sequence) -> None:
         for queue in (self._waiting, self._running):
             with contextlib.suppress(ValueError):
                 queue.remove(sequence)
@@ -166,24 +121,25 @@ class SimulatedEngine:
             if self._waiting and len(self._running) < self._slots:
                 await self._prefill(self._waiting.popleft())
             elif self._running:
-                await self._step(self._device.decode_seconds(self._slots))
+                await self._sleep(self._device.decode_seconds(self._slots))
                 for sequence in list(self._running):
                     self._advance(sequence)
             else:
                 self._work.clear()
                 await self._work.wait()
 
-    async def _prefill(self, sequence: _Sequence) -> None:
+    async def _prefill(self, sequence: Sequence) -> None:
         self._running.append(sequence)
         tokens = sequence.prompt_tokens + len(sequence.request.emitted)
-        await self._step(self._device.prefill_seconds(tokens, self._buckets))
-        if sequence in self._running:  # else its client left meanwhile
+        await self._sleep(self._device.prefill_seconds(tokens, self._model.buckets))
+        if sequence in self._running:  # else it was closed meanwhile
             self._advance(sequence)
 
-    async def _step(self, seconds: float) -> None:
+    async def _sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds * self._device.time_scale)
 
-    def _advance(self, sequence: _Sequence) -> None:
+    def _advance(self, sequence: Sequence) -> None:
+        """Add one token to a sequence."""
         if self._fault(sequence):
             return
         delta = sequence.reply.delta(sequence.position, sequence.request.sampling.logprobs)
@@ -194,7 +150,8 @@ class SimulatedEngine:
             delta = replace(delta, usage=usage)
         sequence.put(delta)
 
-    def _fault(self, sequence: _Sequence) -> bool:
+    def _fault(self, sequence: Sequence) -> bool:
+        """Return whether a fault replaces the sequence's next token."""
         faults, position = self._device.faults, sequence.position
         if faults.die_at_token == position:
             self._die()

@@ -1,8 +1,8 @@
 """Latencies of inf2 as others published them for Llama 3 8B, and the lines fitted to them.
 
-A decode step of the compiled batch is `base + slots * per_slot`, a prefill is `base + bucket *
-per_token`, both in milliseconds. A part of the points is fitted by least squares, the others judge
-the fit; `table()` shows both.
+A decode step of the compiled batch takes `base + slots * slope`, a prefill `base + bucket * slope`,
+both in milliseconds. Lines are fitted to a part of the points by least squares; the others are
+held out to test the fit. `table()` shows both.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,8 @@ ProfileName = Literal["inf2-tp8", "inf2-tp24", "inf2-tp2", "inf2-tp4", "inf2-tp1
 class Point:
     """One published figure: `size` is slots of a decode step, or tokens of a prefill's bucket.
 
-    Of a prefill it is the time of `prompts`, one after the other.
+    `fitted` is whether the line is fitted to it. A prefill's time is that of `prompts`, one after
+    the other.
     """
 
     size: int
@@ -33,15 +34,16 @@ class Line:
     slope: float
 
     def at(self, size: float) -> float:
-        """Give the milliseconds for a size."""
+        """Return the milliseconds for a size."""
         return self.base + self.slope * size
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One compiled model on so many NeuronCores; `marks` says what was not published as such.
+    """The latencies of one compiled model on a number of NeuronCores.
 
-    Of an `interpolated` one nothing was: its points are worked out from those of other degrees.
+    `limits` is a sentence on what was not published. Where a profile is `interpolated` nothing was:
+    its points are computed from those of other degrees.
     """
 
     name: ProfileName
@@ -49,7 +51,7 @@ class Profile:
     source: str
     decode_points: tuple[Point, ...]
     prefill_points: tuple[Point, ...]
-    marks: str = ""
+    limits: str = ""
     interpolated: bool = False
 
     @property
@@ -64,7 +66,7 @@ class Profile:
 
 
 def fit(points: Iterable[Point]) -> Line:
-    """Fit a line by least squares; through one point and the origin where there is only one."""
+    """Return the line of least squares; of one point alone, that through it and the origin."""
     known = list(points)
     if len(known) == 1:
         return Line(0.0, known[0].milliseconds / known[0].size)
@@ -76,11 +78,11 @@ def fit(points: Iterable[Point]) -> Line:
     return Line(mean - slope * middle, slope)
 
 
-def _steps(fitted: dict[int, float], judged: dict[int, float]) -> tuple[Point, ...]:
-    """Give decode steps by their slots."""
+def _steps(fitted: dict[int, float], tested: dict[int, float]) -> tuple[Point, ...]:
+    """Return points of decode steps, in milliseconds by slots."""
     return tuple(
         Point(size, time, kind)
-        for kind, points in ((True, fitted), (False, judged))
+        for kind, points in ((True, fitted), (False, tested))
         for size, time in points.items()
     )
 
@@ -106,7 +108,7 @@ PROFILES: Final = {
                 Point(128, 25.0, fitted=True), Point(2048, 101.8, fitted=True),
                 Point(4096, 209.4, False), Point(2048, 823.5, False, prompts=8),
             ),
-            "published for 1 and 8 slots alone: nothing judges its decode",
+            "published for 1 and 8 slots alone: nothing tests its decode",
         ),
         Profile(
             "inf2-tp2", 2,
@@ -114,7 +116,7 @@ PROFILES: Final = {
             "slots; ai-on-eks: Llama 3 8B, vLLM 0.5, inf2.8xlarge, 10 slots",
             _steps({4: 50.67, 10: 53.5}, {}),
             (Point(4096, 1057.7, fitted=True),),
-            "two counts of slots with software two years apart: nothing judges its line",
+            "two counts of slots with software two years apart: nothing tests its line",
         ),
         Profile(
             "inf2-tp4", 4,
@@ -139,7 +141,7 @@ PROFILES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A published figure beside the line's, in milliseconds; `error` is a share."""
+    """A published figure and the line's, in milliseconds."""
 
     profile: str
     what: str
@@ -148,12 +150,12 @@ class Row:
 
     @property
     def error(self) -> float:
-        """How far the line is off, as a share of what was published."""
+        """The line's deviation, as a share of what was published."""
         return self.simulated / self.point.milliseconds - 1
 
 
 def table(profiles: Iterable[Profile] = PROFILES.values()) -> list[Row]:
-    """Put every published figure beside the line's."""
+    """Return every published figure with the line's."""
     return [
         Row(profile.name, what, point, point.prompts * line.at(point.size))
         for profile in profiles
@@ -171,19 +173,19 @@ def _lines(profile: Profile) -> Sequence[tuple[str, Line, tuple[Point, ...]]]:
 
 
 def markdown() -> str:
-    """Write the table as the README shows it."""
+    """Return the table as engine/README.md shows it."""
     names = ("profile", "what", "published, ms", "simulated, ms", "error", "point")
     head = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
-    return "\n".join(head + [_written(row) for row in table()])
+    return "\n".join(head + [_markdown_row(row) for row in table()])
 
 
-def _written(row: Row) -> str:
+def _markdown_row(row: Row) -> str:
     point = row.point
-    unit = "slots" if row.what == "decode step" else "tokens"
-    what = f"{row.what}, {point.size:,} {unit}"
+    unit = "slot" if row.what == "decode step" else "token"
+    what = f"{row.what}, {point.size:,} {unit}{'s' * (point.size > 1)}"
     what += f", {point.prompts} prompts" if point.prompts > 1 else ""
-    part = "fitted" if point.fitted else "judges"
+    use = "fitted" if point.fitted else "held out"
     return (
         f"| `{row.profile}` | {what} | {point.milliseconds:g} | {row.simulated:.1f} "
-        f"| {row.error:+.0%} | {part} |"
+        f"| {row.error:+.0%} | {use} |"
     )

@@ -1,10 +1,11 @@
-"""What the simulated engine says when its output must fit a JSON schema: the plainest example."""
+"""`example`: the plainest JSON that fits a schema, the simulated engine's structured output."""
 
 import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-_DEPTH: Final = 16  # of a schema that refers to itself, where its optional parts are left out
+_MAX_DEPTH: Final = 16  # of a schema that refers to itself
+_OPTIONAL_DEPTH: Final = 4  # below it optional properties are left out
 _PLAIN: Final = {
     "string": "river", "integer": 7, "number": 0.5, "boolean": True, "null": None
 }  # fmt: skip
@@ -13,12 +14,12 @@ Schema = Mapping[str, Any]
 
 
 def example(schema: Schema | None) -> str:
-    """Write the plainest JSON that fits a schema; without one, an object."""
+    """Return JSON that fits a schema; without one, an object."""
     return json.dumps({"answer": "river"} if schema is None else _value(schema, schema, 0))
 
 
 def _value(schema: Any, root: Schema, depth: int) -> Any:
-    if not isinstance(schema, Mapping) or depth > _DEPTH:
+    if not isinstance(schema, Mapping) or depth > _MAX_DEPTH:
         return None
     if "$ref" in schema:
         return _value(_resolve(str(schema["$ref"]), root), root, depth + 1)
@@ -37,9 +38,13 @@ def _typed(schema: Schema, root: Schema, depth: int) -> Any:
     if kind == "object":
         required = schema.get("required", ())
         parts = schema.get("properties", {}).items()
-        return {k: _value(v, root, depth + 1) for k, v in parts if k in required or depth < 4}
+        return {
+            k: _value(v, root, depth + 1)
+            for k, v in parts
+            if k in required or depth < _OPTIONAL_DEPTH
+        }
     if kind == "array":
-        count = max(1, schema.get("minItems", 1)) if depth < _DEPTH else 0
+        count = max(1, schema.get("minItems", 1)) if depth < _MAX_DEPTH else 0
         return [_value(schema.get("items", {}), root, depth + 1) for _ in range(count)]
     if kind in ("integer", "number"):
         return max(_PLAIN[kind], schema.get("minimum", 0))

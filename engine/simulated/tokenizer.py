@@ -1,6 +1,7 @@
-"""The simulated engine's tokenizer: its own words, four characters of ASCII, or one of the rest.
+"""The simulated tokenizer: a token is one of its words, up to four ASCII characters, or any one.
 
-A token of English text is about four characters long, so counts are those of a real model.
+A token of English text is about four characters long, so counts are about those of a real model.
+It can be inverted, so that `/detokenize` and prompts as ids mean something.
 """
 
 import re
@@ -11,7 +12,7 @@ WORDS: Final = (
     "the", "river", "carries", "light", "over", "stones", "and", "every", "token", "finds",
     "its", "way", "through", "a", "quiet", "valley", "café", "naïve", "Grüße", "日本",
     "signals", "cross", "small", "bridges", "while", "morning", "rises", "🌊", "slowly", "again",
-    "counting", "backends",
+    "counting", "leaves",
 )  # fmt: skip
 VOCABULARY: Final = (*WORDS, *(f" {word}" for word in WORDS))
 _IDS: Final = {word: index for index, word in enumerate(VOCABULARY)}
@@ -27,12 +28,12 @@ END: Final = ASCII + 2**29
 
 
 def encode(text: str) -> list[str]:
-    """Cut a text into tokens."""
+    """Return the tokens of a text."""
     return _TOKEN.findall(text)
 
 
 def token_id(token: str) -> int:
-    """Give a token's id, 0 to END - 1."""
+    """Return a token's id, 0 to END - 1."""
     if token in _IDS:
         return _IDS[token]
     if len(token) < 2:
@@ -44,7 +45,7 @@ def token_id(token: str) -> int:
 
 
 def decode(id_: int) -> str | None:
-    """Give the token with this id; None where there is none."""
+    """Return the token with this id, None where there is none."""
     if id_ < CHARACTERS:
         return VOCABULARY[id_]
     if id_ < ASCII:
@@ -61,4 +62,4 @@ def _unpacked(packed: int) -> str | None:
     length, left = divmod(packed.bit_length() - 1, 7)
     if left or not 2 <= length <= 4:
         return None
-    return "".join(chr(packed >> 7 * place & 0x7F) for place in reversed(range(length)))
+    return "".join(chr(packed >> 7 * index & 0x7F) for index in reversed(range(length)))

@@ -1,6 +1,7 @@
-"""`VLLMEngine`: vLLM's `AsyncLLM` as an Engine. The importer of vllm.
+"""`VLLMEngine`: vLLM's `AsyncLLM` as an Engine.
 
-vLLM is imported in `start()`: it takes seconds, and the event loop serves health checks meanwhile.
+vLLM is imported by `start()`, in a thread: it takes seconds, in which the event loop answers health
+checks.
 """
 
 import asyncio
@@ -9,39 +10,39 @@ import itertools
 import logging
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from engine.config import EngineConfig, model_limit
-from engine.device import Launch, VLLMDevice
+from engine.device import VLLMDevice
 from engine.errors import EngineDead, EngineError, EngineLoading, GenerationFailed
-from engine.neuron.device import Neuron
+from engine.options import EngineOptions
 from engine.prompts.encoder import EncodedPrompt, PromptEncoder
 from engine.types import Chat, GenerateRequest, Load, ModelInfo, Phase, TokenDelta, Tokens
-from engine.vllm.output import Deltas, nothing_left
-from engine.vllm.request import client_errors, refusal, vllm_request
+from engine.vllm.errors import translate_error
+from engine.vllm.output import DeltaBuilder
+from engine.vllm.request import vllm_request
 from engine.vllm.start import make_async_llm
 from engine.vllm.watchdog import Watchdog
 
-# A hung device is invisible to vLLM. One prefill step on a slow CPU takes tens of seconds.
-STALL_SECONDS: Final = 180.0
-LOADING_SECONDS: Final = 15.0  # for a client to come back in: long enough for a cached start
+# vLLM does not notice a device that hangs. One prefill on a slow CPU takes tens of seconds.
+HANG_TIMEOUT_SECONDS: Final = 180.0
+RETRY_AFTER_SECONDS: Final = 15.0  # while loading: as long as a start with warm caches takes
 _log: Final = logging.getLogger(__name__)
 
 
 class VLLMEngine:
-    """An Engine over `AsyncLLM`; `config.model` is a local folder."""
+    """An Engine over `AsyncLLM`; `model` of the options is a local folder."""
 
-    def __init__(self, model_id: str, config: EngineConfig) -> None:
-        self._config = config
-        self._folder = Path(config.model)
-        self._model = _describe(model_id, config)
-        self.stall_seconds = STALL_SECONDS
+    def __init__(self, model_id: str, options: EngineOptions, device: VLLMDevice) -> None:
+        self._options = options
+        self._device = device
+        self._model = device.describe(model_id, options)
+        self.hang_timeout_seconds = HANG_TIMEOUT_SECONDS
         self._phase: Phase = "created"
         self._death: EngineDead | None = None
         self._llm: Any = None  # AsyncLLM, once started
-        self._prompts: PromptEncoder | None = None
+        self._encoder: PromptEncoder | None = None
         self._numbers = itertools.count(1)
-        self._active = 0
+        self._open: set[str] = set()  # vLLM's request ids
         self._watchdog = Watchdog()
         self._closing: asyncio.Task[None] | None = None
 
@@ -52,18 +53,18 @@ class VLLMEngine:
 
     @property
     def phase(self) -> Phase:
-        """Where the engine is between created and dead."""
+        """The phase between created and dead."""
         return self._phase
 
     @property
     def load(self) -> Load:
-        """Requests that were given to vLLM: it runs as many as there are slots."""
-        slots = self._config.max_num_seqs
-        running = min(self._active, slots)
-        return Load(running=running, waiting=self._active - running, slots=slots)
+        """The requests that were given to vLLM, which runs as many as it has slots."""
+        slots = self._options.max_num_seqs
+        running = min(len(self._open), slots)
+        return Load(running=running, waiting=len(self._open) - running, slots=slots)
 
     async def start(self) -> None:
-        """Load model and tokenizer; raises EngineDead if that fails."""
+        """Load model and tokenizer; raise EngineDead if that fails."""
         self._phase = "loading"
         try:
             await asyncio.to_thread(self._load)
@@ -77,50 +78,25 @@ class VLLMEngine:
         self._phase = "ready"
 
     def _load(self) -> None:
-        """Do the slow part of start, in a thread that close cannot stop."""
-        # In no local variable: vLLM keeps this frame alive, and then the engine until exit.
-        self._llm = make_async_llm(
-            self.arguments, self.environment, self._config.stat_loggers or ()
-        )
-        self._prompts = PromptEncoder.load(self._folder, self._model)
+        """Do the slow part of `start`, in a thread that `close` cannot stop."""
+        arguments = self._device.engine_args(self._model.id, self._options)
+        # In no local variable: vLLM keeps this frame alive, and with it the engine until exit.
+        self._llm = make_async_llm(arguments, self.environment, self._options.stat_loggers or ())
+        self._encoder = PromptEncoder.load(Path(self._options.model), self._model)
         if self._phase == "dead":
             self._shut_down()
 
     @property
-    def launch(self) -> Launch:
-        """What the device is told of this engine."""
-        return Launch(
-            model=self._folder,
-            max_num_seqs=self._config.max_num_seqs,
-            max_model_len=self._model.max_model_len,
-        )
-
-    @property
     def environment(self) -> dict[str, str]:
         """The variables that are set before vLLM is imported."""
-        return self._vllm_device().environment(self.launch)
+        return self._device.environment(self._device.launch(self._options))
 
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """What vLLM's AsyncEngineArgs are given."""
-        return {
-            "model": self._config.model,
-            "served_model_name": self._model.id,
-            "max_model_len": self._model.max_model_len,
-            "max_num_seqs": self._config.max_num_seqs,
-            "disable_log_stats": not self._config.stat_loggers,  # the gateway counts by itself
-            **self._vllm_device().vllm_args(self.launch),
-        }
-
-    def _vllm_device(self) -> VLLMDevice:
-        return cast(VLLMDevice, self._config.device)
-
-    def _why(self) -> str | None:
-        """Say why EngineCore died, where the device can tell."""
+    def _death_reason(self) -> str | None:
+        """Return why EngineCore died, None where nothing tells."""
         return None
 
     def _dead(self, how: str) -> EngineDead:
-        return EngineDead(f"The engine {how}.", self._why())
+        return EngineDead(f"The engine {how}.", self._death_reason())
 
     async def close(self) -> None:
         """Stop EngineCore; running requests end with EngineDead."""
@@ -132,10 +108,10 @@ class VLLMEngine:
         return self._closing
 
     async def _close(self) -> None:
-        if self._prompts is not None:
-            self._prompts.close()
-        if self._active:
-            _end_streams(self._llm)
+        if self._encoder is not None:
+            self._encoder.close()
+        if self._open and self._llm is not None:
+            await _abort(self._llm, *self._open)  # a shutdown ends no stream by itself
             await asyncio.to_thread(self._shut_down)
         else:
             self._shut_down()
@@ -146,122 +122,97 @@ class VLLMEngine:
             llm.shutdown()
 
     async def check_health(self) -> None:
-        """Raise EngineDead if EngineCore is gone, or did nothing for STALL_SECONDS with work."""
+        """Raise EngineDead if EngineCore ended, or hangs for longer than the timeout."""
         self._require_ready()
-        with self._translated():
+        with self._translate_errors():
             await self._llm.check_health()
-        if self._watchdog.silence() > self.stall_seconds:
+        if self._watchdog.silent_seconds() > self.hang_timeout_seconds:
             self._death = EngineDead(
-                "The engine makes no progress.", f"No step ended in {self.stall_seconds:g} s."
+                "The engine makes no progress.",
+                f"No step ended in {self.hang_timeout_seconds:g} s.",
             )
             self._begin_closing()  # not awaited: a process that hangs is killed after 5 s
             raise self._death
 
     async def tokenize(self, text: str | Chat, *, add_special_tokens: bool) -> Tokens:
-        """Give the tokens of a text or of a conversation; raises InvalidRequest."""
-        return await self._running_prompts().tokenize(text, add_special_tokens=add_special_tokens)
+        """Return the tokens of a text or of a conversation; raise InvalidRequest."""
+        return await self._ready_encoder().tokenize(text, add_special_tokens=add_special_tokens)
 
     async def detokenize(self, token_ids: tuple[int, ...]) -> str:
-        """Give the text of these tokens; raises InvalidRequest."""
-        return await self._running_prompts().detokenize(token_ids)
+        """Return the text of these tokens; raise InvalidRequest."""
+        return await self._ready_encoder().detokenize(token_ids)
 
-    def _running_prompts(self) -> PromptEncoder:
+    def _ready_encoder(self) -> PromptEncoder:
         self._require_ready()
-        assert self._prompts is not None
-        return self._prompts
+        assert self._encoder is not None
+        return self._encoder
 
     def _require_ready(self) -> None:
         if self._phase == "dead":
             raise self._death or EngineDead("The engine is not running.")
         if self._phase != "ready":
-            raise EngineLoading(f"The model is not ready yet: {self._phase}.", LOADING_SECONDS)
+            raise EngineLoading(f"The model is not ready yet: {self._phase}.", RETRY_AFTER_SECONDS)
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenDelta, None]:
         """Stream one completion; closing the generator aborts it in vLLM."""
-        prepared = await self._running_prompts().prepare(request)
-        if prepared.room == 0:
-            yield nothing_left(request, prepared)
+        prompt = await self._ready_encoder().encode(request)
+        builder = DeltaBuilder(request, prompt)
+        if prompt.max_new_tokens == 0:
+            yield builder.empty_delta()
             return
-        made = Deltas(request, prepared)
-        with self._translated(request):
-            async with contextlib.aclosing(self._outputs(request, prepared)) as outputs:
+        with self._translate_errors(request):
+            async with contextlib.aclosing(self._outputs(request, prompt)) as outputs:
                 async for output in outputs:
-                    yield made.delta(output)
+                    yield builder.delta(output)
 
     async def _outputs(
-        self, request: GenerateRequest, prepared: EncodedPrompt
+        self, request: GenerateRequest, prompt: EncodedPrompt
     ) -> AsyncGenerator[Any, None]:
-        """Stream vLLM's RequestOutputs, and see to it that an unfinished request is aborted."""
-        # Clients may choose request ids; one that comes twice must not meet the other.
+        """Stream vLLM's RequestOutputs; abort a request that has not finished."""
+        # Clients may choose request ids; two requests with one id must not meet in vLLM.
         request_id = f"{request.request_id}-{next(self._numbers)}"
-        prompt, params = vllm_request(request, prepared)
+        vllm_prompt, params = vllm_request(request, prompt)
         llm, finished = self._llm, False
-        if llm is None:
-            raise EngineDead("The engine is not running.")
-        self._active += 1
-        self._watchdog.waits(request_id)
+        if self._phase == "dead":  # since the prompt was encoded
+            raise self._death or EngineDead("The engine is not running.")
+        self._open.add(request_id)
+        self._watchdog.begin_wait(request_id)
         try:
-            async with contextlib.aclosing(llm.generate(prompt, params, request_id)) as outputs:
+            stream = llm.generate(vllm_prompt, params, request_id)
+            async with contextlib.aclosing(stream) as outputs:
                 async for output in outputs:
                     finished = output.finished
-                    self._watchdog.served(request_id)
+                    self._watchdog.end_wait(request_id)
                     yield output
-                    self._watchdog.waits(request_id)
+                    self._watchdog.begin_wait(request_id)
         finally:
-            self._active -= 1
-            self._watchdog.served(request_id)
+            self._open.discard(request_id)
+            self._watchdog.end_wait(request_id)
             if not finished:
                 await _abort(llm, request_id)
 
     @contextlib.contextmanager
-    def _translated(self, request: GenerateRequest | None = None) -> Iterator[None]:
-        """Let only EngineErrors out; vLLM's words go to the log, not to clients."""
-        from vllm.v1.engine.exceptions import EngineDeadError
-
+    def _translate_errors(self, request: GenerateRequest | None = None) -> Iterator[None]:
+        """Raise EngineErrors in place of everything else."""
         try:
             yield
         except EngineError as error:
             if self._phase == "dead" and isinstance(error, GenerationFailed):
-                raise EngineDead("The engine was closed.") from error
+                raise self._death_again() from error
             raise
-        except EngineDeadError as error:
-            self._phase = "dead"
-            self._death = self._death or self._dead("died")
-            raise EngineDead(*self._death.args) from error
-        except client_errors() as error:
-            _log.info("vLLM refused a request: %s", error)
-            raise refusal(error, request) from error
         except Exception as error:
-            _log.exception("vLLM failed on a request")
-            raise GenerationFailed("The engine failed on this request.") from error
+            if self._phase == "dead" or self._llm.errored:
+                raise self._death_again() from error
+            raise translate_error(error, request) from error
+
+    def _death_again(self) -> EngineDead:
+        """Record the death if it is new; return it as an exception of its own."""
+        self._phase = "dead"
+        self._death = self._death or self._dead("was closed" if self._closing else "died")
+        return EngineDead(*self._death.args)
 
 
-def _end_streams(llm: Any) -> None:
-    """End what still waits: the shutdown of a process that hangs tells nobody."""
-    from vllm.v1.engine.exceptions import EngineDeadError
-
-    llm.output_processor.propagate_error(EngineDeadError())
-
-
-async def _abort(llm: Any, request_id: str) -> None:
-    """Abort for sure: vLLM itself forgets a request that is cancelled while it is added."""
+async def _abort(llm: Any, *request_ids: str) -> None:
+    """Abort requests: vLLM itself forgets one that is cancelled while it is added."""
     with contextlib.suppress(Exception):  # a dead engine has nothing to abort
-        await asyncio.shield(llm.abort(request_id))
-
-
-def _describe(model_id: str, config: EngineConfig) -> ModelInfo:
-    length = config.max_model_len or model_limit(Path(config.model)) or 2048
-    device = config.device
-    if not isinstance(device, Neuron):
-        return ModelInfo(
-            id=model_id, max_model_len=length, unsupported=device.unsupported_parameters()
-        )
-    return ModelInfo(
-        id=model_id,
-        max_model_len=length,
-        max_prompt_len=device.prompt_limit(length),
-        unsupported=device.unsupported_parameters(),
-        at_most=device.bounds(),
-        fixed=device.fixed(),
-        buckets=device.context_buckets(length),
-    )
+        await asyncio.shield(llm.abort(request_ids))

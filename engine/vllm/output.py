@@ -1,4 +1,4 @@
-"""What vLLM says of a completion, in this project's words. Imports nothing of vLLM."""
+"""vLLM's RequestOutputs as TokenDeltas. Imports nothing of vLLM."""
 
 from typing import Any, Final
 
@@ -6,23 +6,23 @@ from engine.errors import GenerationFailed
 from engine.prompts.encoder import EncodedPrompt
 from engine.types import FinishReason, GenerateRequest, TokenDelta, TokenLogprob, Usage
 
-_FINISH: Final[dict[str, FinishReason]] = {
+_FINISH_REASONS: Final[dict[str, FinishReason]] = {
     "stop": "stop",
     "length": "length",
-    "repetition": "stop",  # of vLLM only; OpenAI knows no such reason
+    "repetition": "stop",  # vLLM's own; OpenAI's API has no such reason
 }
 
 
-class Deltas:
-    """Turns the RequestOutputs of one request into deltas and counts its tokens."""
+class DeltaBuilder:
+    """Turns the outputs of one request into deltas and counts its tokens."""
 
-    def __init__(self, request: GenerateRequest, prepared: EncodedPrompt) -> None:
-        self._prompt_tokens = prepared.prompt_tokens
+    def __init__(self, request: GenerateRequest, prompt: EncodedPrompt) -> None:
+        self._prompt_tokens = prompt.prompt_tokens
         self._completion_tokens = len(request.emitted)
         self._alternatives = request.sampling.logprobs
 
     def delta(self, output: Any) -> TokenDelta:
-        """Turn one RequestOutput into a delta; raises GenerationFailed where vLLM gave up."""
+        """Return one RequestOutput as a delta; raise GenerationFailed where vLLM aborted."""
         completion = output.outputs[0]
         self._completion_tokens += len(completion.token_ids)
         return TokenDelta(
@@ -32,6 +32,10 @@ class Deltas:
             finish_reason=_finish_reason(completion.finish_reason),
             usage=self._usage(output.num_cached_tokens) if output.finished else None,
         )
+
+    def empty_delta(self) -> TokenDelta:
+        """Return the only delta of a request whose tokens were all emitted before."""
+        return TokenDelta(finish_reason="length", usage=self._usage(0))
 
     def _logprobs(self, completion: Any) -> tuple[TokenLogprob, ...]:
         if self._alternatives is None or completion.logprobs is None:
@@ -48,7 +52,7 @@ class Deltas:
 
 
 def _logprob(token_id: int, entries: dict[int, Any], alternatives: int) -> TokenLogprob:
-    """Read the chosen token and the likeliest ones; vLLM adds the chosen to those if need be."""
+    """Return the chosen token and the likeliest; vLLM adds the chosen to those where needed."""
     likeliest = sorted(entries.values(), key=lambda entry: -entry.logprob)[:alternatives]
     chosen = entries[token_id]
     return TokenLogprob(
@@ -61,14 +65,6 @@ def _logprob(token_id: int, entries: dict[int, Any], alternatives: int) -> Token
 def _finish_reason(reason: str | None) -> FinishReason | None:
     if reason is None:
         return None
-    if reason in _FINISH:
-        return _FINISH[reason]
-    raise GenerationFailed("The engine gave this request up.")  # "abort" and "error"
-
-
-def nothing_left(request: GenerateRequest, prepared: EncodedPrompt) -> TokenDelta:
-    """Give the one delta of a completion whose tokens were all emitted before."""
-    return TokenDelta(
-        finish_reason="length",
-        usage=Usage(prompt_tokens=prepared.prompt_tokens, completion_tokens=len(request.emitted)),
-    )
+    if reason in _FINISH_REASONS:
+        return _FINISH_REASONS[reason]
+    raise GenerationFailed("The engine aborted this request.")  # "abort" and "error"

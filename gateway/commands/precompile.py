@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gateway.commands.doctor import neuron_model
+from gateway.commands.doctor import compiled_model
 from gateway.commands.errors import exit_on_config_error
 from gateway.commands.prepare import prepare_models
 from gateway.commands.progress import Progress
@@ -21,12 +21,12 @@ NeuronFile = Annotated[
 def precompile(config: NeuronFile) -> None:
     """Compile a config's model on an inf2 instance, so that `compile: never` can start it."""
     from engine import EngineDead
-    from engine.neuron.precompile import precompile as compile_artifacts
+    from engine import precompile as compile_artifacts
 
     progress = Progress(Console(soft_wrap=True))
     with exit_on_config_error():
         loaded = prepare_models(load_config(config), progress, keys=False)
-        model = neuron_model(loaded)
+        model = compiled_model(loaded)
         try:
             folder = asyncio.run(compile_artifacts(model.id, model.engine, progress))
         except EngineDead as error:

@@ -4,7 +4,7 @@ import math
 import os
 from pathlib import Path
 
-from engine.neuron.cores import expanded
+from engine.neuron import expand_ranges
 from gateway.config import AppConfig
 from gateway.serving.haproxy import write_script
 from gateway.serving.ray_private import BINARY_PATH, STATS_PORT, VARIABLES
@@ -49,7 +49,7 @@ def set_serve_environment(config: AppConfig) -> None:
 
 def visible_cores() -> list[str]:
     """Return the NeuronCores that the environment names; an empty list where it names none."""
-    return expanded(os.environ.get("NEURON_RT_VISIBLE_CORES", ""))
+    return expand_ranges(os.environ.get("NEURON_RT_VISIBLE_CORES", ""))
 
 
 def otlp_endpoint(config: AppConfig) -> str | None:

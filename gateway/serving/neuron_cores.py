@@ -1,34 +1,29 @@
-"""NeuronCores under Ray: what a node offers, and what a replica was given."""
+"""Accelerators under Ray, such as NeuronCores: what a node offers, and what a replica was given."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
 
-from engine import Neuron
-from engine.neuron.cores import contiguous
 from gateway.config import AppConfig, ModelConfig
 from gateway.serving.environment import visible_cores
 
-NEURON_CORES: Final = "neuron_cores"  # Ray's name of the resource
-
 
 def node_resources(config: AppConfig) -> dict[str, float] | None:
-    """Give what this machine offers where a model wants it.
+    """Return the Ray resources that this machine offers beside CPUs; None where there are none."""
+    resources: dict[str, float] = {}
+    for model in config.models:
+        for name, amount in model.engine.device.node_resources(visible_cores()).items():
+            resources[name] = max(amount, resources.get(name, 0))
+    return resources or None
 
-    Ray finds cores by itself only where the Neuron tools are, and counts a device as two.
+
+def with_accelerators(config: AppConfig, ids: Mapping[str, Sequence[str]]) -> AppConfig:
+    """Return the config on the accelerators that Ray gave to this replica, ids by resource.
+
+    Raises CoresUnusable where a device cannot use them together.
     """
-    cores = [m.engine.device.on.cores for m in config.models if isinstance(m.engine.device, Neuron)]
-    return {NEURON_CORES: len(visible_cores()) or max(cores)} if cores else None
-
-
-def with_cores(config: AppConfig, given: Sequence[str]) -> AppConfig:
-    """Give the config with the cores that Ray chose; raises CoresUnusable if they have a gap."""
-    models = tuple(_with_cores(model, given) for model in config.models)
+    models = tuple(_with_accelerators(model, ids) for model in config.models)
     return config.model_copy(update={"models": models})
 
 
-def _with_cores(model: ModelConfig, given: Sequence[str]) -> ModelConfig:
-    device = model.engine.device
-    if not isinstance(device, Neuron):
-        return model
-    device = device.model_copy(update={"cores": contiguous(given)})
+def _with_accelerators(model: ModelConfig, ids: Mapping[str, Sequence[str]]) -> ModelConfig:
+    device = model.engine.device.with_accelerators(ids)
     return model.model_copy(update={"engine": model.engine.model_copy(update={"device": device})})

@@ -17,6 +17,7 @@ from ray.serve.exceptions import BackPressureError, RayServeException
 from ray.serve.handle import DeploymentHandle
 
 from engine import (
+    RAY_STAT_LOGGER,
     Chat,
     EngineDead,
     EngineError,
@@ -36,8 +37,8 @@ from gateway.policies.coalescing import Coalescing
 from gateway.policies.pipeline import admission_limits
 from gateway.serving.environment import with_otlp_endpoint
 from gateway.serving.local_models import with_local_models
-from gateway.serving.neuron_cores import NEURON_CORES, with_cores
-from gateway.serving.ray_private import VLLM_STAT_LOGGER, stream_by_grpc
+from gateway.serving.neuron_cores import with_accelerators
+from gateway.serving.ray_private import stream_by_grpc
 from gateway.serving.remote_engine import REPLICA_DIED, ReplicaState, Stream
 
 log = logging.getLogger(__name__)
@@ -49,10 +50,12 @@ Result = TypeVar("Result")
 def config_on_replica(config: AppConfig) -> AppConfig:
     """Return the config with what only a replica knows.
 
-    That is the folders of its models, its cores, vLLM's metrics, and the environment's endpoint
-    for traces. Models are fetched here under `serve deploy`; otherwise the command has done it.
+    That is the folders of its models, its accelerators, vLLM's metrics, and the environment's
+    endpoint for traces. Models are fetched here under `serve deploy`; otherwise the command has
+    done it.
     """
-    config = with_cores(with_local_models(config, log.info), assigned_cores())
+    ids = ray.get_runtime_context().get_accelerator_ids()
+    config = with_accelerators(with_local_models(config, log.info), ids)
     models = tuple(_with_stat_logger(model) for model in config.models)
     return with_otlp_endpoint(config.model_copy(update={"models": models}))
 
@@ -61,14 +64,8 @@ def _with_stat_logger(model: ModelConfig) -> ModelConfig:
     engine = model.engine
     if engine.stat_loggers is not None or not engine.device.reads_model:
         return model
-    engine = engine.model_copy(update={"stat_loggers": (VLLM_STAT_LOGGER,)})
+    engine = engine.model_copy(update={"stat_loggers": (RAY_STAT_LOGGER,)})
     return model.model_copy(update={"engine": engine})
-
-
-def assigned_cores() -> list[str]:
-    """Return the NeuronCores that Ray assigned to this replica."""
-    ids: dict[str, list[str]] = ray.get_runtime_context().get_accelerator_ids()
-    return ids.get(NEURON_CORES, [])
 
 
 def errors_as_values(

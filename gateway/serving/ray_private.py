@@ -26,9 +26,6 @@ STATS_PORT: Final = "RAY_SERVE_HAPROXY_STATS_PORT"
 BINARY_PATH: Final = "RAY_SERVE_HAPROXY_BINARY_PATH"
 CONFIG_ARGUMENT: Final = 3  # Ray starts it with `-db -f CONFIG ...`
 
-# vLLM's metrics on Ray's metrics port; vLLM 0.13 to 0.32 have it at this path.
-VLLM_STAT_LOGGER: Final = "vllm.v1.metrics.ray_wrappers:RayPrometheusStatLogger"
-
 
 def haproxy_config_edits(stats_port: int, metrics_port: int) -> tuple[str, ...]:
     """Return sed commands for the config that Ray writes for HAProxy; Ray has no settings for it.

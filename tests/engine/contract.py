@@ -1,14 +1,27 @@
-"""The laws that every Engine keeps; each backend's and each policy's test module runs them."""
+"""The laws that every Engine keeps; each backend's and each policy's test module runs them.
+
+They are listed in the docstring of `engine.Engine`.
+"""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Callable
 
 import pytest
 
-from engine import Engine, EngineError, GenerateRequest, InvalidRequest, SamplingParams, TokenDelta
+from engine import (
+    Engine,
+    EngineBackend,
+    GenerateRequest,
+    InvalidRequest,
+    Load,
+    Prompt,
+    SamplingParams,
+    TokenDelta,
+)
 
 PROMPT = "Once upon a time there was"
+MUCH_TOO_LONG = 10**9  # tokens
 
 
 def request(number: int = 0, **sampling: object) -> GenerateRequest:
@@ -20,8 +33,28 @@ async def collect(deltas: AsyncGenerator[TokenDelta, None]) -> list[TokenDelta]:
     return [delta async for delta in deltas]
 
 
+async def outcome(engine: Engine, asked: GenerateRequest) -> list[TokenDelta] | Exception:
+    try:
+        return await collect(engine.generate(asked))
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is looked at
+        return error
+
+
+def timers() -> set[object]:
+    """The handles of the running loop that are due later and not cancelled."""
+    scheduled = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
+    return {handle for handle in scheduled if not handle.cancelled()}
+
+
+async def until(condition: Callable[[], bool], seconds: float = 2) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+
+
 class EngineContract:
-    """Subclasses give the fixture `engine`: a started Engine."""
+    """Subclasses give the fixtures `engine`, a started Engine, and `backend`, the one inside."""
 
     async def test_exactly_the_last_delta_has_reason_and_usage(self, engine: Engine) -> None:
         *early, last = await collect(engine.generate(request()))
@@ -38,13 +71,24 @@ class EngineContract:
         first, second = [await collect(engine.generate(request(number))) for number in (1, 2)]
         assert "".join(d.text for d in first) == "".join(d.text for d in second)
 
-    async def test_nothing_happens_before_the_first_step(self, engine: Engine) -> None:
-        deltas = engine.generate(request(max_tokens=10**9))
-        await deltas.aclose()
+    async def test_nothing_happens_before_the_first_step(
+        self, engine: Engine, backend: EngineBackend
+    ) -> None:
+        tasks, handles = asyncio.all_tasks(), timers()
+        refused, accepted = (
+            engine.generate(request(max_tokens=MUCH_TOO_LONG)), engine.generate(request(1)),
+        )  # fmt: skip
+        await asyncio.sleep(0.05)
+        assert (backend.load.running, backend.load.waiting) == (0, 0)
+        assert asyncio.all_tasks() <= tasks
+        assert timers() <= handles
+        await accepted.aclose()
+        with pytest.raises(InvalidRequest):
+            await anext(refused)
 
     async def test_a_prompt_that_does_not_fit_is_the_clients_mistake(self, engine: Engine) -> None:
         with pytest.raises(InvalidRequest):
-            await collect(engine.generate(request(max_tokens=10**9)))
+            await collect(engine.generate(request(max_tokens=MUCH_TOO_LONG)))
 
     async def test_closing_at_any_moment_leaves_the_engine_serving(self, engine: Engine) -> None:
         for taken in range(4):
@@ -66,7 +110,29 @@ class EngineContract:
         results = await asyncio.gather(*(collect(engine.generate(request(n))) for n in range(12)))
         assert all(result[-1].finish_reason for result in results)
 
-    async def test_only_engine_errors_come_out(self, engine: Engine) -> None:
-        bad = GenerateRequest(request_id="bad", prompt=(), sampling=SamplingParams(max_tokens=1))
-        with contextlib.suppress(EngineError):  # an answer is fine as well
-            await collect(engine.generate(bad))
+    @pytest.mark.parametrize("prompt", [(), (-1,), (2**40,), "", "\ud800"], ids=repr)
+    async def test_only_engine_errors_come_out(self, engine: Engine, prompt: Prompt) -> None:
+        """A prompt that means nothing is answered or refused; nothing else is raised."""
+        params = SamplingParams(max_tokens=1)
+        asked = GenerateRequest(request_id="bad", prompt=prompt, sampling=params)
+        ended = await outcome(engine, asked)
+        assert isinstance(ended, list | InvalidRequest), repr(ended)
+
+    async def test_nothing_is_left_behind(self, engine: Engine, backend: EngineBackend) -> None:
+        """Read to the end, closed early, cancelled, refused: no slot, no task, no timer is kept."""
+        await collect(engine.generate(request()))  # what lives as long as the engine is made now
+        tasks, handles = asyncio.all_tasks(), timers()
+        readers = [
+            asyncio.create_task(collect(engine.generate(request(n, max_tokens=500))))
+            for n in range(8)
+        ]
+        closed = engine.generate(request(20, max_tokens=500))
+        await anext(closed)
+        for reader in readers[::2]:
+            reader.cancel()
+        await closed.aclose()
+        await asyncio.gather(*readers, return_exceptions=True)
+        await outcome(engine, request(21, max_tokens=MUCH_TOO_LONG))
+        await until(lambda: backend.load == Load(running=0, waiting=0, slots=backend.load.slots))
+        await until(lambda: asyncio.all_tasks() <= tasks)
+        await until(lambda: timers() <= handles)

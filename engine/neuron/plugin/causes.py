@@ -1,4 +1,4 @@
-"""Why an engine died: the runtime's and the compiler's words, and what to do about each."""
+"""Why an engine died: messages of the runtime and the compiler, each with a fix."""
 
 import re
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ Action = Literal["retry", "replace_node", "reduce", "rebuild", "reconfigure"]
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What a pattern in the engine's log means; `name` is short enough for a metric's label."""
+    """A pattern in the engine's log, its meaning as a sentence, and what to do."""
 
     name: str
     pattern: str
@@ -21,7 +21,7 @@ class Cause:
         return f"{self.sentence} [{self.name}: {self.action}]"
 
 
-# The most telling first: a memory failure is often followed by more general words.
+# The most specific first: a memory failure is often followed by more general messages.
 CAUSES: Final = (
     Cause(
         "device_memory",
@@ -38,12 +38,12 @@ CAUSES: Final = (
     Cause(
         "cores_busy",
         r"NeuronCore\(s\) not available|NRT_LOAD_NOT_ENOUGH_NC|NRT_EXEC_NC_BUSY|is held by process",
-        "The NeuronCores are held by another process, perhaps a dying one.",
+        "The NeuronCores are held by another process, perhaps one that is ending.",
         "retry",
     ),
     Cause(
         "cores_gap",
-        r"Neuron cores are not contiguous|are not contiguous, which the runtime wants",
+        r"are not contiguous",
         "The NeuronCores are not contiguous. Use one replica size per node.",
         "reconfigure",
     ),
@@ -74,13 +74,13 @@ CAUSES: Final = (
     Cause(
         "other_compiler",
         r"NEFF version mismatch|NRT_UNSUPPORTED_NEFF_VERSION",
-        "The artifacts are of another compiler. Run `neuron-gateway precompile` anew.",
+        "The artifacts are of another compiler. Run `neuron-gateway precompile` again.",
         "rebuild",
     ),
     Cause(
         "would_compile",
         r"would have to compile",
-        "There are no artifacts that can be loaded. Run `neuron-gateway precompile` anew.",
+        "There are no artifacts that can be loaded. Run `neuron-gateway precompile` again.",
         "rebuild",
     ),
     Cause(
@@ -119,6 +119,6 @@ CAUSES: Final = (
 
 
 def cause_of(lines: Iterable[str]) -> Cause | None:
-    """Find the first cause of the table that the engine's last lines send_phase of."""
+    """Return the first cause of the table whose pattern is in these lines of the engine's log."""
     text = "\n".join(lines)
     return next((cause for cause in CAUSES if re.search(cause.pattern, text)), None)

@@ -1,7 +1,7 @@
-"""The entry point that vLLM runs in every process (`vllm.general_plugins`): guards of the plugin.
+"""The function that vLLM calls in every process (`vllm.general_plugins`): guards of the plugin.
 
-It does nothing unless the device's environment says so, and most of it in the engine's own
-process alone: that is the one which holds the cores.
+It does nothing unless the device's environment asks for it, and acts only in the engine's own
+process: that is the one which holds the cores.
 """
 
 import importlib
@@ -12,23 +12,23 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Final
 
-from engine.neuron.cores import WAIT_SECONDS, claim
+from engine.neuron.cores import claim
 from engine.neuron.plugin.log_pipe import send_phase, write_to
 from engine.neuron.plugin.sampling_rows import patch_sampling_rows
 from engine.processes import exit_with_parent
 
-_WORKER: Final = "vllm_neuron.worker"
+_WORKER: Final = "vllm_neuron.worker"  # the plugin's package, 0.4.1 and 0.5.0
 
 
 def install() -> None:
-    """Set the guards of this process; what it raises ends the engine's start."""
+    """Set the guards of this process; whatever it raises ends the engine's start."""
     environment: Mapping[str, str] = os.environ  # noqa: TID251 - the way into vLLM's processes
     if "NEURON_GATEWAY_ROWS" not in environment or multiprocessing.parent_process() is None:
         return
     exit_with_parent(os.getppid())
     if pipe := environment.get("NEURON_GATEWAY_LOG"):
         write_to(Path(pipe))
-    claim(_cores(environment.get("NEURON_RT_VISIBLE_CORES", "")), wait=WAIT_SECONDS)
+    claim(_cores(environment.get("NEURON_RT_VISIBLE_CORES", "")))
     if environment["NEURON_GATEWAY_ROWS"] == "1":
         runner = importlib.import_module(f"{_WORKER}.neuronx_distributed_model_runner")
         patch_sampling_rows(runner.NeuronxDistributedModelRunner)
@@ -42,12 +42,16 @@ def _cores(visible: str) -> range:
 
 
 def _guard_compile(model: type, *, allowed: bool) -> None:
-    """Tell when a compile begins and when it is over, or refuse it.
+    """Report the phases of a load and of a compile, or refuse to compile.
 
     The plugin compiles whatever it cannot load; only here can it be kept from that.
     """
-    _wrap(model, "_load_compiled_model", _loading)
-    _wrap(model, "_compile_and_load_model", _compiling if allowed else _refusing)
+    _wrap(model, "_load_compiled_model", lambda load: _reporting("loading", load))
+    _wrap(
+        model,
+        "_compile_and_load_model",
+        (lambda compile_: _reporting("compiling", compile_)) if allowed else _refusing,
+    )
 
 
 def _wrap(model: type, name: str, wrapper: Callable[[Any], Callable[..., Any]]) -> None:
@@ -56,26 +60,18 @@ def _wrap(model: type, name: str, wrapper: Callable[[Any], Callable[..., Any]]) 
 
 def _refusing(compile_: Any) -> Callable[..., Any]:
     @wraps(compile_)
-    def refused(*_args: Any, **_kwargs: Any) -> Any:
+    def refuse(*_args: Any, **_kwargs: Any) -> Any:
         raise RuntimeError("The plugin would have to compile, which `compile: never` forbids.")
 
-    return refused
+    return refuse
 
 
-def _compiling(compile_: Any) -> Callable[..., Any]:
-    return _told("compiling", compile_)
-
-
-def _loading(load: Any) -> Callable[..., Any]:
-    return _told("loading", load)
-
-
-def _told(phase: str, work: Callable[..., Any]) -> Callable[..., Any]:
+def _reporting(phase: str, work: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(work)
-    def told(*args: Any, **kwargs: Any) -> Any:
+    def report_phases(*args: Any, **kwargs: Any) -> Any:
         send_phase(phase)
-        done = work(*args, **kwargs)
+        result = work(*args, **kwargs)
         send_phase("warming up")
-        return done
+        return result
 
-    return told
+    return report_phases

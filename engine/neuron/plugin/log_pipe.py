@@ -1,6 +1,6 @@
-"""`LogPipe`: what the engine's process writes, passed on, with its last lines and its phases kept.
+"""`LogPipe`: the output of the engine's process, whose last lines and phases the parent keeps.
 
-The runtime and the compiler say only there why an engine died.
+Only there the runtime and the compiler write why an engine died.
 """
 
 import os
@@ -15,57 +15,62 @@ from typing import Final
 PHASE: Final = "neuron-gateway phase: "
 KEPT_LINES: Final = 400
 _MARK: Final = b"\0\n"
-_PATIENCE: Final = 2.0  # seconds, for a reader that is never far behind
+_FLUSH_SECONDS: Final = 2.0  # how long the reading thread may take for what was written
 
 
 class LogPipe:
-    """A named pipe that engine processes write to, one after the other."""
+    """A named pipe that engine processes write to, one after the other.
+
+    `on_phase` is called in the reading thread with each phase. Lines also go to this process's
+    standard error.
+    """
 
     def __init__(self, on_phase: Callable[[str], None]) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="neuron-gateway-"))
         self.path = self._folder / "engine.log"
         os.mkfifo(self.path, 0o600)
-        # Read and write: so that opening does not wait, and the end of a writer is not ours.
+        # Open for writing too: opening then does not wait, and no writer's end is an end of file.
         self._handle = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._on_phase = on_phase
-        self._marked = threading.Event()
+        self._mark_read = threading.Event()
         self._closed = False
         self._thread = threading.Thread(target=self._read, name="engine-log", daemon=True)
         self._thread.start()
 
     def lines(self) -> list[str]:
-        """Give the last lines, with all that was written before the call."""
+        """Return the last lines, with everything that was written before the call."""
         if not self._closed:
-            self._mark()
+            self._flush()
         return list(self._lines)
 
     def close(self) -> None:
-        """Stop reading; what was written before is read."""
+        """Read what was written before, then stop."""
         if not self._closed:
             self._closed = True
-            self._mark()
-            self._thread.join(timeout=_PATIENCE)
+            self._flush()
+            self._thread.join(timeout=_FLUSH_SECONDS)
             os.close(self._handle)
             self.path.unlink()
             self._folder.rmdir()
 
-    def _mark(self) -> None:
-        self._marked.clear()
+    def _flush(self) -> None:
+        """Write a mark and wait until the thread has read it."""
+        self._mark_read.clear()
         os.write(self._handle, _MARK)
-        self._marked.wait(_PATIENCE)
+        self._mark_read.wait(_FLUSH_SECONDS)
 
     def _read(self) -> None:
         with os.fdopen(os.dup(self._handle), "rb") as source:
             for raw in source:
                 if text := raw.removesuffix(_MARK).rstrip(b"\n"):
-                    self._take(text.decode("utf-8", "replace"))
+                    self._handle_line(text.decode("utf-8", "replace"))
                 if raw.endswith(_MARK):
-                    self._marked.set()
+                    self._mark_read.set()
                     if self._closed:
                         return
 
-    def _take(self, line: str) -> None:
+    def _handle_line(self, line: str) -> None:
         if PHASE in line:
             self._on_phase(line.partition(PHASE)[2].strip())
             return
@@ -74,7 +79,7 @@ class LogPipe:
 
 
 def write_to(path: Path) -> None:
-    """Send what this process writes, its native code too, into a pipe."""
+    """Redirect the output of this process, that of native code too, into a pipe."""
     pipe = os.open(path, os.O_WRONLY)
     for stream in (1, 2):
         os.dup2(pipe, stream)
@@ -82,5 +87,5 @@ def write_to(path: Path) -> None:
 
 
 def send_phase(phase: str) -> None:
-    """Tell the reader of this process's pipe what the engine is about to do."""
+    """Write to this process's pipe which phase of a start begins."""
     os.write(1, f"{PHASE}{phase}\n".encode())

@@ -1,4 +1,4 @@
-"""Engines over the plugin's real code, whose device is the stand-in of `lab/`."""
+"""Engines over the plugin's real code, with the stand-in of `lab/` for the device."""
 
 import contextlib
 import importlib.util
@@ -22,7 +22,7 @@ PLUGIN = os.environ.get("NEURON_LAB_PLUGIN", "")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if PLUGIN and importlib.util.find_spec("vllm_neuron") is not None:
         return
-    skip = pytest.mark.skip(reason="run `make test-neuron-lab PLUGIN=DIR`: no plugin is here")
+    skip = pytest.mark.skip(reason="run `make test-neuron-lab PLUGIN=DIR`: there is no plugin")
     for item in items:
         if item.get_closest_marker("neuron_lab"):
             item.add_marker(skip)
@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass
 class Lab:
-    """One engine's files: what it is made of, what reached its device, how to break it."""
+    """One engine's files: its model, the journal of what reached its device, its faults."""
 
     folder: Path
     model: Path
@@ -62,7 +62,7 @@ class Lab:
 
     @contextlib.contextmanager
     def gateway(self, **config: Any) -> Iterator[str]:
-        """Serve an engine over HTTP; gives the URL."""
+        """Serve an engine over HTTP; yield the URL."""
         model = ModelConfig(id="tiny", engine=self.config(**config))
         with running(AppConfig(models=(model,))) as url:
             yield url
@@ -79,7 +79,7 @@ class Lab:
         (self.folder / "journal").write_text("")
 
     def fault(self, text: str) -> None:
-        """Let the next step fail."""
+        """Make the next step fail."""
         part = self.folder / "fault.part"
         part.write_text(text)
         part.rename(self.folder / "fault")
@@ -95,7 +95,7 @@ MakeLab = Callable[[Path], Lab]
 
 @contextlib.contextmanager
 def lab_in(folder: Path, model: Path, **knobs: str) -> Iterator[Lab]:
-    """Set the stand-in's knobs for engines that start inside."""
+    """Yield a lab whose engines start with these variables of the stand-in."""
     lab = Lab(folder, model)
     lab.forget()
     knobs |= {

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from engine.device import Launch
+from engine import Launch, Neuron
 from engine.neuron.artifacts import MANIFEST, Artifacts
-from engine.neuron.device import Neuron
 
 
 def compile_into(folder: Path) -> None:
@@ -28,7 +27,7 @@ def made(root: Path, **facts: Any) -> Artifacts:
 
 def test_what_was_compiled_is_found_again_with_its_facts(tmp_path: Path) -> None:
     artifacts = made(tmp_path, slots=4)
-    assert Artifacts(tmp_path, {"slots": 4}).there
+    assert Artifacts(tmp_path, {"slots": 4}).exists
     assert json.loads((artifacts.folder / MANIFEST).read_text()) == {"slots": 4}
     with artifacts.building() as folder:
         assert folder == artifacts.folder
@@ -44,8 +43,8 @@ def test_a_compile_that_fails_leaves_nothing_to_load(tmp_path: Path) -> None:
 
     with pytest.raises(RuntimeError):
         fail()
-    assert not artifacts.there
-    assert made(tmp_path, slots=4).there
+    assert not artifacts.exists
+    assert made(tmp_path, slots=4).exists
 
 
 def test_two_who_need_the_same_compile_it_once(tmp_path: Path) -> None:
@@ -66,13 +65,12 @@ def test_two_who_need_the_same_compile_it_once(tmp_path: Path) -> None:
     assert len(compiled) == 1
 
 
-def test_missing_ones_name_the_hash_and_the_nearest_that_is_there(tmp_path: Path) -> None:
+def test_missing_ones_name_the_hash_and_the_most_similar_that_exist(tmp_path: Path) -> None:
     near = made(tmp_path, slots=4, length=256)
     made(tmp_path, slots=8, length=512)
     wanted = Artifacts(tmp_path, {"slots": 5, "length": 256})
     assert wanted.missing() == (
-        f"No compiled artifacts {wanted.key} in {tmp_path}. "
-        f"{near.key} is there and differs in slots."
+        f"No compiled artifacts {wanted.key} in {tmp_path}. {near.key} exists and differs in slots."
     )
 
 
@@ -111,5 +109,5 @@ def test_slots_length_and_the_model_change_the_name(tmp_path: Path) -> None:
 
 
 def test_what_shapes_no_graph_leaves_the_name(tmp_path: Path) -> None:
-    assert key(tmp_path) == key(tmp_path, stall_seconds=5, compile="allowed", cores=(4, 5))
+    assert key(tmp_path) == key(tmp_path, hang_timeout_seconds=5, compile="allowed", cores=(4, 5))
     assert key(tmp_path) == key(tmp_path, instance="inf2.48xlarge")

@@ -2,7 +2,13 @@
 
 import pytest
 
-from engine.neuron.buckets import bucket_of, powers, problem, uses, waste
+from engine.neuron.buckets import (
+    bucket_of,
+    bucket_problem,
+    padding_share,
+    powers_of_two,
+    sort_into_buckets,
+)
 
 
 @pytest.mark.parametrize(
@@ -17,7 +23,7 @@ from engine.neuron.buckets import bucket_of, powers, problem, uses, waste
 def test_defaults_are_powers_of_two_up_to_the_last(
     first: int, last: int, made: tuple[int, ...]
 ) -> None:
-    assert powers(first, last) == made
+    assert powers_of_two(first, last) == made
 
 
 @pytest.mark.parametrize(
@@ -29,25 +35,25 @@ def test_only_the_last_bucket_may_be_filled(length: int, bucket: int) -> None:
 
 @pytest.mark.parametrize("buckets", [[128, 64], [64, 64, 128], [0, 128]])
 def test_buckets_that_do_not_ascend_are_a_problem(buckets: list[int]) -> None:
-    assert "ascend" in str(problem(buckets, 128, "the limit"))
+    assert "ascend" in str(bucket_problem(buckets, 128, "the limit"))
 
 
 @pytest.mark.parametrize("buckets", [[], [64], [64, 256]])
 def test_buckets_that_end_elsewhere_are_a_problem(buckets: list[int]) -> None:
-    assert "must end at the limit, 128" in str(problem(buckets, 128, "the limit"))
+    assert "must end at the limit, 128" in str(bucket_problem(buckets, 128, "the limit"))
 
 
-def test_good_buckets_are_none() -> None:
-    assert problem([64, 128], 128, "the limit") is None
+def test_good_buckets_are_no_problem() -> None:
+    assert bucket_problem([64, 128], 128, "the limit") is None
 
 
-def test_padding_is_what_no_token_stands_in() -> None:
-    small, large = uses([32, 32, 96], (64, 128))
-    assert (small.bucket, small.prompts, small.waste) == (64, 2, 0.5)
-    assert (large.bucket, large.prompts, large.waste) == (128, 1, 0.25)
-    assert waste([32, 32, 96], (64, 128)) == 1 - 160 / 256
+def test_padding_is_the_share_of_positions_without_a_token() -> None:
+    small, large = sort_into_buckets([32, 32, 96], (64, 128))
+    assert (small.bucket, small.prompts, small.padding) == (64, 2, 0.5)
+    assert (large.bucket, large.prompts, large.padding) == (128, 1, 0.25)
+    assert padding_share([32, 32, 96], (64, 128)) == 1 - 160 / 256
 
 
 def test_a_bucket_that_no_prompt_runs_in_wastes_nothing() -> None:
-    assert uses([100], (64, 128))[0].waste == 0.0
-    assert waste([], (64, 128)) == 0.0
+    assert sort_into_buckets([100], (64, 128))[0].padding == 0.0
+    assert padding_share([], (64, 128)) == 0.0

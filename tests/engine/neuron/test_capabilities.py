@@ -7,10 +7,10 @@ import pytest
 from engine.neuron.capabilities import CAPABILITIES, Sampling, markdown, unsupported
 from engine.types import SamplingParams
 
-README = Path(__file__).parents[3] / "README.md"
+README = Path(__file__).parents[3] / "engine" / "neuron" / "README.md"
 
 
-def test_the_readme_shows_the_table_of_the_code() -> None:
+def test_the_readme_has_the_table_of_the_code() -> None:
     assert markdown() in README.read_text("utf-8")
 
 
@@ -21,5 +21,5 @@ def test_every_parameter_has_a_row() -> None:
 
 @pytest.mark.parametrize("sampling", ["on_device", "cpu"])
 def test_what_the_table_calls_refused_is_refused(sampling: Sampling) -> None:
-    refused = {c.parameter for c in CAPABILITIES if c.fate(sampling).startswith("refused")}
+    refused = {c.parameter for c in CAPABILITIES if c.outcome(sampling).startswith("refused")}
     assert refused == unsupported(sampling)

@@ -1,4 +1,4 @@
-"""NeuronCores: the order Ray gives, the words the runtime wants, and one holder for each."""
+"""NeuronCores: ids as Ray gives them and as the runtime reads them, and one holder for each."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.neuron.cores import CoresUnusable, claim, contiguous, expanded, for_runtime
+from engine.neuron.cores import CoresUnusable, claim, contiguous, expand_ranges, runtime_environment
 
 HOLD = "import sys; from pathlib import Path; from engine.neuron.cores import claim; "
 HOLD += "claim([0], folder=Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
@@ -33,13 +33,15 @@ def test_no_cores_are_refused() -> None:
     [("0-3", "0 1 2 3"), ("0,1", "0 1"), ("0-1, 4-5", "0 1 4 5"), ("7", "7"), ("", "")],
 )
 def test_a_range_is_written_out_for_ray(visible: str, ids: str) -> None:
-    assert expanded(visible) == ids.split()
+    assert expand_ranges(visible) == ids.split()
 
 
 def test_the_runtime_gets_a_range_and_a_port_of_its_own() -> None:
-    assert for_runtime((4, 5))["NEURON_RT_VISIBLE_CORES"] == "4-5"
-    assert for_runtime((4,))["NEURON_RT_VISIBLE_CORES"] == "4"
-    ports = {for_runtime(cores)["NEURON_RT_ROOT_COMM_ID"] for cores in ((0, 1), (2, 3), (4, 5))}
+    assert runtime_environment((4, 5))["NEURON_RT_VISIBLE_CORES"] == "4-5"
+    assert runtime_environment((4,))["NEURON_RT_VISIBLE_CORES"] == "4"
+    ports = {
+        runtime_environment(cores)["NEURON_RT_ROOT_COMM_ID"] for cores in ((0, 1), (2, 3), (4, 5))
+    }
     assert len(ports) == 3
 
 

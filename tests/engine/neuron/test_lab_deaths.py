@@ -1,4 +1,4 @@
-"""An engine that hangs or dies: who is told, what they are told, and what can start after it."""
+"""An engine that hangs or dies: its streams' errors, the reason in /readyz, the next start."""
 
 import json
 import threading
@@ -23,7 +23,7 @@ ASK = {"model": "tiny", "messages": [{"role": "user", "content": "hi"}], "max_to
 
 
 def stream(url: str, break_it: Any, after: int = 4) -> list[str]:
-    """Give a stream's data; after some frames, `break_it` is called."""
+    """Return a stream's data; after some frames, `break_it` is called."""
     data: list[str] = []
     asked = ASK | {"stream": True}
     with httpx.stream("POST", f"{url}/v1/chat/completions", json=asked, timeout=60) as answer:
@@ -36,7 +36,7 @@ def stream(url: str, break_it: Any, after: int = 4) -> list[str]:
 
 
 def reason(url: str) -> str:
-    """Wait until the gateway is not ready; give the reason it names."""
+    """Wait until the gateway is not ready; return the reason that it names."""
     wait_until(lambda: httpx.get(f"{url}/readyz").status_code == 503, 20)
     answer = httpx.get(f"{url}/readyz")
     assert answer.json()["status"] == "dead"
@@ -48,7 +48,7 @@ def engine_process(lab: Lab) -> int:
 
 
 def is_gone(pid: int) -> bool:
-    """Whether a process holds nothing any more; its parent may not have asked for its end yet."""
+    """Return whether a process has ended; its parent may not have waited for it yet."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
@@ -68,7 +68,7 @@ def test_a_death_ends_streams_with_an_error_and_a_new_engine_serves(lab: Lab) ->
 
 
 def test_a_hang_is_noticed_ends_the_streams_and_the_process(lab: Lab) -> None:
-    with lab.gateway(stall_seconds=2) as url:
+    with lab.gateway(hang_timeout_seconds=2) as url:
         watched: list[str] = []
         watcher = threading.Thread(target=lambda: watched.append(reason(url)))
 
@@ -86,21 +86,21 @@ def test_a_hang_is_noticed_ends_the_streams_and_the_process(lab: Lab) -> None:
 
 @pytest.fixture
 def with_hardware_error(tmp_path: Any, tiny: Any) -> Iterator[Lab]:
-    words = "nrt_execute failed: NRT_EXEC_HW_ERR_COLLECTIVES status=1200"
-    with lab_in(tmp_path, tiny, NEURON_LAB_FAULT_TEXT=words) as lab:
+    message = "nrt_execute failed: NRT_EXEC_HW_ERR_COLLECTIVES status=1200"
+    with lab_in(tmp_path, tiny, NEURON_LAB_FAULT_TEXT=message) as lab:
         yield lab
 
 
-def test_a_hardware_error_is_told_as_one(with_hardware_error: Lab) -> None:
+def test_a_hardware_error_has_its_cause(with_hardware_error: Lab) -> None:
     with with_hardware_error.gateway() as url:
         *_, error, _done = stream(url, lambda: with_hardware_error.fault("raise"))
         assert "hardware: replace_node" in reason(url)
         assert "NRT" not in error
 
 
-async def test_full_memory_at_load_says_what_to_lower(tmp_path: Any, tiny: Any) -> None:
-    words = "Failed to alloc DEVICE memory: 123 bytes, nrt_tensor_allocate status=4"
-    knobs = {"NEURON_LAB_FAULT": "raise@load", "NEURON_LAB_FAULT_TEXT": words}
+async def test_full_memory_at_load_names_what_to_lower(tmp_path: Any, tiny: Any) -> None:
+    message = "Failed to alloc DEVICE memory: 123 bytes, nrt_tensor_allocate status=4"
+    knobs = {"NEURON_LAB_FAULT": "raise@load", "NEURON_LAB_FAULT_TEXT": message}
     with lab_in(tmp_path, tiny, **knobs) as lab, pytest.raises(EngineDead) as death:
         async with lab.engine():
             pass

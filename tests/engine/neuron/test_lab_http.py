@@ -1,4 +1,4 @@
-"""What clients see of an inf2 engine: answers, refusals by name, and an engine that lives on."""
+"""What clients see of an inf2 engine: answers, refusals by name, an engine that keeps serving."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -92,7 +92,7 @@ TOO_LONG: dict[str, Callable[[str], httpx.Response]] = {
 
 
 @pytest.mark.parametrize("ask", TOO_LONG.values(), ids=TOO_LONG)
-def test_a_prompt_above_the_limit_is_a_400_and_the_engine_lives(
+def test_a_prompt_above_the_limit_is_a_400_and_the_engine_keeps_serving(
     url: str, ask: Callable[[str], httpx.Response]
 ) -> None:
     refused = ask(url)
@@ -109,7 +109,7 @@ def test_a_prompt_of_the_limit_is_served(url: str) -> None:
 
 
 def test_every_parameter_that_the_device_ignores_is_asked_for_below() -> None:
-    assert ASKED_BY.keys() == {c.parameter for c in CAPABILITIES if c.refused("on_device")}
+    assert ASKED_BY.keys() == {c.parameter for c in CAPABILITIES if c.refusal("on_device")}
 
 
 @pytest.mark.parametrize("fields", ASKED_BY.values(), ids=ASKED_BY)
@@ -133,7 +133,7 @@ def test_a_top_k_that_the_device_would_cut_is_refused(url: str) -> None:
     assert post(url, **ASK, top_k=255, max_tokens=2).status_code == 200
 
 
-def test_the_model_says_what_it_refuses(url: str) -> None:
+def test_the_model_lists_what_it_refuses(url: str) -> None:
     (model,) = httpx.get(f"{url}/v1/models").json()["data"]
     assert model["unsupported"] == sorted(ASKED_BY)
     assert model["phase"] == "ready"

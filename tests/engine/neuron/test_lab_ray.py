@@ -1,4 +1,4 @@
-"""A replica under Ray Serve: its cores are Ray's, and a death gives a new one on the same cores."""
+"""A replica under Ray Serve: its cores are Ray's, and a new one gets the cores of a dead one."""
 
 import os
 import signal

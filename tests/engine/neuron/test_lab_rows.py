@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.filterwarnings("default"),
 ]
 
-# PromptEncoder differ in length, so that the journal tells them apart.
+# Prompts differ in length, so that the journal tells them apart.
 MIXED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("r0: the quick", {"temperature": 0.0}),
     ("r1: brown fox jumps", {"temperature": 0.9, "top_k": 50, "top_p": 0.95}),
@@ -56,7 +56,7 @@ def request(prompt: str, tokens: int = 40, **sampling: Any) -> GenerateRequest:
     return GenerateRequest(request_id=prompt[:2], prompt=prompt, sampling=params)
 
 
-async def say(engine: EngineBackend, prompt: str, delay: float = 0, **sampling: Any) -> str:
+async def generate(engine: EngineBackend, prompt: str, delay: float = 0, **sampling: Any) -> str:
     await asyncio.sleep(delay)
     deltas = [delta async for delta in engine.generate(request(prompt, **sampling))]
     return "".join(delta.text for delta in deltas)
@@ -67,7 +67,7 @@ def ids(prompt: str) -> list[int]:
 
 
 def misplaced(lab: Lab) -> list[tuple[int, list[float]]]:
-    """Give the rows that reached a sequence which wanted others."""
+    """Return the rows that reached a sequence which wanted others."""
     rows = rows_by_prompt(lab.calls)
     return [
         (length, row)
@@ -78,7 +78,9 @@ def misplaced(lab: Lab) -> list[tuple[int, list[float]]]:
 
 
 async def test_mixed_requests_keep_their_rows(shared: Lab, engine: EngineBackend) -> None:
-    texts = await asyncio.gather(*(say(engine, p, 0.05 * n, **s) for n, (p, s) in enumerate(MIXED)))
+    texts = await asyncio.gather(
+        *(generate(engine, p, 0.05 * n, **s) for n, (p, s) in enumerate(MIXED))
+    )
     assert misplaced(shared) == []
     assert max(len(call["seq_ids"]) for call in shared.calls) == 4
     for text, (prompt, sampling) in zip(texts, MIXED, strict=True):
@@ -87,7 +89,9 @@ async def test_mixed_requests_keep_their_rows(shared: Lab, engine: EngineBackend
 
 async def test_arrivals_in_mid_decode_change_nothing(shared: Lab, engine: EngineBackend) -> None:
     delays = (0.0, 0.35, 0.1, 0.2)
-    await asyncio.gather(*(say(engine, p, d, **s) for d, (p, s) in zip(delays, MIXED, strict=True)))
+    await asyncio.gather(
+        *(generate(engine, p, d, **s) for d, (p, s) in zip(delays, MIXED, strict=True))
+    )
     assert misplaced(shared) == []
 
 
@@ -99,31 +103,36 @@ async def test_an_abort_in_the_middle_of_the_batch_changes_nothing(
             for _ in range(after):
                 await anext(deltas)
 
-    others = [say(engine, p, 0.05 * n, **s) for n, (p, s) in enumerate(MIXED) if n != 1]
+    others = [generate(engine, p, 0.05 * n, **s) for n, (p, s) in enumerate(MIXED) if n != 1]
     await asyncio.gather(leave(MIXED[1][0], 12, **MIXED[1][1]), *others)
     assert misplaced(shared) == []
 
 
-async def test_a_slot_that_is_used_again_forgets_its_last_request(
+async def test_a_slot_that_is_used_again_keeps_nothing_of_its_last_request(
     shared: Lab, engine: EngineBackend
 ) -> None:
     for _ in range(3):
         await asyncio.gather(
-            *(say(engine, p, 0.02 * n, max_tokens=4 + 9 * n, **s) for n, (p, s) in enumerate(MIXED))
+            *(
+                generate(engine, p, 0.02 * n, max_tokens=4 + 9 * n, **s)
+                for n, (p, s) in enumerate(MIXED)
+            )
         )
     assert misplaced(shared) == []
     assert len({slot for call in shared.calls for slot in call["seq_ids"]}) == 4
 
 
 async def test_more_requests_than_slots_keep_their_rows(shared: Lab, engine: EngineBackend) -> None:
-    await asyncio.gather(*(say(engine, p, 0.01 * n, **s) for n, (p, s) in enumerate(MIXED * 3)))
+    await asyncio.gather(
+        *(generate(engine, p, 0.01 * n, **s) for n, (p, s) in enumerate(MIXED * 3))
+    )
     assert misplaced(shared) == []
 
 
 async def test_choices_of_one_prompt_keep_their_rows(shared: Lab, engine: EngineBackend) -> None:
     prompt, sampling = MIXED[1]
-    choices = [say(engine, prompt, **sampling) for _ in range(3)]
-    await asyncio.gather(*choices, say(engine, MIXED[0][0], temperature=0.0))
+    choices = [generate(engine, prompt, **sampling) for _ in range(3)]
+    await asyncio.gather(*choices, generate(engine, MIXED[0][0], temperature=0.0))
     assert misplaced(shared) == []
 
 
@@ -132,7 +141,7 @@ async def test_prefix_caching_changes_nothing(tmp_path: Path, tiny: Path) -> Non
         async with lab.engine(prefix_caching=True, block_size=32, **ELSEWHERE) as engine:
             for _ in range(2):
                 await asyncio.gather(
-                    *(say(engine, p, 0.05 * n, **s) for n, (p, s) in enumerate(MIXED))
+                    *(generate(engine, p, 0.05 * n, **s) for n, (p, s) in enumerate(MIXED))
                 )
         assert misplaced(lab) == []
         assert not [call for call in lab.calls if "wrong" in call]
@@ -141,5 +150,7 @@ async def test_prefix_caching_changes_nothing(tmp_path: Path, tiny: Path) -> Non
 async def test_without_the_hook_the_rows_are_mixed_up(tmp_path: Path, tiny: Path) -> None:
     with lab_in(tmp_path, tiny) as lab:
         async with lab.engine(sampling_class={}, **ELSEWHERE) as engine:
-            await asyncio.gather(*(say(engine, p, 0.05 * n, **s) for n, (p, s) in enumerate(MIXED)))
+            await asyncio.gather(
+                *(generate(engine, p, 0.05 * n, **s) for n, (p, s) in enumerate(MIXED))
+            )
         assert misplaced(lab)

@@ -30,7 +30,7 @@ def kinds(lab: Lab) -> list[str]:
 
 
 async def started(lab: Lab, **config: Any) -> list[str]:
-    """Start an engine and close it; give the kinds of the device's events."""
+    """Start an engine and close it; return the kinds of the device's events."""
     lab.forget()
     async with lab.engine(**config):
         return kinds(lab)
@@ -49,12 +49,12 @@ async def test_artifacts_are_compiled_once_and_loaded_for_the_same_facts_alone(l
     other = await refusal(lab, compile="never", slots=5)
     wanted = create_engine("tiny", lab.config(slots=5))
     assert wanted.artifacts.key in other
-    assert f"{folder.name} is there and differs in max_num_seqs." in other
+    assert f"{folder.name} exists and differs in max_num_seqs." in other
     assert "neuron-gateway precompile" in other
     assert kinds(lab) == []
 
 
-async def test_artifacts_that_cannot_be_loaded_are_not_compiled_anew(lab: Lab) -> None:
+async def test_artifacts_that_cannot_be_loaded_are_not_compiled_again(lab: Lab) -> None:
     await started(lab)
     (folder,) = (lab.folder / "artifacts").glob("[!.]*")
     (folder / "neuron_config.json").write_text("{")
@@ -101,7 +101,7 @@ def test_with_a_sampling_class_other_values_are_refused(lab: Lab) -> None:
     assert (other.status_code, other.json()["error"]["param"]) == (400, "temperature")
 
 
-async def test_the_device_is_told_the_compiled_lengths_and_the_cores(lab: Lab) -> None:
+async def test_the_device_gets_the_compiled_lengths_and_the_cores(lab: Lab) -> None:
     config = {"max_prompt_length": 128, "instance": "inf2.24xlarge", "cores": (4, 5)}
     async with lab.engine(context_encoding_buckets=(64, 128), **config):
         load = next(event for event in lab.events if event["event"] == "load")

@@ -20,7 +20,7 @@ def parse(engine: dict[str, Any], device: dict[str, Any]) -> Any:
 
 
 Case = tuple[dict[str, Any], dict[str, Any], str]
-# what is wrong in the engine, in its device, and the refusal after `models.0.engine.`
+# The keys of the engine, those of its device, and the refusal after `models.0.engine.`
 REFUSED: dict[str, Case] = {
     "no degree of inf2": (
         {}, {"tensor_parallel_size": 3},

@@ -1,3 +1,5 @@
+"""Prompts as token ids, with a tokenizer of one token a byte."""
+
 import asyncio
 from typing import Any
 
@@ -38,11 +40,11 @@ def tokenizer(template: str | None = TEMPLATE) -> Any:
     return made
 
 
-async def prepare(prompt: Prompt, limit: int = 64, **kwargs: Any) -> EncodedPrompt:
+async def encode(prompt: Prompt, limit: int = 64, **kwargs: Any) -> EncodedPrompt:
     emitted = kwargs.pop("emitted", ())
     prompts = PromptEncoder(kwargs.pop("tokenizer", None) or tokenizer(), limit)
     try:
-        return await prompts.prepare(
+        return await prompts.encode(
             GenerateRequest(
                 request_id="1", prompt=prompt, sampling=SamplingParams(**kwargs), emitted=emitted
             )
@@ -55,31 +57,31 @@ def chat(*messages: dict[str, Any], **kwargs: Any) -> Chat:
     return Chat(messages=messages, **kwargs)
 
 
-async def test_text_becomes_ids_and_the_rest_of_the_context_is_its_room() -> None:
-    prepared = await prepare("hello")
-    assert len(prepared.token_ids) == prepared.prompt_tokens == 5
-    assert prepared.room == 59
+async def test_text_becomes_ids_and_the_rest_of_the_context_is_for_new_tokens() -> None:
+    encoded = await encode("hello")
+    assert len(encoded.token_ids) == encoded.prompt_tokens == 5
+    assert encoded.max_new_tokens == 59
 
 
 async def test_a_chat_goes_through_the_template_with_special_tokens() -> None:
-    prepared = await prepare(chat({"role": "user", "content": "hi"}))
-    assert tokenizer().decode(prepared.token_ids) == "<|user|> hi <|assistant|>"
-    assert prepared.prompt_tokens == 6
+    encoded = await encode(chat({"role": "user", "content": "hi"}))
+    assert tokenizer().decode(encoded.token_ids) == "<|user|> hi <|assistant|>"
+    assert encoded.prompt_tokens == 6
 
 
 async def test_tools_reach_the_template() -> None:
     tool = {"type": "function", "function": {"name": "weather"}}
-    prepared = await prepare(chat({"role": "user", "content": "hi"}, tools=(tool,)))
-    assert "weather" in tokenizer().decode(prepared.token_ids)
+    encoded = await encode(chat({"role": "user", "content": "hi"}, tools=(tool,)))
+    assert "weather" in tokenizer().decode(encoded.token_ids)
 
 
-async def test_emitted_tokens_follow_the_prompt_and_use_up_room() -> None:
-    prepared = await prepare((1, 2, 3), emitted=(4, 5), max_tokens=10)
-    assert prepared == EncodedPrompt(prompt_tokens=3, token_ids=(1, 2, 3, 4, 5), room=8)
+async def test_emitted_tokens_follow_the_prompt_and_count_as_new() -> None:
+    encoded = await encode((1, 2, 3), emitted=(4, 5), max_tokens=10)
+    assert encoded == EncodedPrompt(prompt_tokens=3, token_ids=(1, 2, 3, 4, 5), max_new_tokens=8)
 
 
 async def test_nothing_is_left_where_all_was_emitted() -> None:
-    assert (await prepare((1,), emitted=(2, 3), max_tokens=2)).room == 0
+    assert (await encode((1,), emitted=(2, 3), max_tokens=2)).max_new_tokens == 0
 
 
 @pytest.mark.parametrize(
@@ -97,26 +99,26 @@ async def test_nothing_is_left_where_all_was_emitted() -> None:
 )
 async def test_odd_messages_are_the_clients_mistake(messages: list[dict[str, Any]]) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        await prepare(chat(*messages))
+        await encode(chat(*messages))
     assert caught.value.param == "messages"
 
 
 @pytest.mark.parametrize("content", ["", "\0", "a\r\n\tb", "🌊é日本", "{{ 7 * 7 }}", "<|user|>"])
 async def test_odd_text_is_text(content: str) -> None:
-    prepared = await prepare(chat({"role": "user", "content": content}))
-    assert content in tokenizer().decode(prepared.token_ids)
+    encoded = await encode(chat({"role": "user", "content": content}))
+    assert content in tokenizer().decode(encoded.token_ids)
 
 
 @pytest.mark.parametrize("prompt", ["", (), (-1,), (9999,), "\udfff"])
 async def test_prompts_without_meaning_are_refused(prompt: Prompt) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        await prepare(prompt)
+        await encode(prompt)
     assert caught.value.param == "prompt"
 
 
 async def test_a_model_without_template_takes_no_chat() -> None:
     with pytest.raises(InvalidRequest, match="no chat template"):
-        await prepare(chat({"role": "user", "content": "x"}), tokenizer=tokenizer(None))
+        await encode(chat({"role": "user", "content": "x"}), tokenizer=tokenizer(None))
 
 
 @pytest.mark.parametrize(("tokens", "max_tokens"), [(64, None), (60, 5), (65, 1)])
@@ -124,7 +126,7 @@ async def test_what_does_not_fit_is_refused_with_its_numbers(
     tokens: int, max_tokens: int | None
 ) -> None:
     with pytest.raises(ContextLengthExceeded) as caught:
-        await prepare("x" * tokens, max_tokens=max_tokens)
+        await encode("x" * tokens, max_tokens=max_tokens)
     for number in (64, tokens, max_tokens or 1):
         assert str(number) in caught.value.message
     assert caught.value.param == "prompt"
@@ -132,62 +134,62 @@ async def test_what_does_not_fit_is_refused_with_its_numbers(
 
 async def test_a_chat_that_does_not_fit_names_messages() -> None:
     with pytest.raises(ContextLengthExceeded) as caught:
-        await prepare(chat({"role": "user", "content": "x" * 100}))
+        await encode(chat({"role": "user", "content": "x" * 100}))
     assert caught.value.param == "messages"
 
 
 @pytest.mark.parametrize(("tokens", "max_tokens"), [(63, None), (60, 4), (63, 1)])
 async def test_what_just_fits_is_taken(tokens: int, max_tokens: int | None) -> None:
-    assert (await prepare("x" * tokens, max_tokens=max_tokens)).prompt_tokens == tokens
+    assert (await encode("x" * tokens, max_tokens=max_tokens)).prompt_tokens == tokens
 
 
 async def test_many_prompts_at_once_do_not_disturb_each_other() -> None:
     prompts = PromptEncoder(tokenizer(), 10_000)
     requests = [GenerateRequest(request_id=str(n), prompt="x" * (n + 1)) for n in range(64)]
-    prepared = await asyncio.gather(*map(prompts.prepare, requests))
+    encoded = await asyncio.gather(*map(prompts.encode, requests))
     prompts.close()
-    assert [p.prompt_tokens for p in prepared] == list(range(1, 65))
+    assert [p.prompt_tokens for p in encoded] == list(range(1, 65))
 
 
-THINKS = TEMPLATE + "{% if enable_thinking is false %}<no thought>{% endif %}"
+SWITCH = TEMPLATE + "{% if enable_thinking is false %}<no reasoning>{% endif %}"
 EFFORT = "{% generation %}{{ reasoning_effort }}{% endgeneration %}" + TEMPLATE
 HI = {"role": "user", "content": "hi"}
 
 
 @pytest.mark.parametrize(
-    ("template", "told", "more"),
+    ("template", "arguments", "more"),
     [
-        (THINKS, {"template_arguments": {"enable_thinking": False}}, len("<no thought>")),
-        (THINKS, {"template_arguments": {"enable_thinking": True}}, 0),
-        (THINKS, {"reasoning_effort": "none"}, len("<no thought>")),
+        (SWITCH, {"template_arguments": {"enable_thinking": False}}, len("<no reasoning>")),
+        (SWITCH, {"template_arguments": {"enable_thinking": True}}, 0),
+        (SWITCH, {"reasoning_effort": "none"}, len("<no reasoning>")),
         (EFFORT, {"reasoning_effort": "high"}, len("high")),
     ],
 )
-async def test_a_template_is_told_what_it_reads(
-    template: str, told: dict[str, Any], more: int
+async def test_a_template_gets_the_arguments_that_it_reads(
+    template: str, arguments: dict[str, Any], more: int
 ) -> None:
     made = tokenizer(template)
-    plain = await prepare(chat(HI), tokenizer=made)
-    assert (await prepare(chat(HI, **told), tokenizer=made)).prompt_tokens == (
+    plain = await encode(chat(HI), tokenizer=made)
+    assert (await encode(chat(HI, **arguments), tokenizer=made)).prompt_tokens == (
         plain.prompt_tokens + more
     )
 
 
 @pytest.mark.parametrize(
-    ("template", "told", "param"),
+    ("template", "arguments", "param"),
     [
         (TEMPLATE, {"reasoning_effort": "none"}, "reasoning_effort"),
-        (THINKS, {"reasoning_effort": "high"}, "reasoning_effort"),
-        (THINKS, {"template_arguments": {"other": 1}}, "chat_template_kwargs.other"),
+        (SWITCH, {"reasoning_effort": "high"}, "reasoning_effort"),
+        (SWITCH, {"template_arguments": {"other": 1}}, "chat_template_kwargs.other"),
         (TEMPLATE, {"template_arguments": {"m": 1}}, "chat_template_kwargs.m"),
         (TEMPLATE, {"template_arguments": {"messages": []}}, "chat_template_kwargs.messages"),
     ],
 )
 async def test_what_a_template_does_not_read_is_refused(
-    template: str, told: dict[str, Any], param: str
+    template: str, arguments: dict[str, Any], param: str
 ) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        await prepare(chat(HI, **told), tokenizer=tokenizer(template))
+        await encode(chat(HI, **arguments), tokenizer=tokenizer(template))
     assert refused.value.param == param
 
 
@@ -201,8 +203,8 @@ async def test_tokens_go_there_and_back() -> None:
     prompts.close()
 
 
-async def test_half_a_character_is_not_gone_on_from() -> None:
+async def test_a_stream_cannot_go_on_from_half_a_character() -> None:
     wave = tokenizer().encode("🌊", add_special_tokens=False)
-    assert (await prepare("hi", emitted=tuple(wave))).room == 58
+    assert (await encode("hi", emitted=tuple(wave))).max_new_tokens == 58
     with pytest.raises(GenerationFailed):
-        await prepare("hi", emitted=tuple(wave[:2]))
+        await encode("hi", emitted=tuple(wave[:2]))

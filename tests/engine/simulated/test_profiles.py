@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from engine import Simulated
 from engine.simulated.profiles import PROFILES, Point, fit, markdown, table
 
-README = Path(__file__).parents[3] / "README.md"
+README = Path(__file__).parents[3] / "engine" / "README.md"
 
 
 def test_a_line_is_that_of_least_squares() -> None:
@@ -20,18 +20,18 @@ def test_one_point_is_a_line_through_the_origin() -> None:
     assert fit([Point(4, 8, True)]).at(10) == 20
 
 
-def test_points_that_judge_are_not_fitted() -> None:
+def test_points_that_are_held_out_are_not_fitted() -> None:
     profile = PROFILES["inf2-tp8"]
     # By hand, of (1, 10), (8, 14), (32, 25): the slope is 252.67 / 529.33.
     assert profile.decode.slope == pytest.approx(0.4773, abs=1e-3)
     assert profile.decode.base == pytest.approx(9.81, abs=1e-2)
 
 
-def test_what_judges_is_within_a_seventh() -> None:
+def test_what_is_held_out_is_within_a_seventh() -> None:
     assert all(abs(row.error) < 1 / 7 for row in table())
 
 
-def test_the_readme_shows_the_table() -> None:
+def test_the_readme_has_the_table() -> None:
     assert markdown() in README.read_text("utf-8")
 
 

@@ -1,4 +1,4 @@
-"""Needs vLLM on the CPU; one engine serves the whole module, and the last test kills it."""
+"""vLLM on the CPU; one engine serves the whole module, and the last test but one kills it."""
 
 import asyncio
 import contextlib
@@ -27,8 +27,8 @@ from engine import (
     SamplingParams,
     TokenDelta,
     create_engine,
+    resolve_model,
 )
-from engine.models.store import resolve_model
 from gateway.serving.environment import cache_folder
 from tests.engine.contract import EngineContract
 
@@ -43,8 +43,8 @@ QUESTION = Chat(messages=({"role": "user", "content": "What is the capital of Fr
 SLOTS = 16
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def engine() -> AsyncIterator[EngineBackend]:
+@contextlib.asynccontextmanager
+async def started() -> AsyncIterator[EngineBackend]:
     folder: Path = resolve_model(DEFAULT_MODEL, cache=cache_folder(), progress=lambda _: None)
     config = EngineConfig(
         model=str(folder), max_model_len=2048, max_num_seqs=SLOTS, device=Cpu(kv_cache_gib=1)
@@ -53,7 +53,13 @@ async def engine() -> AsyncIterator[EngineBackend]:
     await made.start()
     yield made
     await made.close()
-    gc.collect()  # vLLM backends a ZeroMQ context open when its EngineCore is killed: warn here
+    gc.collect()  # vLLM leaves a ZeroMQ context open when its EngineCore is killed: warn here
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine() -> AsyncIterator[EngineBackend]:
+    async with started() as made:
+        yield made
 
 
 def ask(prompt: Any = QUESTION, emitted: tuple[int, ...] = (), **sampling: Any) -> GenerateRequest:
@@ -109,7 +115,7 @@ async def test_goes_on_after_what_was_emitted(engine: EngineBackend) -> None:
     assert rest.usage.prompt_tokens == whole.usage.prompt_tokens
 
 
-async def test_nothing_to_go_on_with_is_one_empty_delta(engine: EngineBackend) -> None:
+async def test_a_completion_with_no_token_left_is_one_empty_delta(engine: EngineBackend) -> None:
     (delta,) = await collect(engine, ask((5, 6), emitted=(7, 8), max_tokens=2))
     assert (delta.text, delta.finish_reason) == ("", "length")
 
@@ -133,12 +139,12 @@ async def test_sixteen_streams_progress_side_by_side(engine: EngineBackend) -> N
 
 async def until(condition: Callable[[], bool], seconds: float) -> None:
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - the engine announces nothing
+        while not condition():  # noqa: ASYNC110 - the engine has no event for it
             await asyncio.sleep(0.01)
 
 
 async def free(engine: EngineBackend) -> None:
-    """Wait, for a second, until no request is left in the engine's count and in vLLM's."""
+    """Wait, for a second, until neither the engine nor vLLM counts a request."""
     llm: Any = engine._llm  # type: ignore[attr-defined]  # the truth is in vLLM
     await until(lambda: not engine.load.running and not llm.get_num_unfinished_requests(), 1)
 
@@ -178,7 +184,7 @@ async def test_counts_those_who_wait_for_a_slot(engine: EngineBackend) -> None:
     await free(engine)
 
 
-async def test_a_prompt_that_is_too_long_harms_nobody(engine: EngineBackend) -> None:
+async def test_a_prompt_that_is_too_long_fails_alone(engine: EngineBackend) -> None:
     with pytest.raises(ContextLengthExceeded):
         await collect(engine, ask("word " * 3000))
     await engine.check_health()
@@ -195,7 +201,7 @@ async def test_a_prompt_that_is_too_long_harms_nobody(engine: EngineBackend) -> 
         {"stop_token_ids": (-5,)},
     ],
 )
-async def test_odd_sampling_harms_nobody(engine: EngineBackend, sampling: dict[str, Any]) -> None:
+async def test_odd_sampling_fails_alone(engine: EngineBackend, sampling: dict[str, Any]) -> None:
     with contextlib.suppress(InvalidRequest):
         await collect(engine, ask(**sampling))
     assert "Paris" in joined(await collect(engine, ask())).text
@@ -209,6 +215,10 @@ async def test_zero_temperature_keeps_the_other_settings_legal(engine: EngineBac
 class TestContract(EngineContract):
     """The laws of every Engine, on the real one."""
 
+    @pytest.fixture
+    def backend(self, engine: EngineBackend) -> EngineBackend:
+        return engine
+
 
 async def death(deltas: AsyncGenerator[TokenDelta, None]) -> float:
     with pytest.raises(EngineDead):
@@ -218,7 +228,7 @@ async def death(deltas: AsyncGenerator[TokenDelta, None]) -> float:
 
 
 async def test_a_killed_engine_core_ends_every_stream(engine: EngineBackend) -> None:
-    """The last test: the engine is dead after it."""
+    """The module's engine is dead after it."""
     streams = [engine.generate(ask(f"{n}", max_tokens=1500, ignore_eos=True)) for n in range(3)]
     for stream in streams:
         await anext(stream)
@@ -235,3 +245,22 @@ async def test_a_killed_engine_core_ends_every_stream(engine: EngineBackend) -> 
         await collect(engine, ask())
     assert engine.phase == "dead"
     assert engine.load.running == 0
+
+
+async def test_an_engine_core_that_hangs_is_noticed_and_ends_its_streams() -> None:
+    async with started() as engine:
+        engine.hang_timeout_seconds = 1  # type: ignore[attr-defined]
+        streams = [engine.generate(ask(f"{n}", max_tokens=1500, ignore_eos=True)) for n in range(3)]
+        for stream in streams:
+            await anext(stream)
+        (core,) = multiprocessing.active_children()
+        assert core.pid is not None
+        os.kill(core.pid, signal.SIGSTOP)
+        ends = asyncio.gather(*map(death, streams))
+        await asyncio.sleep(1.5)
+        with pytest.raises(EngineDead, match="no progress"):
+            await engine.check_health()
+        async with asyncio.timeout(15):
+            await ends
+            await engine.close()
+        await until(lambda: not core.is_alive(), 5)

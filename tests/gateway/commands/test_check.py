@@ -1,6 +1,5 @@
 """What is refused before anything starts; every message names its key."""
 
-import importlib.util
 import json
 import re
 import socket
@@ -9,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from engine import Host
 from gateway.commands.check_report import report
 from gateway.commands.preflight import check, check_address
 from gateway.config import AppConfig, ConfigError, load_config, parse_config
@@ -22,73 +22,66 @@ def config(device: dict[str, Any], **engine: Any) -> AppConfig:
 
 
 @pytest.fixture
-def vllm_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the check find vLLM, installed or not."""
-    found = importlib.util.find_spec("json")
-    monkeypatch.setattr("gateway.commands.preflight.find_spec", lambda _: found)
-
-
-@pytest.fixture
 def model(tmp_path: Path) -> Path:
     (tmp_path / "config.json").write_text(json.dumps({"max_position_embeddings": 2048}))
     return tmp_path
 
 
 @pytest.fixture
-def meminfo(tmp_path: Path) -> Path:
-    """A machine with 2 GiB of free memory."""
-    path = tmp_path / "meminfo"
-    path.write_text(f"MemTotal: 99999999 kB\nMemAvailable:    {2 * 2**20} kB\n")
-    return path
+def host(tmp_path: Path) -> Host:
+    """A machine with every package and with 2 GiB of free memory."""
+    file = tmp_path / "host" / "proc" / "meminfo"
+    file.parent.mkdir(parents=True)
+    file.write_text(f"MemTotal: 99999999 kB\nMemAvailable:    {2 * 2**20} kB\n")
+    return Host(root=tmp_path / "host", find_module=lambda name: name)
 
 
-def test_a_missing_extra_is_named_with_the_config_that_needs_none(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("gateway.commands.preflight.find_spec", lambda _: None)
-    with pytest.raises(ConfigError, match=r"neuron-gateway\[cpu\].*simulated\.yaml"):
-        check(config({"kind": "cpu"}))
+def test_a_missing_extra_is_named_with_the_config_that_needs_none() -> None:
+    key = r"models\.0\.engine\.device\.kind"
+    with pytest.raises(ConfigError, match=rf"{key}.*neuron-gateway\[cpu\].*simulated\.yaml"):
+        check(config({"kind": "cpu"}), host=Host(find_module=lambda _: None))
 
 
-@pytest.mark.usefixtures("vllm_there")
-def test_a_context_above_the_models_own_is_refused(model: Path) -> None:
+def test_a_context_above_the_models_own_is_refused(model: Path, host: Host) -> None:
     with pytest.raises(ConfigError, match=r"max_model_len: 4096 is above the 2048"):
-        check(config({"kind": "cpu", "kv_cache_gib": 0.01}, model=str(model), max_model_len=4096))
+        check(
+            config({"kind": "cpu", "kv_cache_gib": 0.01}, model=str(model), max_model_len=4096),
+            host=host,
+        )
 
 
-@pytest.mark.usefixtures("vllm_there")
-def test_a_context_as_long_as_the_models_own_is_accepted(model: Path) -> None:
-    check(config({"kind": "cpu", "kv_cache_gib": 0.01}, model=str(model), max_model_len=2048))
+def test_a_context_as_long_as_the_models_own_is_accepted(model: Path, host: Host) -> None:
+    check(
+        config({"kind": "cpu", "kv_cache_gib": 0.01}, model=str(model), max_model_len=2048),
+        host=host,
+    )
 
 
-@pytest.mark.usefixtures("vllm_there")
 @pytest.mark.parametrize("folder", ["./no-such-model", "models/deep/no-such", "/no/such/model"])
-def test_a_missing_model_folder_is_named(folder: str) -> None:
+def test_a_missing_model_folder_is_named(folder: str, host: Host) -> None:
     with pytest.raises(ConfigError, match=r"models\.0\.engine\.model: .*no-such|/no/such"):
-        check(config({"kind": "cpu"}, model=folder))
+        check(config({"kind": "cpu"}, model=folder), host=host)
 
 
-@pytest.mark.usefixtures("vllm_there")
-def test_a_folder_without_a_config_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_a_config_is_refused(tmp_path: Path, host: Host) -> None:
     with pytest.raises(ConfigError, match=r"no config\.json"):
-        check(config({"kind": "cpu"}, model=str(tmp_path)))
+        check(config({"kind": "cpu"}, model=str(tmp_path)), host=host)
 
 
-@pytest.mark.usefixtures("vllm_there")
-def test_a_kv_cache_above_the_free_memory_is_refused(meminfo: Path) -> None:
+def test_a_kv_cache_above_the_free_memory_is_refused(host: Host) -> None:
     with pytest.raises(ConfigError, match=r"device\.kv_cache_gib: 3 GiB.* 2\.0 GiB"):
-        check(config({"kind": "cpu", "kv_cache_gib": 3}), meminfo=meminfo)
+        check(config({"kind": "cpu", "kv_cache_gib": 3}), host=host)
 
 
-@pytest.mark.usefixtures("vllm_there")
-def test_a_kv_cache_within_the_free_memory_is_accepted(meminfo: Path) -> None:
-    check(config({"kind": "cpu", "kv_cache_gib": 1.5}), meminfo=meminfo)
+def test_a_kv_cache_within_the_free_memory_is_accepted(host: Host) -> None:
+    check(config({"kind": "cpu", "kv_cache_gib": 1.5}), host=host)
 
 
 def test_buckets_that_do_not_end_at_the_context_are_refused() -> None:
     device = {"kind": "simulated", "prefill_buckets": [128, 512]}
-    with pytest.raises(ConfigError, match=r"prefill_buckets: the last bucket, 512"):
-        check(config(device, max_model_len=1024))
+    key = r"models\.0\.engine\.device\.prefill_buckets"
+    with pytest.raises(ConfigError, match=rf"{key}: the last bucket, 512"):
+        config(device, max_model_len=1024)
 
 
 def test_buckets_that_do_not_ascend_are_refused() -> None:
@@ -135,18 +128,21 @@ def test_a_misspelt_key_that_ray_would_ignore_is_refused(
         load_config(file)
 
 
-@pytest.mark.usefixtures("vllm_there")
-def test_a_kv_cache_too_small_for_one_request_is_refused(tmp_path: Path) -> None:
+def test_a_kv_cache_too_small_for_one_request_is_refused(tmp_path: Path, host: Host) -> None:
     # Llama 3 8B: 128 KiB per token, so 1 GiB for 8,192 tokens.
     shape = {"num_hidden_layers": 32, "num_key_value_heads": 8, "head_dim": 128}
     (tmp_path / "config.json").write_text(json.dumps(shape))
     with pytest.raises(ConfigError, match=r"kv_cache_gib: a context of 8192 tokens takes 1\.00"):
-        check(config({"kind": "cpu", "kv_cache_gib": 0.9}, model=str(tmp_path), max_model_len=8192))
+        check(
+            config({"kind": "cpu", "kv_cache_gib": 0.9}, model=str(tmp_path), max_model_len=8192),
+            host=host,
+        )
 
 
-@pytest.mark.usefixtures("vllm_there")
 @pytest.mark.parametrize("length", [None, 128], ids=["no length", "a length"])
-def test_a_config_json_that_is_none_is_refused(tmp_path: Path, length: int | None) -> None:
+def test_a_config_json_that_is_none_is_refused(
+    tmp_path: Path, host: Host, length: int | None
+) -> None:
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(ConfigError, match=r"config\.json is not valid JSON"):
-        check(config({"kind": "cpu"}, model=str(tmp_path), max_model_len=length))
+        check(config({"kind": "cpu"}, model=str(tmp_path), max_model_len=length), host=host)

@@ -22,7 +22,6 @@ from gateway.serving.ray_private import (
     RAY_VERSION,
     STATS_PORT,
     VARIABLES,
-    VLLM_STAT_LOGGER,
     AppOnReplica,
     stream_by_grpc,
 )
@@ -109,16 +108,6 @@ def test_serve_starts_haproxy_with_its_config_as_this_argument() -> None:
     assert CONFIG_ARGUMENT == 3
     arguments = 'args = [haproxy_bin, "-db", "-f", self.config_file_path]'
     assert arguments in inspect.getsource(HAProxyApi)
-
-
-@pytest.mark.vllm
-def test_vllm_has_the_logger_of_its_metrics() -> None:
-    from importlib import import_module
-
-    from vllm.v1.metrics.loggers import StatLoggerBase
-
-    module, _, name = VLLM_STAT_LOGGER.partition(":")
-    assert issubclass(getattr(import_module(module), name), StatLoggerBase)
 
 
 def test_the_defaults_are_a_config() -> None:

@@ -1,6 +1,6 @@
-"""Print the environment in which `import vllm` finds a checkout of the plugin and the stand-in.
+"""Run a command where `import vllm` finds a checkout of the plugin and the stand-in.
 
-    python tests/neuron/lab/environment.py PLUGIN VLLM STATE COMMAND ...
+    python tests/engine/neuron/lab/environment.py PLUGIN VLLM STATE COMMAND ...
 
 runs COMMAND in it. PLUGIN is a checkout of vllm-neuron, VLLM a folder that holds the package vllm.
 """
@@ -11,13 +11,13 @@ import sys
 from pathlib import Path
 
 STANDIN = Path(__file__).resolve().parent / "standin"
-# What AWS ships with each line; `+standin` says that it is not the real library.
+# What AWS ships with each release; `+standin` says that it is not the real library.
 LIBRARY = {"0.4": "0.8.16251+standin", "0.5": "0.9.17334+standin"}
 ENTRY_POINT = "[vllm.platform_plugins]\nneuron = vllm_neuron:register\n"
 
 
 def plugin_versions(plugin: Path) -> tuple[str, str]:
-    """Read a checkout's own version and the vLLM version that it pins."""
+    """Return a checkout's own version and the vLLM version that it pins."""
     own = re.search(r"""version\s*=\s*["']([^"']+)""", (plugin / "setup.py").read_text())
     pin = re.search(r"^vllm==(\S+)", (plugin / "requirements/core.txt").read_text(), re.MULTILINE)
     if own is None or pin is None:
@@ -26,7 +26,7 @@ def plugin_versions(plugin: Path) -> tuple[str, str]:
 
 
 def write_metadata(folder: Path, name: str, version: str, entry_points: str = "") -> None:
-    """Write what an installation of a distribution would have left."""
+    """Write the metadata of an installed distribution."""
     info = folder / f"{name.replace('-', '_')}-{version}.dist-info"
     info.mkdir(parents=True, exist_ok=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
@@ -34,7 +34,7 @@ def write_metadata(folder: Path, name: str, version: str, entry_points: str = ""
 
 
 def lab_environment(plugin: Path, vllm: Path, state: Path) -> dict[str, str]:
-    """Give the variables; the metadata folder is written under `state`."""
+    """Return the variables; the metadata is written below `state`."""
     own, pin = plugin_versions(plugin)
     metadata = state / f"metadata-{own}-{pin}"
     write_metadata(metadata, "vllm-neuron", own, ENTRY_POINT)

@@ -45,7 +45,7 @@ def make_model(folder: Path) -> Path:
 
 
 def _byte_letters() -> list[str]:
-    """Give the letters of byte-level BPE: printable bytes as they are, the others above 255."""
+    """Return the letters of byte-level BPE: printable bytes themselves, the others above 255."""
     printable = {*range(33, 127), *range(161, 173), *range(174, 256)}
     others = iter(range(256, 512))
     return [chr(byte) if byte in printable else chr(next(others)) for byte in range(256)]

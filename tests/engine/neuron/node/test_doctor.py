@@ -6,21 +6,18 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from engine.models.shape import KNOWN
-from engine.neuron.catalogue import PLUGIN_RELEASES
-from engine.neuron.device import Neuron
-from engine.neuron.node.doctor import Finding, examine
-from engine.neuron.node.machine import Node
+from engine import EngineOptions, Finding, Host, Neuron
+from engine.neuron import PLUGIN_RELEASES
 from gateway.commands.main import app
 
-ROOT = Path(__file__).parents[3]
-LINE = PLUGIN_RELEASES["0.4.1"]
-GOOD = {"vllm": "0.13.0", "vllm-neuron": "0.4.1", **LINE.packages}
-LLAMA = KNOWN["meta-llama/Meta-Llama-3-8B-Instruct"]
+ROOT = Path(__file__).parents[4]
+RELEASE = PLUGIN_RELEASES["0.4.1"]
+INSTALLED = {"vllm": "0.13.0", "vllm-neuron": "0.4.1", **RELEASE.packages}
+LLAMA = EngineOptions(model="meta-llama/Meta-Llama-3-8B-Instruct")
 
 
 @pytest.fixture
-def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def node(tmp_path: Path) -> Path:
     """A good inf2.8xlarge below a folder."""
     files = {
         "sys/module/neuron/version": "2.26.5.0\n",
@@ -32,46 +29,44 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    install(monkeypatch)
     return tmp_path
 
 
-def install(monkeypatch: pytest.MonkeyPatch, **changed: str | None) -> None:
-    there = GOOD | {name.replace("_", "-"): version for name, version in changed.items()}
-    monkeypatch.setattr("engine.neuron.packages.installed", there.get)
-
-
-def look(node: Path, **device: Any) -> dict[str, Finding]:
+def examine(
+    node: Path, installed: dict[str, str] | None = None, **device: Any
+) -> dict[str, Finding]:
+    """Return the findings on a node with these packages instead of the right ones, by name."""
     config = {
         "kind": "neuron", "instance": "inf2.8xlarge", "tensor_parallel_size": 2,
         "artifacts": str(node / "artifacts"),
     }  # fmt: skip
-    return {f.what: f for f in examine(Neuron(**(config | device)), LLAMA, Node(node))}
+    host = Host(root=node, installed_version=(INSTALLED | (installed or {})).get)
+    return {f.name: f for f in Neuron(**(config | device)).examine(LLAMA, host)}
 
 
 def test_a_good_node_needs_nothing(node: Path) -> None:
-    found = look(node)
-    assert {f.what: f.state for f in found.values() if f.what != "disk"} == dict.fromkeys(
+    found = examine(node)
+    assert {f.name: f.state for f in found.values() if f.name != "disk"} == dict.fromkeys(
         ("driver", "tools", "devices", "cores free", "packages", "memory"), "ok"
     )
 
 
 @pytest.mark.parametrize("version", [None, "2.25.4.0"])
-def test_a_driver_that_is_missing_or_old_is_bad(node: Path, version: str | None) -> None:
+def test_a_driver_that_is_missing_or_old_is_an_error(node: Path, version: str | None) -> None:
     file = node / "sys/module/neuron/version"
     file.unlink() if version is None else file.write_text(version)
-    assert look(node)["driver"].state == "bad"
-    assert "aws-neuronx-dkms 2.26" in look(node)["driver"].fix
+    assert examine(node)["driver"].state == "error"
+    assert "aws-neuronx-dkms 2.26" in examine(node)["driver"].fix
 
 
 def test_without_devices_the_pod_lacks_a_limit(node: Path) -> None:
     (node / "dev/neuron0").unlink()
-    assert look(node)["devices"].state == "bad"
-    assert "aws.amazon.com/neuron" in look(node)["devices"].fix
+    assert examine(node)["devices"].state == "error"
+    assert "aws.amazon.com/neuron" in examine(node)["devices"].fix
 
 
-def test_more_cores_than_devices_have_are_bad(node: Path) -> None:
-    assert look(node, cores=(2, 3))["devices"].state == "bad"
+def test_more_cores_than_devices_have_are_an_error(node: Path) -> None:
+    assert examine(node, cores=(2, 3))["devices"].state == "error"
 
 
 def test_a_process_that_holds_a_device_is_named(node: Path) -> None:
@@ -79,34 +74,30 @@ def test_a_process_that_holds_a_device_is_named(node: Path) -> None:
     fd.mkdir(parents=True)
     (fd / "7").symlink_to("/dev/neuron0")
     (fd / "8").symlink_to("/dev/null")
-    assert look(node)["cores free"].seen == "/dev/neuron0 by 4711"
+    assert examine(node)["cores free"].seen == "/dev/neuron0 by 4711"
 
 
-def test_placeholders_from_pypi_are_bad(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    install(monkeypatch, neuronx_distributed_inference="0.0.1")
-    assert look(node)["packages"].state == "bad"
-    assert "PyPI has placeholders" in look(node)["packages"].fix
+def test_placeholders_from_pypi_are_an_error(node: Path) -> None:
+    found = examine(node, {"neuronx-distributed-inference": "0.0.1"})["packages"]
+    assert found.state == "error"
+    assert "on PyPI are placeholders" in found.fix
 
 
-def test_the_other_line_is_bad_with_both_ways_out(
-    node: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    install(monkeypatch, vllm_neuron="0.5.0", vllm="0.16.0")
-    assert "Install that, or name the plugin that is there" in look(node)["packages"].fix
+def test_another_release_is_an_error_with_both_fixes(node: Path) -> None:
+    found = examine(node, {"vllm-neuron": "0.5.0", "vllm": "0.16.0"})["packages"]
+    assert "Install that, or set device.plugin to the installed release" in found.fix
 
 
-def test_another_compiler_of_the_line_is_pointed_at(
-    node: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    install(monkeypatch, neuronx_cc="2.24.5133.0")
-    assert look(node)["packages"].state == "look"
-    assert "neuronx-cc 2.23.6484.0" in look(node)["packages"].fix
+def test_another_compiler_than_the_releases_is_a_warning(node: Path) -> None:
+    found = examine(node, {"neuronx-cc": "2.24.5133.0"})["packages"]
+    assert found.state == "warning"
+    assert "neuronx-cc 2.23.6484.0" in found.fix
 
 
-def test_a_host_too_small_for_the_compiler_is_bad(node: Path) -> None:
+def test_a_host_too_small_for_the_compiler_is_an_error(node: Path) -> None:
     (node / "proc/meminfo").write_text(f"MemAvailable: {16 * 2**20} kB\n")
-    assert look(node)["memory"].state == "bad"
-    assert "larger instance" in look(node)["memory"].fix
+    assert examine(node)["memory"].state == "error"
+    assert "larger instance" in examine(node)["memory"].fix
 
 
 def test_the_command_fails_on_a_machine_without_the_device() -> None:

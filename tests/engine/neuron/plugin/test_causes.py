@@ -1,4 +1,4 @@
-"""The runtime's and the compiler's words, each in a log as it would stand there."""
+"""Messages of the runtime and the compiler, each in a log as they write it."""
 
 import re
 
@@ -43,6 +43,6 @@ def test_an_unknown_death_has_no_cause() -> None:
     assert cause_of([]) is None
 
 
-def test_full_memory_is_told_before_the_failure_that_follows_it() -> None:
+def test_full_memory_comes_before_the_failure_that_follows_it() -> None:
     lines = ["Failed to alloc DEVICE memory", "nrt_load failed: NRT_TIMEOUT"]
     assert str(cause_of(lines)).endswith("[device_memory: reduce]")

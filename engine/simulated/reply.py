@@ -1,11 +1,11 @@
-"""What the simulated engine says: words that depend on the prompt and the position alone."""
+"""`Reply`: the simulated engine's text, words that depend on prompt, seed and position alone."""
 
 from dataclasses import dataclass
 from hashlib import blake2b
 from math import log
 
 from engine.errors import InvalidRequest
-from engine.prompts.chat_template import arguments
+from engine.prompts.chat_template import template_arguments
 from engine.simulated.device import Simulated
 from engine.simulated.schema_example import example
 from engine.simulated.tokenizer import END, WORDS, decode, encode, token_id
@@ -13,23 +13,29 @@ from engine.types import Chat, FinishReason, Prompt, SamplingParams, TokenDelta,
 
 
 def prompt_text(prompt: Prompt, device: Simulated) -> str:
-    """Render a prompt as one text; raises InvalidRequest for what the device does not know."""
-    if isinstance(prompt, str):
-        return prompt
-    if isinstance(prompt, Chat):
-        return _render(prompt, device)
-    return detokenized(prompt, "prompt")
+    """Return a prompt as text; raise InvalidRequest for what a tokenizer would refuse."""
+    if isinstance(prompt, tuple):
+        return text_of_ids(prompt, "prompt")
+    param = "messages" if isinstance(prompt, Chat) else "prompt"
+    text = _render(prompt, device) if isinstance(prompt, Chat) else prompt
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        raise InvalidRequest(
+            "The text cannot be tokenized; it must be valid Unicode.", param=param
+        ) from None
+    return text
 
 
 def _render(chat: Chat, device: Simulated) -> str:
-    told = arguments(chat, device.template_arguments)
-    lines = [f"<{name}={value!r}>" for name, value in sorted(told.items())]
+    arguments = template_arguments(chat, device.template_arguments)
+    lines = [f"<{name}={value!r}>" for name, value in sorted(arguments.items())]
     lines += [f"<{m['role']}> {m.get('content') or ''}" for m in chat.messages]
     return "\n".join([*lines, "<assistant>"] if chat.add_generation_prompt else lines)
 
 
-def detokenized(ids: tuple[int, ...], param: str) -> str:
-    """Give the text of token ids; raises InvalidRequest if one is unknown."""
+def text_of_ids(ids: tuple[int, ...], param: str) -> str:
+    """Return the text of token ids; raise InvalidRequest, with `param`, for an unknown one."""
     tokens = [decode(token) for token in ids]
     if None in tokens:
         raise InvalidRequest(
@@ -40,38 +46,40 @@ def detokenized(ids: tuple[int, ...], param: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole completion, known in advance: the words, their ids, and why they end."""
+    """A whole completion, known in advance: its tokens, and why it ends."""
 
     words: tuple[str, ...]
     finish_reason: FinishReason
 
     @classmethod
-    def to(cls, prompt: str, sampling: SamplingParams, room: int, device: Simulated) -> "Reply":
-        """Make the reply to a prompt, of `room` tokens at most."""
+    def to(
+        cls, prompt: str, sampling: SamplingParams, max_new_tokens: int, device: Simulated
+    ) -> "Reply":
+        """Return the reply to a prompt."""
         script = next((s for s in device.scripts if s.when in prompt), None)
         if script is not None:
-            return cls._bounded(encode(script.reply), room, sampling)
+            return cls._limited(encode(script.reply), max_new_tokens, sampling)
         if sampling.structured is not None:
-            return cls._bounded(encode(example(sampling.structured.json_schema)), room, sampling)
+            words = encode(example(sampling.structured.json_schema))
+            return cls._limited(words, max_new_tokens, sampling)
         key = f"{prompt}\0{sampling.seed}" if sampling.temperature else prompt
         digest = blake2b(key.encode(), digest_size=8).digest()
-        natural = room if sampling.ignore_eos else 24 + digest[0] % 40
-        length = max(natural, sampling.min_tokens)
-        return cls._bounded(
-            [_word(digest, n) for n in range(min(length, room + 1))], room, sampling
-        )
+        natural = max_new_tokens if sampling.ignore_eos else 24 + digest[0] % 40
+        length = min(max(natural, sampling.min_tokens), max_new_tokens + 1)
+        return cls._limited([_word(digest, n) for n in range(length)], max_new_tokens, sampling)
 
     @classmethod
-    def _bounded(cls, words: list[str], room: int, sampling: SamplingParams) -> "Reply":
-        cut = words[:room] or [""]
-        reason: FinishReason = "length" if len(words) >= room else "stop"
-        end = _stop_position("".join(cut), sampling.stop)
+    def _limited(cls, words: list[str], max_new_tokens: int, sampling: SamplingParams) -> "Reply":
+        """Return the words up to the limit and up to a stop string."""
+        kept = words[:max_new_tokens] or [""]
+        reason: FinishReason = "length" if len(words) >= max_new_tokens else "stop"
+        end = _stop_position("".join(kept), sampling.stop)
         if end is None:
-            return cls(tuple(cut), reason)
-        return cls(tuple(encode("".join(cut)[:end])) or ("",), "stop")
+            return cls(tuple(kept), reason)
+        return cls(tuple(encode("".join(kept)[:end])) or ("",), "stop")
 
     def delta(self, position: int, logprobs: int | None) -> TokenDelta:
-        """Give the token at a position, without usage; past the end it is empty."""
+        """Return the token at a position, without usage; past the end it is empty."""
         word = self.words[position] if position < len(self.words) else ""
         last = position >= len(self.words) - 1
         return TokenDelta(
@@ -83,7 +91,7 @@ class Reply:
 
 
 def _logprob(word: str, count: int) -> TokenLogprob:
-    """Give the word half of the probability, and each alternative half of the one before."""
+    """Return half of the probability for the word, and for each alternative half of the last."""
     others = [f" {other}" for other in WORDS if other != word.strip()][: max(0, count - 1)]
     top = [
         TokenLogprob(token=token, logprob=-log(2) * rank)

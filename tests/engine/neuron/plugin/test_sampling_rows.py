@@ -1,4 +1,4 @@
-"""The hook reads the plugin's code before it touches it."""
+"""The hook reads the plugin's code before it patches it."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ class Data:
 
 
 class Fitting:
-    """A runner in the plugin's form: rows follow the order in which requests were first seen."""
+    """A runner like the plugin's: rows follow the order in which requests were first seen."""
 
     def __init__(self) -> None:
         self.requests = {"a": 1, "b": 2}
@@ -23,14 +23,14 @@ class Fitting:
 
     def _finalize_continuous_batching_inputs(self, data: Any, is_prefill: bool) -> Any:
         rows = self.get_nxd_sampling_params(self.input_ids)
-        return {"rows": rows} | dict(request_ids=data.request_ids)  # noqa: C408 - as it stands there
+        return {"rows": rows} | dict(request_ids=data.request_ids)  # noqa: C408 - as the plugin has it
 
 
 def runner(**changed: Any) -> type:
     return type("Runner", (Fitting,), changed)
 
 
-def test_rows_follow_the_batch_and_nothing_else_is_touched() -> None:
+def test_rows_follow_the_batch_and_nothing_else_changes() -> None:
     kind = runner()
     patch_sampling_rows(kind)
     one = kind()
@@ -38,7 +38,7 @@ def test_rows_follow_the_batch_and_nothing_else_is_touched() -> None:
     assert one.requests == {"a": 1, "b": 2}
 
 
-def test_it_is_put_right_once() -> None:
+def test_it_is_patched_once() -> None:
     kind = runner()
     patch_sampling_rows(kind)
     first = kind._finalize_continuous_batching_inputs

@@ -1,0 +1,159 @@
+"""`NeuronOptions`: the keys of a Neuron device, and the lengths and cores that follow from them."""
+
+from typing import Any, Final, Literal, NoReturn
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from engine.neuron.buckets import FIRST_CONTEXT, FIRST_GENERATION, powers_of_two
+from engine.neuron.capabilities import Sampling
+from engine.neuron.catalogue import DEGREES, INSTANCES, PLUGIN_RELEASES, Instance, PluginRelease
+
+# The keys of neuronx-distributed-inference that tune. The gateway sets the others itself.
+TUNABLE: Final = frozenset({
+    "async_mode", "attn_kernel_enabled", "cc_pipeline_tiling_factor", "flash_decoding_enabled",
+    "fused_qkv", "kv_cache_quant", "logical_nc_config", "quantization_dtype", "quantization_type",
+    "quantized", "quantized_checkpoints_path", "save_sharded_checkpoint", "scratchpad_page_size",
+    "sequence_parallel_enabled", "skip_warmup", "token_generation_batches",
+    "weight_gather_seq_len_threshold",
+})  # fmt: skip
+
+
+class SamplingClass(BaseModel):
+    """The only sampling that a replica serves where the plugin's sampling rows stay unpatched."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    temperature: float = Field(default=1.0, ge=0, le=2)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    top_k: int = Field(default=0, ge=0)
+
+
+class NeuronOptions(BaseModel):
+    """The NeuronCores of one engine and what is compiled for them; lengths are in tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["neuron"]
+    instance: Literal["inf2.xlarge", "inf2.8xlarge", "inf2.24xlarge", "inf2.48xlarge"] = Field(
+        description="The instance type."
+    )
+    tensor_parallel_size: int = Field(description="NeuronCores of one engine: 1, 2, 4, 8 or 24.")
+    plugin: Literal["0.4.1", "0.5.0"] = Field(
+        default="0.4.1",
+        description="Release of vLLM's Neuron plugin: 0.4.1 for vLLM 0.13.0 and Neuron SDK 2.28, "
+        "0.5.0 for vLLM 0.16.0 and SDK 2.29.",
+    )
+    sampling: Sampling = Field(
+        default="on_device",
+        description="`on_device`, or `cpu`, which honours more parameters and is 2.4 times slower "
+        "(177 instead of 426 tokens/s, AWS's figures for Llama 3.1 8B on inf2.48xlarge).",
+    )
+    sampling_class: SamplingClass | None = Field(
+        default=None,
+        description="Serve this one `{temperature, top_p, top_k}` and leave the plugin's sampling "
+        "rows unpatched.",
+    )
+    max_prompt_length: int | None = Field(
+        default=None,
+        ge=1,
+        description="Longest prompt, by default `max_model_len`. A longer one is a 400; it would "
+        "end the plugin's engine.",
+    )
+    context_encoding_buckets: tuple[int, ...] | None = Field(
+        default=None,
+        description="Compiled prompt lengths, ascending to the longest prompt; by default powers "
+        f"of two from {FIRST_CONTEXT}.",
+    )
+    token_generation_buckets: tuple[int, ...] | None = Field(
+        default=None,
+        description="Compiled lengths of decode steps, ascending to `max_model_len`; by default "
+        f"powers of two from {FIRST_GENERATION}.",
+    )
+    prefix_caching: bool = Field(
+        default=False, description="Reuse the KV cache of common prefixes; needs `block_size`."
+    )
+    block_size: int | None = Field(
+        default=None, ge=1, description="Tokens of a KV block, with `prefix_caching`."
+    )
+    compile: Literal["never", "allowed"] = Field(
+        default="never",
+        description="Whether a start may compile. `never` refuses to start without artifacts.",
+    )
+    artifacts: str = Field(
+        default="~/.cache/neuron-gateway/artifacts",
+        description="Folder of compiled artifacts, each set in a folder named by a hash of "
+        "everything that shapes it.",
+    )
+    override_neuron_config: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Tuning keys of neuronx-distributed-inference, such as `fused_qkv`.",
+    )
+    hang_timeout_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        description="Seconds without a step while requests run, after which the engine is dead: "
+        "streams end with an error, the process is killed and the replica replaced.",
+    )
+    cores: tuple[int, ...] | None = Field(
+        default=None,
+        description="Contiguous core ids; by default the first ones, under Ray those it assigned.",
+    )
+
+    @field_validator("tensor_parallel_size")
+    @classmethod
+    def _is_compiled_degree(cls, degree: int) -> int:
+        if degree not in DEGREES:
+            _refuse(f"{degree} is no degree of inf2. Give one of {', '.join(map(str, DEGREES))}")
+        return degree
+
+    @field_validator("block_size")
+    @classmethod
+    def _only_with_prefix_caching(cls, size: int | None, info: ValidationInfo) -> int | None:
+        if size is not None and not info.data.get("prefix_caching"):
+            _refuse("is only for prefix_caching: true. Leave it out")
+        return size
+
+    @field_validator("override_neuron_config")
+    @classmethod
+    def _only_tunable_keys(cls, overrides: dict[str, Any]) -> dict[str, Any]:
+        for name in overrides:
+            if name not in TUNABLE:
+                _refuse(
+                    f"{name} is not for the file to set; the plugin drops unknown names in "
+                    f"silence. Known: {', '.join(sorted(TUNABLE))}"
+                )
+        return overrides
+
+    @property
+    def instance_type(self) -> Instance:
+        """The instance's cores, memory and price."""
+        return INSTANCES[self.instance]
+
+    @property
+    def release(self) -> PluginRelease:
+        """The versions that were released with the plugin."""
+        return PLUGIN_RELEASES[self.plugin]
+
+    @property
+    def visible_cores(self) -> tuple[int, ...]:
+        """The ids of the engine's cores."""
+        return self.cores or tuple(range(self.tensor_parallel_size))
+
+    def prompt_limit(self, max_model_len: int) -> int:
+        """Return the longest compiled prompt."""
+        return min(self.max_prompt_length or max_model_len, max_model_len)
+
+    def context_buckets(self, max_model_len: int) -> tuple[int, ...]:
+        """Return the compiled prompt lengths."""
+        return self.context_encoding_buckets or powers_of_two(
+            FIRST_CONTEXT, self.prompt_limit(max_model_len)
+        )
+
+    def generation_buckets(self, max_model_len: int) -> tuple[int, ...]:
+        """Return the compiled lengths of decode steps."""
+        return self.token_generation_buckets or powers_of_two(FIRST_GENERATION, max_model_len)
+
+
+def _refuse(message: str) -> NoReturn:
+    raise PydanticCustomError("neuron", "{message}", {"message": message})

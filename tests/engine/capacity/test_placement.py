@@ -1,0 +1,49 @@
+"""Placements: memory, speed, and what is not possible, as computed by hand."""
+
+import pytest
+
+from engine.capacity import placements, shape_by_hand
+from tests.engine.capacity.examples import USUAL, option
+
+
+def test_memory_of_a_core_is_as_by_hand() -> None:
+    memory = option("inf2.8xlarge", 2, 10).memory
+    # 8.03 B weights of 2 bytes; 10 slots of 4,096 tokens of 128 KiB; over two cores.
+    assert memory.weights / 1e9 == pytest.approx(16.06, abs=0.01)
+    assert memory.kv == 10 * 4096 * 131072
+    assert memory.total / 1e9 == pytest.approx(21.43, abs=0.01)
+
+
+def test_steps_and_capacity_are_as_by_hand() -> None:
+    placement = option("inf2.48xlarge", 8, 32)
+    # The lines of inf2-tp8: 9.81 + 0.4773 ms a slot; 300 ms for 4,096 tokens.
+    assert placement.step == pytest.approx(0.02508, abs=1e-5)
+    assert placement.prefill(1500) == pytest.approx(0.15)
+    # Three engines, each 0.15 s of prefill and 249 steps for 32 requests at once.
+    assert placement.capacity(USUAL) == pytest.approx(3 / (0.15 + 249 * 0.02508 / 32), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("instance", "degree", "reason"),
+    [
+        ("inf2.xlarge", 2, "16 GiB of host memory cannot load"),
+        ("inf2.8xlarge", 1, "no room for one slot"),
+        ("inf2.8xlarge", 8, "more than its 2 NeuronCores"),
+        ("inf2.48xlarge", 24, "does not divide the model's 32 attention heads"),
+    ],
+)
+def test_an_impossible_placement_has_a_reason(instance: str, degree: int, reason: str) -> None:
+    assert reason in (option(instance, degree, 1).problem() or "")
+
+
+def test_too_many_slots_name_how_many_fit() -> None:
+    assert option("inf2.8xlarge", 2, 64).problem() == "64 slots do not fit, 27 do"
+
+
+def test_another_model_is_scaled_by_its_weights_with_a_remark() -> None:
+    shape = shape_by_hand("parameters=16.06e9,layers=40,heads=40,kv_heads=8", length=4096)
+    (placement,) = placements(
+        shape, length=4096, instances=["inf2.48xlarge"], degrees=[8], slots=32
+    )
+    assert placement.step == pytest.approx(2 * 0.02508, abs=1e-4)
+    assert any("scaled by 2.00" in remark for remark in placement.remarks)
