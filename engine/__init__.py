@@ -1,6 +1,6 @@
 """Engines: token ids or a conversation in, deltas out; on a CPU, on NeuronCores, or simulated.
 
-Other packages import from here, from `engine.capacity` (the planner) and from `engine.neuron`
+Other packages import from here, from `deploy.planner` (the planner) and from `engine.neuron`
 (facts of Inferentia2). Nothing else below is public. `Engine` is the interface, and its docstring
 the laws. Importing this needs neither vLLM nor torch nor transformers: an engine imports what it
 needs when it is created or started.

@@ -5,15 +5,22 @@ the ids of cores, and the guards of a step, for their benchmark. Nothing here im
 `plugin.hook` touches the plugin's classes, inside the engine's process.
 """
 
-from engine.neuron.catalogue import INSTANCES, PLUGIN_RELEASES, Instance, PluginRelease
+from engine.neuron.catalogue import (
+    ARCHITECTURES,
+    DEGREES,
+    GIB,
+    INSTANCES,
+    PLUGIN_RELEASES,
+    PRICE_DATE,
+    Instance,
+    PluginRelease,
+)
 from engine.neuron.cores import expand_ranges
+from engine.neuron.memory import ADVISED_FREE, LEAST_FREE, Memory
 from engine.neuron.plugin.sampling_rows import patch_sampling_rows
 
 __all__ = [
-    "INSTANCES",
-    "PLUGIN_RELEASES",
-    "Instance",
-    "PluginRelease",
-    "expand_ranges",
+    "ADVISED_FREE", "ARCHITECTURES", "DEGREES", "GIB", "INSTANCES", "LEAST_FREE",
+    "PLUGIN_RELEASES", "PRICE_DATE", "Instance", "Memory", "PluginRelease", "expand_ranges",
     "patch_sampling_rows",
-]
+]  # fmt: skip

@@ -14,7 +14,6 @@ from gateway.commands.doctor import findings, table
 from gateway.commands.errors import exit_on_config_error
 from gateway.commands.extensions import ExtensibleGroup
 from gateway.commands.keys import commands as keys
-from gateway.commands.plan.command import plan
 from gateway.commands.precompile import NeuronFile, precompile
 from gateway.commands.serve import serve
 from gateway.config import load_config
@@ -44,7 +43,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (serve, check, doctor, precompile, plan, version):
+for command in (serve, check, doctor, precompile, version):
     app.command()(command)
 app.add_typer(keys, name="keys")
 

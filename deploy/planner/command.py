@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal
 import typer
 from rich.console import Console, RenderableType
 
-from engine.capacity import (
+from deploy.planner import (
     DEGREES,
     INSTANCES,
     Choice,
@@ -32,10 +32,10 @@ from engine.capacity import (
     shape_by_hand,
     trusted,
 )
+from deploy.planner.config_file import ready_config
+from deploy.planner.plot import draw
+from deploy.planner.tables import at_loads, candidates, choices, details, loads
 from gateway.commands.errors import exit_on_config_error
-from gateway.commands.plan.config_file import ready_config
-from gateway.commands.plan.plot import draw
-from gateway.commands.plan.tables import at_loads, candidates, choices, details, loads
 from gateway.config import ConfigError
 
 DEFAULT_LENGTH: Final = 4096  # tokens

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from engine.capacity.search import PlanError
-from engine.models.shape import KNOWN, ModelShape, read_shape
+from deploy.planner.search import PlanError
+from engine.models import KNOWN, ModelShape, read_shape
 
 _SIZES: Final = ("parameters", "layers", "heads", "kv_heads", "head_dim")
 

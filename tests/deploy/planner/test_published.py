@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.capacity.published import PUBLISHED, markdown, simulated
+from deploy.planner.published import PUBLISHED, markdown, simulated
 
 README = Path(__file__).parents[3] / "engine" / "capacity" / "README.md"
 

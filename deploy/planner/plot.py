@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from engine.capacity import Choice, Outcome, PlanError
+from deploy.planner import Choice, Outcome, PlanError
 
 QUANTILES: Final = (0.5, 0.95, 0.99)
 

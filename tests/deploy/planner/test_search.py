@@ -2,8 +2,8 @@
 
 import pytest
 
-from engine.capacity import PlanError, Slo, cheapest, find_shape, placements, simulate
-from tests.engine.capacity.examples import LLAMA, USUAL, option
+from deploy.planner import PlanError, Slo, cheapest, find_shape, placements, simulate
+from tests.deploy.planner.examples import LLAMA, USUAL, option
 
 
 def test_dollars_per_million_tokens_are_as_by_hand() -> None:

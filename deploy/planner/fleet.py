@@ -6,10 +6,10 @@ from math import inf
 from random import Random
 from typing import Final
 
-from engine.capacity.histogram import Histogram
-from engine.capacity.replica import Finished, Replica
-from engine.capacity.workload import SEED, Request
-from engine.simulated.device import Simulated
+from deploy.planner.histogram import Histogram
+from deploy.planner.replica import Finished, Replica
+from deploy.planner.workload import SEED, Request
+from engine import Simulated
 
 WARM_UP_SHARE: Final = 0.05  # of the requests: they come while queues fill, and are not counted
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import yaml
 
-from engine.capacity import Placement
+from deploy.planner.placement import Placement
 from gateway.config import IMPORT_PATH
 
 

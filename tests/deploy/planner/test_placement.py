@@ -2,8 +2,8 @@
 
 import pytest
 
-from engine.capacity import placements, shape_by_hand
-from tests.engine.capacity.examples import USUAL, option
+from deploy.planner import placements, shape_by_hand
+from tests.deploy.planner.examples import USUAL, option
 
 
 def test_memory_of_a_core_is_as_by_hand() -> None:

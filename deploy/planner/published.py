@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from engine.capacity.fleet import Fleet, Outcome, run, run_users
-from engine.capacity.workload import SEED, Workload
-from engine.simulated.device import Simulated
-from engine.simulated.profiles import ProfileName
+from deploy.planner.fleet import Fleet, Outcome, run, run_users
+from deploy.planner.workload import SEED, Workload
+from engine import Simulated
+from engine.simulated import ProfileName
 
 # All are of huggingface/optimum-neuron, benchmark/vllm, measured with guidellm: prompts of 1500 +-
 # 150 tokens, one graph of 4,096; completions as long as the published tokens by the requests.
@@ -75,7 +75,7 @@ def _lengths(answer: int) -> Callable[[], tuple[int, int]]:
 
 
 def markdown() -> str:
-    """Return the comparison as engine/capacity/README.md shows it, a row for each figure."""
+    """Return the comparison as deploy/planner/README.md shows it, a row for each figure."""
     names = ("profile", "load", "figure", "published", "simulated", "error")
     rows = (row for served in PUBLISHED for row in _markdown_rows(served))
     return "\n".join((f"| {' | '.join(names)} |", "|---" * len(names) + "|", *rows))

@@ -2,10 +2,9 @@
 
 from typing import Final
 
-from engine.models.shape import KNOWN, ModelShape
-from engine.neuron.device import Neuron
-from engine.simulated.device import Simulated
-from engine.simulated.profiles import PROFILES, Line, Profile
+from engine import Neuron, Simulated
+from engine.models import KNOWN, ModelShape
+from engine.simulated import PROFILES, Line, Profile
 
 PUBLISHED: Final = KNOWN["meta-llama/Meta-Llama-3-8B-Instruct"]
 _BY_DEGREE: Final = {profile.cores: profile for profile in PROFILES.values()}

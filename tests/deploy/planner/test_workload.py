@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.capacity import WorkloadError, read_workload
+from deploy.planner import WorkloadError, read_workload
 
 
 def test_a_trace_is_repeated_after_its_end(tmp_path: Path) -> None:

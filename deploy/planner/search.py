@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from math import ceil, inf
 from typing import Final
 
-from engine.capacity.fleet import Outcome, run
-from engine.capacity.placement import SLOTS, Placement, trusted, with_slots
-from engine.capacity.workload import Load
+from deploy.planner.fleet import Outcome, run
+from deploy.planner.placement import SLOTS, Placement, trusted, with_slots
+from deploy.planner.workload import Load
 
 REQUESTS: Final = 20_000  # of a run; at least 20 for each replica
 MOST_INSTANCES: Final = 4096

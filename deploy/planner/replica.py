@@ -6,7 +6,7 @@ from heapq import heappop, heappush
 from math import ceil
 from typing import NamedTuple
 
-from engine.simulated.device import Simulated
+from engine import Simulated
 
 
 class Finished(NamedTuple):

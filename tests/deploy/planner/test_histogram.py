@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.capacity.histogram import Histogram
+from deploy.planner.histogram import Histogram
 
 
 def test_a_quantile_is_within_a_percent() -> None:

@@ -6,12 +6,12 @@ from random import Random
 
 import pytest
 
+from deploy.planner import simulate
+from deploy.planner.fleet import Fleet, run
+from deploy.planner.workload import Request
 from engine import EngineConfig, GenerateRequest, SamplingParams, Simulated, create_engine
-from engine.capacity import simulate
-from engine.capacity.fleet import Fleet, run
-from engine.capacity.workload import Request
-from tests.engine.capacity.examples import USUAL, option
-from tests.engine.capacity.virtual_time import run_in_virtual_time
+from tests.deploy.planner.examples import USUAL, option
+from tests.virtual_time import run_in_virtual_time
 
 
 def device(**latencies: float) -> Simulated:

@@ -1,6 +1,6 @@
 """What several tests of the planner use."""
 
-from engine.capacity import Lengths, Placement, Workload, find_shape, placements
+from deploy.planner import Lengths, Placement, Workload, find_shape, placements
 
 LLAMA = "meta-llama/Meta-Llama-3-8B-Instruct"
 USUAL = Workload(

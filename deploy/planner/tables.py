@@ -6,7 +6,7 @@ from typing import Final
 from rich.console import RenderableType
 from rich.table import Table
 
-from engine.capacity import PRICE_DATE, Choice, Load, Outcome, Placement, Slo, simulate
+from deploy.planner import PRICE_DATE, Choice, Load, Outcome, Placement, Slo, simulate
 
 SHARES: Final = (0.1, 0.25, 0.5, 0.7, 0.8, 0.9)  # of the load that keeps all slots busy
 BAR_WIDTH: Final = 16  # characters of the longest bar

@@ -5,14 +5,21 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
-from engine.capacity.fleet import Fleet
-from engine.capacity.latency import latencies, published, remarks
-from engine.capacity.workload import Load
-from engine.models.shape import ModelShape
-from engine.neuron.catalogue import ARCHITECTURES, DEGREES, GIB, INSTANCES, Instance
-from engine.neuron.device import Neuron
-from engine.neuron.memory import ADVISED_FREE, LEAST_FREE, Memory
-from engine.simulated.device import Simulated
+from deploy.planner.fleet import Fleet
+from deploy.planner.latency import latencies, published, remarks
+from deploy.planner.workload import Load
+from engine import Neuron, Simulated
+from engine.models import ModelShape
+from engine.neuron import (
+    ADVISED_FREE,
+    ARCHITECTURES,
+    DEGREES,
+    GIB,
+    INSTANCES,
+    LEAST_FREE,
+    Instance,
+    Memory,
+)
 
 SLOTS: Final = (1, 2, 4, 8, 16, 24, 32, 48)  # 48 is the most that was published
 HOST_GIB: Final = 4  # host memory of the system, Ray and vLLM, beside the weights; an assumption

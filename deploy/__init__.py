@@ -1,0 +1,1 @@
+"""Everything that deploys the gateway; `deploy.planner` is its one Python package."""
