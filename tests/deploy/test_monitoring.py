@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from engine.neuron.catalogue import INSTANCES
+from engine.neuron import INSTANCES
 from gateway.observe.metrics import METRICS, PREFIX
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "monitoring"
