@@ -11,9 +11,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
-from engine.config import Device, EngineConfig
+from engine.config import EngineConfig
 from engine.cpu import Cpu
-from engine.device import BaseDevice, Launch, VLLMDevice
 from engine.errors import (
     ContextLengthExceeded,
     DeadlineExceeded,
@@ -34,7 +33,7 @@ from engine.models.store import resolve_model
 from engine.neuron.device import Neuron
 from engine.options import DEFAULT_MODEL, EngineOptions
 from engine.report import Finding, Table
-from engine.simulated.device import Faults, Script, Simulated
+from engine.simulated.device import Simulated
 from engine.types import (
     Chat,
     Engine,
@@ -56,12 +55,10 @@ from engine.vllm.patches import RAY_STAT_LOGGER
 __all__ = [
     "DEFAULT_MODEL",
     "RAY_STAT_LOGGER",
-    "BaseDevice",
     "Chat",
     "ContextLengthExceeded",
     "Cpu",
     "DeadlineExceeded",
-    "Device",
     "Engine",
     "EngineBackend",
     "EngineConfig",
@@ -70,13 +67,11 @@ __all__ = [
     "EngineLoading",
     "EngineOptions",
     "EngineOverloaded",
-    "Faults",
     "Finding",
     "GenerateRequest",
     "GenerationFailed",
     "Host",
     "InvalidRequest",
-    "Launch",
     "Load",
     "ModelInfo",
     "ModelNotAvailable",
@@ -85,7 +80,6 @@ __all__ = [
     "Prompt",
     "QuotaExceeded",
     "SamplingParams",
-    "Script",
     "Simulated",
     "Structured",
     "Table",
@@ -95,7 +89,6 @@ __all__ = [
     "UnsupportedParameter",
     "UnsupportedValue",
     "Usage",
-    "VLLMDevice",
     "create_engine",
     "model_context_length",
     "model_type",

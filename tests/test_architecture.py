@@ -22,10 +22,16 @@ def test_no_file_is_over_300_lines_and_no_function_over_60(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["engine", "engine.simulated.engine", "gateway.api.app", "gateway.commands.main"]
+    "module",
+    [
+        "engine, engine.capacity, engine.neuron",
+        "engine.simulated.engine",
+        "gateway.api.app",
+        "gateway.commands.main",
+    ],
 )
 def test_the_base_install_is_enough_to_import(module: str) -> None:
-    heavy = "{'ray', 'vllm', 'torch', 'transformers', 'openai'} & set(sys.modules)"
+    heavy = "{'ray', 'vllm', 'torch', 'transformers', 'jinja2', 'openai'} & set(sys.modules)"
     code = f"import sys, {module}; print(sorted({heavy}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")

@@ -67,7 +67,7 @@ class Simulated(BaseDevice):
     load_seconds: float = Field(default=0.0, ge=0, description="Seconds that a start takes.")
     faults: Faults = Field(
         default=Faults(),
-        description="Failures on purpose at a token of every request, counted from 0: "
+        description="Failures at a token of every request, counted from 0: "
         "`{fail_at_token, stall_at_token, die_at_token}`.",
     )
     scripts: tuple[Script, ...] = Field(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.neuron.cores import expanded
+from engine.neuron import expand_ranges
 from gateway.config import AppConfig
 from gateway.serving.environment import serve_environment
 from tests.deploy.checks.manifests import DEPLOY
@@ -46,7 +46,7 @@ def test_an_image_runs_as_nobody_special_and_can_be_asked_for_its_health(file: P
 @pytest.mark.parametrize("visible", ["0-3", "4-7", "0-1,4-5", "2,4-5", "0,1", "7", "0-23"])
 def test_rays_nodes_see_each_core_of_a_range(visible: str) -> None:
     seen = in_bash('echo "$NEURON_RT_VISIBLE_CORES"', NEURON_RT_VISIBLE_CORES=visible)
-    assert seen == ",".join(expanded(visible))
+    assert seen == ",".join(expand_ranges(visible))
 
 
 def test_no_cores_are_invented() -> None:

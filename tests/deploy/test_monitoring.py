@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from engine.neuron.catalogue import INSTANCES
+from engine.neuron import INSTANCES
 from gateway.observe.metrics import METRICS, OUTCOMES, PREFIX
 from tests.tools import require_tool
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.neuron.catalogue import PLUGIN_RELEASES
+from engine.neuron import PLUGIN_RELEASES
 from tests.deploy.checks.manifests import (
     DEPLOY,
     OVERLAYS,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from engine.neuron.catalogue import INSTANCES
+from engine.neuron import INSTANCES
 from tests.deploy.checks.manifests import (
     CORES_PER_DEVICE,
     NEURON,

@@ -6,7 +6,6 @@ from typing import Any, Final
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from engine import Neuron
 from gateway.config import AppConfig, ConfigError, parse_config
 from tests.deploy.checks.manifests import (
     CORES_PER_DEVICE,
@@ -67,15 +66,16 @@ def _gateway(config: dict[str, Any], service: Document) -> Iterator[str]:
 
 def _replicas(config: AppConfig, group: Document) -> Iterator[str]:
     (model,) = config.models
-    if not isinstance(model.engine.device, Neuron):
-        return
     device, limits = model.engine.device, group["template"]["spec"]["containers"][0]["resources"]
+    offered, needed = sum(device.node_resources([]).values()), sum(device.resources().values())
+    if not offered:
+        return
     cores = amount(limits["limits"].get(NEURON, 0)) * CORES_PER_DEVICE
-    if cores != device.on.cores:
-        yield f"{device.instance} has {device.on.cores} NeuronCores, the pod gets {cores:g}"
+    if cores != offered:
+        yield f"{device.summary()}: it has {offered:g} NeuronCores, the pod gets {cores:g}"
     most = model.replicas if isinstance(model.replicas, int) else model.replicas.max
     least = model.replicas if isinstance(model.replicas, int) else model.replicas.min
-    on_a_node = cores // device.tensor_parallel_size
+    on_a_node = cores // needed
     if most != group["maxReplicas"] * on_a_node:
         yield f"up to {most} replicas, and nodes for {group['maxReplicas'] * on_a_node:g}"
     if least > group["minReplicas"] * on_a_node:

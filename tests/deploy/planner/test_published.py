@@ -6,7 +6,7 @@ import pytest
 
 from deploy.planner.published import PUBLISHED, markdown, simulated
 
-README = Path(__file__).parents[3] / "engine" / "capacity" / "README.md"
+README = Path(__file__).parents[3] / "deploy" / "planner" / "README.md"
 
 
 def test_delivered_tokens_are_within_a_tenth_of_what_others_saw_on_eight_cores() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from engine import Launch, Neuron
+from engine import Neuron
+from engine.device import Launch
 from engine.neuron.artifacts import MANIFEST, Artifacts
 
 
