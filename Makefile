@@ -118,7 +118,7 @@ test-images: $(VENV)/installed
 ## rendered        update the files of deploy/ and the references that are made from others
 rendered: $(VENV)/installed
 	$(BIN)/python -m tests.deploy.rendered
-	$(BIN)/python -m gateway.config.reference
+	$(BIN)/python -m tests.generated
 
 ## test-neuron-lab PLUGIN=DIR  run the tests of the Neuron plugin's code without hardware
 test-neuron-lab: $(VENV)/installed

@@ -24,7 +24,7 @@ def test_no_file_is_over_300_lines_and_no_function_over_60(path: Path) -> None:
 @pytest.mark.parametrize(
     "module",
     [
-        "engine, engine.capacity, engine.neuron",
+        "engine, deploy.planner, engine.neuron, engine.simulated",
         "engine.simulated.engine",
         "gateway.api.app",
         "gateway.commands.main",

@@ -4,7 +4,7 @@ Only the first `inf2-tp2` row was fitted. The others test the whole simulation, 
 waits for prefill, slots and queues, where the points of a profile test one line.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from typing import Final
@@ -72,25 +72,3 @@ def simulated(row: Served) -> Outcome:
 def _lengths(answer: int) -> Callable[[], tuple[int, int]]:
     chance = Random(SEED)  # noqa: S311 - no secret
     return lambda: (max(1, round(chance.gauss(*PROMPT))), max(1, round(chance.gauss(answer, 20))))
-
-
-def markdown() -> str:
-    """Return the comparison as deploy/planner/README.md shows it, a row for each figure."""
-    names = ("profile", "load", "figure", "published", "simulated", "error")
-    rows = (row for served in PUBLISHED for row in _markdown_rows(served))
-    return "\n".join((f"| {' | '.join(names)} |", "|---" * len(names) + "|", *rows))
-
-
-def _markdown_rows(row: Served) -> Iterator[str]:
-    seen = simulated(row)
-    figures = (
-        ("mean TTFT, ms", row.ttft, 1000 * seen.ttft.mean),
-        ("mean TPOT, ms", row.tpot, 1000 * seen.tpot.mean),
-        ("tokens/s", row.tokens, seen.tokens_per_second),
-    )
-    for name, published, found in figures:
-        digits = 1 if published < 100 else 0
-        yield (
-            f"| `{row.profile}` | {row.load} | {name} | {published:g} | {found:.{digits}f} "
-            f"| {found / published - 1:+.0%} |"
-        )

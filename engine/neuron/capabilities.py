@@ -67,13 +67,3 @@ def unsupported(sampling: Sampling) -> frozenset[str]:
 def maximum_values(sampling: Sampling) -> dict[str, float]:
     """Return the highest values of parameters that the device would cut in silence."""
     return {"top_k": GLOBAL_TOP_K - 1} if sampling == "on_device" else {}
-
-
-def markdown() -> str:
-    """Return the table as engine/neuron/README.md shows it."""
-    rows = [
-        "| parameter | `sampling: on_device` | `sampling: cpu` |",
-        "|---|---|---|",
-        *(f"| {c.api} | {c.outcome('on_device')} | {c.outcome('cpu')} |" for c in CAPABILITIES),
-    ]
-    return "\n".join(rows)

@@ -170,22 +170,3 @@ def _lines(profile: Profile) -> Sequence[tuple[str, Line, tuple[Point, ...]]]:
         ("decode step", profile.decode, profile.decode_points),
         ("prefill", profile.prefill, profile.prefill_points),
     )
-
-
-def markdown() -> str:
-    """Return the table as engine/README.md shows it."""
-    names = ("profile", "what", "published, ms", "simulated, ms", "error", "point")
-    head = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
-    return "\n".join(head + [_markdown_row(row) for row in table()])
-
-
-def _markdown_row(row: Row) -> str:
-    point = row.point
-    unit = "slot" if row.what == "decode step" else "token"
-    what = f"{row.what}, {point.size:,} {unit}{'s' * (point.size > 1)}"
-    what += f", {point.prompts} prompts" if point.prompts > 1 else ""
-    use = "fitted" if point.fitted else "held out"
-    return (
-        f"| `{row.profile}` | {what} | {point.milliseconds:g} | {row.simulated:.1f} "
-        f"| {row.error:+.0%} | {use} |"
-    )

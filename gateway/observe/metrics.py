@@ -68,18 +68,3 @@ class Meter(Protocol):
 
     def observe(self, name: str, labels: Mapping[str, str], value: float) -> None:
         """Add a value to a histogram."""
-
-
-def markdown() -> str:
-    """Return the table as the documentation shows it."""
-    rows = [
-        "| metric | type | labels | meaning |",
-        "|---|---|---|---|",
-        *(
-            f"| `{PREFIX}{m.name}` | {m.kind} | {', '.join(f'`{n}`' for n in m.labels)} "
-            f"| {m.meaning} |"
-            for m in METRICS
-        ),
-    ]
-    outcomes = [f"`{name}`: {meaning}" for name, meaning in OUTCOMES.items()]
-    return "\n".join((*rows, "", f"Outcomes: {'; '.join(outcomes)}."))

@@ -1,4 +1,4 @@
-"""The JSON Schema of the config file, and the reference that is generated from it."""
+"""The JSON Schema of the config file."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,6 @@ import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
 from gateway.config import AppConfig, Cors, Limits, ModelConfig, Replicas, load_config
-from gateway.config.reference import README, with_reference
 from gateway.config.schema import config_schema
 
 ROOT = Path(__file__).parents[2]
@@ -82,8 +81,3 @@ def test_every_key_of_the_gateway_has_a_description() -> None:
         if not field.get("description")
     ]
     assert missing == []
-
-
-def test_the_reference_in_the_readme_is_that_of_the_code() -> None:
-    text = README.read_text("utf-8")
-    assert with_reference(text) == text, "run `make rendered`"

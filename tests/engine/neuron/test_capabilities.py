@@ -1,17 +1,9 @@
 """The table of capabilities is the one that refuses."""
 
-from pathlib import Path
-
 import pytest
 
-from engine.neuron.capabilities import CAPABILITIES, Sampling, markdown, unsupported
+from engine.neuron.capabilities import CAPABILITIES, Sampling, unsupported
 from engine.types import SamplingParams
-
-README = Path(__file__).parents[3] / "engine" / "neuron" / "README.md"
-
-
-def test_the_readme_has_the_table_of_the_code() -> None:
-    assert markdown() in README.read_text("utf-8")
 
 
 def test_every_parameter_has_a_row() -> None:

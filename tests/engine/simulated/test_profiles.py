@@ -1,14 +1,10 @@
 """Published latencies and the lines fitted to them; what a profile does to a simulated device."""
 
-from pathlib import Path
-
 import pytest
 from pydantic import ValidationError
 
 from engine import Simulated
-from engine.simulated.profiles import PROFILES, Point, fit, markdown, table
-
-README = Path(__file__).parents[3] / "engine" / "README.md"
+from engine.simulated.profiles import PROFILES, Point, fit, table
 
 
 def test_a_line_is_that_of_least_squares() -> None:
@@ -29,10 +25,6 @@ def test_points_that_are_held_out_are_not_fitted() -> None:
 
 def test_what_is_held_out_is_within_a_seventh() -> None:
     assert all(abs(row.error) < 1 / 7 for row in table())
-
-
-def test_the_readme_has_the_table() -> None:
-    assert markdown() in README.read_text("utf-8")
 
 
 def test_a_profile_gives_the_latencies_that_are_left_out() -> None:
