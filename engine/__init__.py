@@ -1,8 +1,8 @@
 """Engines: token ids or a conversation in, deltas out; on a CPU, on NeuronCores, or simulated.
 
-Other packages import from here, from `deploy.planner` (the planner) and from `engine.neuron`
-(facts of Inferentia2). Nothing else below is public. `Engine` is the interface, and its docstring
-the laws. Importing this needs neither vLLM nor torch nor transformers: an engine imports what it
+Other packages import from here, and facts from `engine.neuron`, `engine.simulated` and
+`engine.models`. Nothing else below is public. `Engine` is the interface; its docstring has the
+laws. Importing this needs neither vLLM nor torch nor transformers: an engine imports what it
 needs when it is created or started.
 """
 
@@ -53,48 +53,15 @@ from engine.types import (
 from engine.vllm.patches import RAY_STAT_LOGGER
 
 __all__ = [
-    "DEFAULT_MODEL",
-    "RAY_STAT_LOGGER",
-    "Chat",
-    "ContextLengthExceeded",
-    "Cpu",
-    "DeadlineExceeded",
-    "Engine",
-    "EngineBackend",
-    "EngineConfig",
-    "EngineDead",
-    "EngineError",
-    "EngineLoading",
-    "EngineOptions",
-    "EngineOverloaded",
-    "Finding",
-    "GenerateRequest",
-    "GenerationFailed",
-    "Host",
-    "InvalidRequest",
-    "Load",
-    "ModelInfo",
-    "ModelNotAvailable",
-    "Neuron",
-    "Phase",
-    "Prompt",
-    "QuotaExceeded",
-    "SamplingParams",
-    "Simulated",
-    "Structured",
-    "Table",
-    "TokenDelta",
-    "TokenLogprob",
-    "Tokens",
-    "UnsupportedParameter",
-    "UnsupportedValue",
-    "Usage",
-    "create_engine",
-    "model_context_length",
-    "model_type",
-    "precompile",
+    "DEFAULT_MODEL", "RAY_STAT_LOGGER", "Chat", "ContextLengthExceeded", "Cpu",
+    "DeadlineExceeded", "Engine", "EngineBackend", "EngineConfig", "EngineDead", "EngineError",
+    "EngineLoading", "EngineOptions", "EngineOverloaded", "Finding", "GenerateRequest",
+    "GenerationFailed", "Host", "InvalidRequest", "Load", "ModelInfo", "ModelNotAvailable",
+    "Neuron", "Phase", "Prompt", "QuotaExceeded", "SamplingParams", "Simulated", "Structured",
+    "Table", "TokenDelta", "TokenLogprob", "Tokens", "UnsupportedParameter", "UnsupportedValue",
+    "Usage", "create_engine", "model_context_length", "model_type", "precompile",
     "resolve_model",
-]
+]  # fmt: skip
 
 
 def create_engine(model_id: str, config: EngineConfig) -> EngineBackend:

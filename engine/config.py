@@ -15,7 +15,8 @@ Device = Annotated[Cpu | Neuron | Simulated, Field(discriminator="kind")]
 class EngineConfig(EngineOptions):
     """One engine: its options, and the device that it runs on."""
 
-    device: Device = Field(default=Cpu(), description="The hardware, by its `kind`.")
+    device: Device = Cpu()
+    """The hardware, by its `kind`."""
 
     @model_validator(mode="after")
     def _validate_for_device(self) -> Self:

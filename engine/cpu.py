@@ -17,12 +17,10 @@ class Cpu(VLLMDevice):
     driver: ClassVar[str] = "engine.vllm.engine:VLLMEngine"
 
     kind: Literal["cpu"] = "cpu"
-    kv_cache_gib: float = Field(
-        default=1.0, gt=0, description="Memory for the KV cache in GiB, reserved at start."
-    )
-    threads: int = Field(
-        default=0, ge=0, description="Threads that compute the model; 0 means all cores."
-    )
+    kv_cache_gib: float = Field(default=1.0, gt=0)
+    """Memory for the KV cache in GiB, reserved at start."""
+    threads: int = Field(default=0, ge=0)
+    """Threads that compute the model; 0 means all cores."""
 
     def summary(self) -> str:
         """Return the kind and the memory that it reserves."""

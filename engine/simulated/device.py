@@ -18,19 +18,23 @@ FIRST_BUCKET: Final = 128
 class Faults(BaseModel):
     """Failures on purpose, each at a token of every request, counted from 0."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    fail_at_token: int | None = Field(default=None, ge=0, description="The request fails.")
-    stall_at_token: int | None = Field(default=None, ge=0, description="The request stalls.")
-    die_at_token: int | None = Field(default=None, ge=0, description="The engine dies.")
+    fail_at_token: int | None = Field(default=None, ge=0)
+    """The request fails."""
+    stall_at_token: int | None = Field(default=None, ge=0)
+    """The request stalls."""
+    die_at_token: int | None = Field(default=None, ge=0)
+    """The engine dies."""
 
 
 class Script(BaseModel):
     """A fixed reply to every prompt that contains a text."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    when: str = Field(min_length=1, description="The text in the prompt.")
+    when: str = Field(min_length=1)
+    """The text in the prompt."""
     reply: str
 
 
@@ -45,40 +49,34 @@ class Simulated(BaseDevice):
     reads_model: ClassVar[bool] = False
 
     kind: Literal["simulated"]
-    time_scale: float = Field(
-        default=1.0, ge=0, description="1 is real time, 0 as fast as possible in the same order."
-    )
-    profile: ProfileName | None = Field(
-        default=None, description="Published latencies, for those that the config leaves out."
-    )
+    time_scale: float = Field(default=1.0, ge=0)
+    """1 is real time, 0 as fast as possible in the same order."""
+    profile: ProfileName | None = None
+    """Published latencies, for those that the config leaves out."""
     prefill_buckets: tuple[int, ...] | None = Field(
         default=None,
         description="Compiled prompt lengths in tokens, ascending to `max_model_len`; by default "
         f"powers of two from {FIRST_BUCKET}.",
     )
-    prefill_base_ms: float = Field(default=2.0, ge=0, description="Milliseconds of a prefill.")
-    prefill_ms_per_token: float = Field(
-        default=0.07, ge=0, description="Milliseconds more for each token of its bucket."
-    )
-    decode_base_ms: float = Field(default=10.5, ge=0, description="Milliseconds of a decode step.")
-    decode_ms_per_slot: float = Field(
-        default=0.6, ge=0, description="Milliseconds more for each slot, busy or not."
-    )
-    load_seconds: float = Field(default=0.0, ge=0, description="Seconds that a start takes.")
-    faults: Faults = Field(
-        default=Faults(),
-        description="Failures at a token of every request, counted from 0: "
-        "`{fail_at_token, stall_at_token, die_at_token}`.",
-    )
-    scripts: tuple[Script, ...] = Field(
-        default=(), description="Fixed replies, each `{when, reply}`."
-    )
-    unsupported: frozenset[str] = Field(
-        default=frozenset(), description="Sampling parameters to refuse."
-    )
-    template_arguments: frozenset[str] = Field(
-        default=frozenset(), description="Variables that its chat template reads."
-    )
+    prefill_base_ms: float = Field(default=2.0, ge=0)
+    """Milliseconds of a prefill."""
+    prefill_ms_per_token: float = Field(default=0.07, ge=0)
+    """Milliseconds more for each token of its bucket."""
+    decode_base_ms: float = Field(default=10.5, ge=0)
+    """Milliseconds of a decode step."""
+    decode_ms_per_slot: float = Field(default=0.6, ge=0)
+    """Milliseconds more for each slot, busy or not."""
+    load_seconds: float = Field(default=0.0, ge=0)
+    """Seconds that a start takes."""
+    faults: Faults = Faults()
+    """Failures at a token of every request, counted from 0: `{fail_at_token, stall_at_token,
+    die_at_token}`."""
+    scripts: tuple[Script, ...] = ()
+    """Fixed replies, each `{when, reply}`."""
+    unsupported: frozenset[str] = frozenset()
+    """Sampling parameters to refuse."""
+    template_arguments: frozenset[str] = frozenset()
+    """Variables that its chat template reads."""
 
     @model_validator(mode="before")
     @classmethod

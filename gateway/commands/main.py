@@ -3,9 +3,6 @@
 Ray, the engines and the clients are imported by the command that needs them.
 """
 
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as package_version
-
 import typer
 from rich.console import Console
 
@@ -17,6 +14,7 @@ from gateway.commands.keys import commands as keys
 from gateway.commands.precompile import NeuronFile, precompile
 from gateway.commands.serve import serve
 from gateway.config import load_config
+from gateway.version import VERSION
 
 
 def doctor(config: NeuronFile) -> None:
@@ -30,10 +28,7 @@ def doctor(config: NeuronFile) -> None:
 
 def version() -> None:
     """Print the version."""
-    try:
-        typer.echo(package_version("neuron-gateway"))
-    except PackageNotFoundError:
-        typer.echo("unknown (not installed)")
+    typer.echo(VERSION)
 
 
 app = typer.Typer(

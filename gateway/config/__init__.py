@@ -16,16 +16,6 @@ from gateway.config.file import (
 from gateway.config.models import AppConfig, Cors, Limits, ModelConfig, ReasoningStyle, Replicas
 
 __all__ = [
-    "APPLICATION_KEYS",
-    "FILE_KEYS",
-    "IMPORT_PATH",
-    "AppConfig",
-    "ConfigError",
-    "Cors",
-    "Limits",
-    "ModelConfig",
-    "ReasoningStyle",
-    "Replicas",
-    "load_config",
-    "parse_config",
-]
+    "APPLICATION_KEYS", "FILE_KEYS", "IMPORT_PATH", "AppConfig", "ConfigError", "Cors",
+    "Limits", "ModelConfig", "ReasoningStyle", "Replicas", "load_config", "parse_config",
+]  # fmt: skip
