@@ -189,7 +189,7 @@ class Engine(Protocol):
 
     Every Engine keeps these laws; `tests/engine/contract.py` tests them:
 
-    - Nothing happens before the first step of the generator: no slot is taken, nothing is refused.
+    - `generate` may refuse a request at once; no slot is taken before the generator's first step.
     - The last delta has `finish_reason` and `usage`. No other delta has either.
     - Usage counts token ids: `completion_tokens` are all ids of the deltas, and of `emitted`.
     - At temperature 0 the same request gets the same text.
