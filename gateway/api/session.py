@@ -17,7 +17,7 @@ from gateway.deltas import ChoiceDeltas, merge_choices
 from gateway.errors import ApiError
 from gateway.keys.rate_limit import Estimate
 from gateway.observe.request_record import RequestRecord, publish_metrics, recording
-from gateway.policies.token_estimate import answer_tokens, estimate_prompt_tokens
+from gateway.policies.token_estimate import estimate_prompt_tokens, max_output_tokens
 
 GRACE_SECONDS: Final = 1.0  # the SDK's own timeout comes first: it raises what its users expect
 
@@ -158,7 +158,7 @@ class RequestSession:
         prompts = requests[:: self.choices]
         return Estimate(
             prompt=sum(request.estimated_prompt_tokens or 0 for request in prompts),
-            answers=sum(answer_tokens(request) for request in requests),
+            answers=sum(max_output_tokens(request) for request in requests),
             choices=self.choices,
         )
 

@@ -11,7 +11,7 @@ from typing import Final
 from engine import DeadlineExceeded, Engine, EngineOverloaded, GenerateRequest, TokenDelta
 from gateway.policies.base import EngineMiddleware
 from gateway.policies.fair_queue import FairQueue
-from gateway.policies.token_estimate import answer_tokens, prompt_tokens
+from gateway.policies.token_estimate import estimated_prompt_tokens, max_output_tokens
 from gateway.policies.wait_estimator import PendingWork, WaitEstimator
 
 JITTER: Final = 0.25  # of a wait is added at random, or all rejected clients come back at once
@@ -37,8 +37,8 @@ class Ticket:
 
     def __init__(self, request: GenerateRequest) -> None:
         self.request = request
-        self.prompt_tokens = prompt_tokens(request) + len(request.emitted)
-        self.cost = self.prompt_tokens + answer_tokens(request)
+        self.prompt_tokens = estimated_prompt_tokens(request) + len(request.emitted)
+        self.cost = self.prompt_tokens + max_output_tokens(request)
         self.admitted: asyncio.Future[None] | None = None  # where it was queued
         self.admitted_at = self.first_token_at = 0.0
         self.generated_tokens = 0
@@ -55,7 +55,9 @@ class Ticket:
 
     def pending_work(self) -> PendingWork:
         """Return the request as the estimator sees it."""
-        return PendingWork(self.prompt_tokens, answer_tokens(self.request), self.generated_tokens)
+        return PendingWork(
+            self.prompt_tokens, max_output_tokens(self.request), self.generated_tokens
+        )
 
 
 class Admission(EngineMiddleware):

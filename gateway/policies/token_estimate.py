@@ -9,7 +9,7 @@ MESSAGE_CHARACTERS: Final = 8  # that a chat template adds to each message
 UNBOUNDED_TOKENS: Final = 512  # of an answer without a limit of its own
 
 
-def prompt_tokens(request: GenerateRequest) -> int:
+def estimated_prompt_tokens(request: GenerateRequest) -> int:
     """Return the estimate that a request carries, or estimate its prompt now."""
     estimated = request.estimated_prompt_tokens
     return estimate_prompt_tokens(request.prompt) if estimated is None else estimated
@@ -33,6 +33,6 @@ def _length(content: Any) -> int:
     return len(content) if isinstance(content, str) else 0
 
 
-def answer_tokens(request: GenerateRequest) -> int:
+def max_output_tokens(request: GenerateRequest) -> int:
     """Estimate the most tokens that a completion may have."""
     return request.sampling.max_tokens or UNBOUNDED_TOKENS
