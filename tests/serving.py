@@ -44,6 +44,30 @@ class Gateway:
         parents = dict(processes())
         return [pid for pid in parents if self._below(pid, parents) and name in title(pid)]
 
+    def raylet_option(self, name: str) -> str:
+        """Return an option of the raylet of this gateway; there may be others on the machine."""
+        words = [
+            Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+            for pid in self.descendants("raylet")
+            if Path(f"/proc/{pid}/comm").read_text() == "raylet\n"
+        ]
+        (value,) = (word for word in words[0] if word.startswith(f"--{name}="))
+        return value.partition("=")[2]
+
+    def run_python(self, code: str, *arguments: str) -> str:
+        """Run code in which `ray.init()` connects to this gateway's cluster; return its output."""
+        address = {"RAY_ADDRESS": self.raylet_option("gcs-address"), "RAY_AUTH_MODE": "token"}
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            cwd=ROOT,
+            env=os.environ | address,
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+        return done.stdout
+
     def _below(self, pid: int, parents: dict[int, int]) -> bool:
         while pid > 1 and pid != self._process.pid:
             pid = parents.get(pid, 0)
