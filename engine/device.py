@@ -1,4 +1,4 @@
-"""`BaseDevice`: the questions that every device answers, and `VLLMDevice`: those vLLM asks too."""
+"""`BaseDevice`: the interface of every device; `VLLMDevice`: that of a device for vLLM."""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -65,7 +65,7 @@ class BaseDevice(BaseModel):
         """Return what clients may know of the model, before its engine has started."""
         return ModelInfo(id=model_id, max_model_len=self.context_length(options))
 
-    def host_problem(self, options: EngineOptions, host: Host) -> str | None:  # noqa: ARG002
+    def host_problem(self, options: EngineOptions, host: Host) -> str | None:
         """Return why an engine cannot start on this machine, None where no reason is known.
 
         The sentence begins with the key, relative to the engine: `device.kind: ...`. `model` of
@@ -73,7 +73,7 @@ class BaseDevice(BaseModel):
         """
         return None
 
-    def examine(self, options: EngineOptions, host: Host) -> Iterator[Finding]:  # noqa: ARG002
+    def examine(self, options: EngineOptions, host: Host) -> Iterator[Finding]:
         """Yield what `doctor` shows of this machine."""
         yield from ()
 
@@ -83,9 +83,9 @@ class BaseDevice(BaseModel):
 
     def plan(
         self,
-        model_id: str,  # noqa: ARG002
-        options: EngineOptions,  # noqa: ARG002
-        prompt_lengths: Sequence[int],  # noqa: ARG002
+        model_id: str,
+        options: EngineOptions,
+        prompt_lengths: Sequence[int],
     ) -> Iterator[str | Table]:
         """Yield what `check` shows of an engine's use of the device, as lines and tables.
 
@@ -97,7 +97,7 @@ class BaseDevice(BaseModel):
         """Return the Ray resources of one replica, beside CPUs."""
         return {}
 
-    def node_resources(self, visible: Sequence[str]) -> dict[str, float]:  # noqa: ARG002
+    def node_resources(self, visible: Sequence[str]) -> dict[str, float]:
         """Return what a machine of this kind offers to Ray.
 
         `visible` are the ids of accelerators that the environment leaves to this machine; empty
@@ -105,7 +105,7 @@ class BaseDevice(BaseModel):
         """
         return {}
 
-    def with_accelerators(self, ids: Mapping[str, Sequence[str]]) -> Self:  # noqa: ARG002
+    def with_accelerators(self, ids: Mapping[str, Sequence[str]]) -> Self:
         """Return this device on the accelerators that Ray gave to a replica.
 
         `ids` maps the name of a resource to ids, as Ray's `get_accelerator_ids` does. Raises

@@ -198,15 +198,15 @@ class VLLMEngine:
             yield
         except EngineError as error:
             if self._phase == "dead" and isinstance(error, GenerationFailed):
-                raise self._death_again() from error
+                raise self._death_error() from error
             raise
         except Exception as error:
             if self._phase == "dead" or self._llm.errored:
-                raise self._death_again() from error
+                raise self._death_error() from error
             raise translate_error(error, request) from error
 
-    def _death_again(self) -> EngineDead:
-        """Record the death if it is new; return it as an exception of its own."""
+    def _death_error(self) -> EngineDead:
+        """Return an EngineDead for one request; the first cause of death is kept."""
         self._phase = "dead"
         self._death = self._death or self._dead("was closed" if self._closing else "died")
         return EngineDead(*self._death.args)
