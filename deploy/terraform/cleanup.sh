@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Takes the cluster down in phases; each waits for its effect. A second run does what is left.
+# Delete the cluster in phases; each waits for its effect. A second run deletes what is left.
 set -euo pipefail
 
 CALLER=$PWD
@@ -9,24 +9,24 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 # shellcheck source=leftovers.sh
 . ./leftovers.sh
 DELETE_MODELS='' FORCE='' CLUSTER='' FAILED=''
-# Seconds between two questions; tests do not wait.
+# Seconds between two polls; 0 in tests.
 PAUSE=${CLEANUP_PAUSE:-15}
 
 usage() {
   cat <<'TEXT'
 Usage: ./cleanup.sh [--plan-only] [--yes] [--delete-models] [--force] [--var-file FILE]
 
-Takes down what install.sh made, and what the cluster made in turn: load balancers, nodes, volumes.
-It takes about 20 minutes, and works on half a cluster and on none at all. Run it again after a
-failure: it does what is left.
+Deletes what install.sh created and what the cluster created: load balancers, nodes, volumes. It takes
+about 20 minutes, and works where the cluster is incomplete or gone. Run it again after a failure: it
+deletes what is left.
 
-  --plan-only      say what would be done; nothing is changed
+  --plan-only      print what would be done; nothing is changed
   --yes            do not ask (also --auto-approve); needed where there is no terminal
   --delete-models  delete the bucket of weights and compiled artifacts and the images as well.
-                   Without it they stay, for $0.023 and $0.10 per GB and month, and the next
-                   ./install.sh finds them again
-  --force          go on although the cluster stands and does not answer: its nodes are ended by
-                   way of EC2, and its load balancers by way of AWS
+                   Without it they are kept, for $0.023 and $0.10 per GB and month, and the next
+                   ./install.sh uses them again
+  --force          continue although the cluster exists and its API server does not answer: its
+                   instances and load balancers are deleted through the AWS API
   --var-file FILE  the variables that install.sh was given (default: blueprint.tfvars)
 
 Status: 0 done, 2 wrong argument, 10 tool missing or too old, 11 no credentials, 12 no region,
@@ -58,7 +58,7 @@ parse() {
   done
 }
 
-# change COMMAND...: every command that changes something goes through here.
+# change COMMAND...: run a command that changes something, or print it under --plan-only.
 change() {
   if [ -n "$PLAN_ONLY" ]; then
     say "  would: $*" | sed -e 's/: k /: kubectl /' -e 's/: destroy_now/: terraform destroy/'
@@ -67,7 +67,7 @@ change() {
   fi
 }
 
-# wait_for_none WHAT TIMES COMMAND...: until the command prints nothing. A failed question is no answer.
+# wait_for_none WHAT TIMES COMMAND...: wait until the command succeeds and prints nothing.
 wait_for_none() {
   local what=$1 times=$2 found
   shift 2
@@ -78,7 +78,7 @@ wait_for_none() {
     say "  waiting for $what"
     sleep "$PAUSE"
   done
-  warn "$what did not go away by themselves."
+  warn "$what were not deleted in time."
   return 1
 }
 
@@ -90,36 +90,36 @@ cluster_status() {
   fi
   case $answer in
   *ResourceNotFoundException*) say NONE ;;
-  *) die 11 "EKS does not say whether there is a cluster $NAME: $answer" ;;
+  *) die 11 "EKS did not answer whether the cluster $NAME exists: $answer" ;;
   esac
 }
 
-# Sets CLUSTER to none, silent or reachable.
+# Set CLUSTER to none, silent or reachable.
 find_cluster() {
   local status
   status=$(cluster_status)
   CLUSTER=none
   [ "$status" != NONE ] || return 0
   in_state module.eks ||
-    die 19 "The cluster $NAME stands in $REGION, and the state in this folder does not know it: run $SCRIPT in the folder where install.sh ran, or bring that folder's terraform.tfstate here."
+    die 19 "The cluster $NAME exists in $REGION and is not in the state of this folder: run $SCRIPT in the folder where install.sh ran, or copy that folder's terraform.tfstate here."
   CLUSTER=reachable
   connect || not_answering "$status"
 }
 
-# One that is being made or deleted cannot answer; a whole one could say what to take down.
+# A cluster that is being created or deleted cannot answer; an active one should.
 not_answering() {
   CLUSTER=silent
   [ "$1" != ACTIVE ] || [ -n "$FORCE" ] ||
-    die 21 "The cluster $NAME stands, and its API server does not answer you: is your address in public_access_cidrs (curl -s https://checkip.amazonaws.com shows it), and has your role an access entry of the cluster? Mend that, or go on without the API server by --force."
-  warn "The cluster $NAME does not answer; its nodes are ended by way of EC2."
+    die 21 "The API server of the cluster $NAME does not answer: is your address in public_access_cidrs (curl -s https://checkip.amazonaws.com prints it), and has your role an access entry of the cluster? Fix that, or continue without the API server with --force."
+  warn "The cluster $NAME does not answer; its instances are terminated through EC2."
 }
 
-# delete_all KIND [MORE]: no such kind and no such object are both fine.
+# delete_all KIND [OPTION...]: delete every object of a kind; succeeds where there is none.
 delete_all() {
   local found
   found=$(k get "$@" --output name 2>/dev/null) || return 0
   [ -n "$found" ] || return 0
-  change k delete "$@" --all --timeout=10m || warn "Not all of $1 could be deleted; going on."
+  change k delete "$@" --all --timeout=10m || warn "Not all of $1 could be deleted; continuing."
 }
 
 balanced_services() {
@@ -129,8 +129,8 @@ balanced_services() {
 
 delete_workloads() {
   case $CLUSTER in
-  none) say "  There is no cluster to ask." ;;
-  silent) say "  The cluster does not answer: what runs in it ends with its nodes." ;;
+  none) say "  There is no cluster: nothing to delete in it." ;;
+  silent) say "  The cluster does not answer: its pods end with its nodes." ;;
   reachable) delete_objects ;;
   esac
 }
@@ -142,43 +142,44 @@ delete_objects() {
   delete_all rayclusters.ray.io --all-namespaces
   delete_all ingresses.networking.k8s.io --all-namespaces
   for service in $(balanced_services); do
-    change k delete service "${service#*/}" --namespace "${service%/*}" --timeout=10m || warn "$service could not be deleted; going on."
+    change k delete service "${service#*/}" --namespace "${service%/*}" --timeout=10m || warn "$service could not be deleted; continuing."
   done
-  change k delete namespace "$NAMESPACE" --ignore-not-found --timeout=12m || warn "The namespace $NAMESPACE is still there; going on."
+  change k delete namespace "$NAMESPACE" --ignore-not-found --timeout=12m || warn "The namespace $NAMESPACE still exists; continuing."
   wait_for_none "load balancers" 40 load_balancers || each load_balancers delete_load_balancer
 }
 
 node_claims() { k get nodeclaims.karpenter.sh --output name; }
 
-# Karpenter cannot end them itself: let go of them here, and end the instances by their tag below.
+# Remove the finalizers where Karpenter cannot; the instances are terminated by their tag below.
 force_node_claims() {
   local claim
   for claim in $(node_claims); do
-    change k patch "$claim" --type merge --patch '{"metadata":{"finalizers":null}}' || warn "$claim could not be changed; going on."
+    change k patch "$claim" --type merge --patch '{"metadata":{"finalizers":null}}' || warn "$claim could not be changed; continuing."
   done
 }
 
 remove_node_pools() {
   k get customresourcedefinition nodeclaims.karpenter.sh >/dev/null 2>&1 || return 0
-  change k delete nodepools.karpenter.sh --all --wait=false || warn "The node pools could not be deleted; going on."
+  change k delete nodepools.karpenter.sh --all --wait=false || warn "The node pools could not be deleted; continuing."
   wait_for_none "nodes of Karpenter" 80 node_claims || force_node_claims
-  # While Karpenter still runs: it deletes the instance profile of each class.
+  # Before Karpenter stops: it deletes the instance profile of each class.
   delete_all ec2nodeclasses.karpenter.k8s.aws
-  change k scale deployment karpenter --namespace kube-system --replicas=0 || warn "Karpenter could not be stopped; going on."
+  change k scale deployment karpenter --namespace kube-system --replicas=0 || warn "Karpenter could not be stopped; continuing."
 }
 
-# A Karpenter that cannot be told to stop loses its rights instead; else it would make the nodes anew.
+# Karpenter cannot be stopped through a silent API server. Without its permissions it cannot create the
+# nodes again.
 disarm_karpenter() {
   forget_charts
   each instance_profiles delete_instance_profile
-  try_destroy module.karpenter || warn "Karpenter's rights could not all be taken away; going on."
+  try_destroy module.karpenter || warn "Not all of Karpenter's permissions could be deleted; continuing."
 }
 
 end_instances() {
   local left
   left=$(instances) || return 1
   [ -n "$left" ] || return 0
-  # shellcheck disable=SC2086 # one word per instance
+  # shellcheck disable=SC2086 # one argument per instance
   change aws ec2 terminate-instances --instance-ids $left --output text || return 1
   # shellcheck disable=SC2086
   change aws ec2 wait instance-terminated --instance-ids $left
@@ -195,7 +196,7 @@ delete_nodes() {
 
 destroy_now() { make_plan -destroy "$@" && do_plan; }
 
-# A chart cannot be taken out of a cluster that is gone or silent, and Terraform would try for ever.
+# Terraform cannot uninstall a chart from a cluster that is gone or silent: remove it from the state.
 forget_charts() {
   local chart
   for chart in $(printf '%s\n' "$STATE" | grep helm_release || true); do
@@ -204,7 +205,7 @@ forget_charts() {
   STATE=$(printf '%s\n' "$STATE" | grep -v helm_release || true)
 }
 
-# try_destroy ADDRESS...: three times, since AWS lets some things go only after a while.
+# try_destroy ADDRESS...: try three times, since AWS deletes some resources only after a while.
 try_destroy() {
   local address times=3 wanted=''
   TARGETS=()
@@ -228,18 +229,18 @@ destroy_stages() {
     try_destroy module.model_store.aws_eks_pod_identity_association.access \
       module.model_store.aws_iam_role_policy.access module.model_store.aws_iam_role.access &&
     try_destroy module.eks || return 1
-  # A Karpenter that could not be stopped may have made some until now.
+  # Karpenter, if it could not be stopped, may have created more until now.
   [ "$CLUSTER" != silent ] || end_instances || return 1
   sweep_network
   try_destroy module.vpc || return 1
   [ -z "$DELETE_MODELS" ] || delete_models
 }
 
-# A failure ends the script only after the report of what is left.
+# A failure ends the script after the report of what is left.
 destroy() {
   if [ "$CLUSTER" = none ]; then forget_charts; fi
   destroy_stages || {
-    FAILED="Stage $STAGE_NUMBER of $STAGES ($STAGE) failed; the lines before the report say why. Mend it and run $SCRIPT again: it does what is left."
+    FAILED="Stage $STAGE_NUMBER of $STAGES ($STAGE) failed: see the lines before the report. Fix the cause and run $SCRIPT again: it deletes what is left."
     warn "Not everything could be destroyed."
   }
 }
@@ -253,14 +254,14 @@ sweep_and_report() {
   report_left
   report_kept
   [ -z "$FAILED" ] || die 20 "$FAILED"
-  [ -z "$LEFT" ] || die 30 "The above is left and costs money. Run $SCRIPT again, or remove it by hand."
+  [ -z "$LEFT" ] || die 30 "The resources above are left and cost money. Run $SCRIPT again, or remove it by hand."
 }
 
-say_what_stays() {
+print_what_is_kept() {
   if [ -n "$DELETE_MODELS" ]; then
     say "The bucket $BUCKET and the images of $NAME are deleted as well."
   else
-    say "The bucket $BUCKET (\$0.023 per GB and month) and the images of $NAME (\$0.10) stay; --delete-models deletes them."
+    say "The bucket $BUCKET (\$0.023 per GB and month) and the images of $NAME (\$0.10) are kept; --delete-models deletes them."
   fi
 }
 
@@ -269,17 +270,17 @@ main() {
   check_tools
   settle
   check_credentials
-  # Terraform wants values although they no longer matter; a variable file outranks these.
+  # Terraform requires these variables; their values do not matter here. A variable file has precedence.
   export TF_VAR_public_access_cidrs=${TF_VAR_public_access_cidrs:-'["192.0.2.1/32"]'}
   export TF_VAR_valkey_password=${TF_VAR_valkey_password:-0000000000000000}
   begin_terraform
   find_cluster
-  say_what_stays
+  print_what_is_kept
   [ -n "$PLAN_ONLY" ] || confirm "Delete the cluster $NAME in $REGION with all that runs in it?"
   STAGES=4
   stage workloads "services, ingresses and their load balancers, 5 to 20 minutes" delete_workloads
-  stage nodes "the nodes of Karpenter, about 5 minutes" delete_nodes
-  stage destroy "what Terraform made, about 15 minutes" destroy
+  stage nodes "Karpenter's nodes, about 5 minutes" delete_nodes
+  stage destroy "what Terraform created, about 15 minutes" destroy
   stage leftovers "what is left, and what it costs" sweep_and_report
 }
 

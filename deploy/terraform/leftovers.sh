@@ -1,39 +1,39 @@
 #!/usr/bin/env bash
-# What Terraform did not make and what may outlive it, found by tag. Sourced by cleanup.sh.
+# Find and delete what Terraform did not create and what may outlive the cluster. Sourced by cleanup.sh.
 
-# Words of AWS's text output, with its word for nothing left out.
-words() { tr -s '[:space:]' '\n' | grep -v -x -e None -e '' || true; }
+# Split the text output of the AWS CLI into lines, without None.
+lines() { tr -s '[:space:]' '\n' | grep -v -x -e None -e '' || true; }
 
-# Found by the network and not by their tags: the tagging API goes on for hours to tell of what is
-# gone. ARNs are the load balancer controller's, names those that Kubernetes itself makes without it.
+# Found by VPC, not by tag: the tagging API lists deleted load balancers for hours. ARNs are of the load
+# balancer controller, names of the classic load balancers that Kubernetes creates without it.
 load_balancers() {
   local vpc found
   found=$(vpcs) || return 1
   for vpc in $found; do
-    aws elbv2 describe-load-balancers --query "LoadBalancers[?VpcId=='$vpc'].LoadBalancerArn" --output text | words || return 1
-    aws elb describe-load-balancers --query "LoadBalancerDescriptions[?VPCId=='$vpc'].LoadBalancerName" --output text | words || return 1
+    aws elbv2 describe-load-balancers --query "LoadBalancers[?VpcId=='$vpc'].LoadBalancerArn" --output text | lines || return 1
+    aws elb describe-load-balancers --query "LoadBalancerDescriptions[?VPCId=='$vpc'].LoadBalancerName" --output text | lines || return 1
   done
 }
 
 target_groups() {
-  aws elbv2 describe-target-groups --query "TargetGroups[?VpcId=='$1'].TargetGroupArn" --output text | words
+  aws elbv2 describe-target-groups --query "TargetGroups[?VpcId=='$1'].TargetGroupArn" --output text | lines
 }
 
 instances() {
   aws ec2 describe-instances --filters Name=tag-key,Values=karpenter.sh/nodepool \
     "Name=tag:kubernetes.io/cluster/$NAME,Values=owned" \
     Name=instance-state-name,Values=pending,running,stopping,stopped \
-    --query 'Reservations[].Instances[].InstanceId' --output text | words
+    --query 'Reservations[].Instances[].InstanceId' --output text | lines
 }
 
-# EKS's own, which Terraform takes down with their group.
+# The core nodes, which Terraform deletes with their node group.
 core_instances() {
   aws ec2 describe-instances --filters "Name=tag:eks:cluster-name,Values=$NAME" \
     Name=instance-state-name,Values=pending,running,stopping,stopped \
-    --query 'Reservations[].Instances[].InstanceId' --output text | words
+    --query 'Reservations[].Instances[].InstanceId' --output text | lines
 }
 
-# Asked for only where it was made, since not everybody may ask.
+# Listed only where it was enabled, since not every role may list it.
 valkey() {
   local answer
   case "$STATE $(tfvar enable_valkey)" in
@@ -42,7 +42,7 @@ valkey() {
   esac
   if answer=$(aws elasticache describe-replication-groups --replication-group-id "$NAME-valkey" \
     --query 'ReplicationGroups[].ReplicationGroupId' --output text 2>&1); then
-    printf '%s' "$answer" | words
+    printf '%s' "$answer" | lines
     return 0
   fi
   case $answer in *NotFound*) ;; *) return 1 ;; esac
@@ -50,54 +50,54 @@ valkey() {
 
 launch_templates() {
   aws ec2 describe-launch-templates --filters "Name=tag:kubernetes.io/cluster/$NAME,Values=owned" \
-    --query 'LaunchTemplates[].LaunchTemplateId' --output text | words
+    --query 'LaunchTemplates[].LaunchTemplateId' --output text | lines
 }
 
 vpcs() {
   aws ec2 describe-vpcs --filters "Name=tag:neuron-gateway/cluster,Values=$NAME" \
-    --query 'Vpcs[].VpcId' --output text | words
+    --query 'Vpcs[].VpcId' --output text | lines
 }
 
-# Interfaces and groups within our own VPC: whatever is free there belongs to nobody else.
+# Network interfaces and security groups in the cluster's own VPC.
 interfaces() {
   aws ec2 describe-network-interfaces --filters "Name=vpc-id,Values=$1" Name=status,Values=available \
-    --query 'NetworkInterfaces[].NetworkInterfaceId' --output text | words
+    --query 'NetworkInterfaces[].NetworkInterfaceId' --output text | lines
 }
 
 security_groups() {
   local tag
   for tag in elbv2.k8s.aws/cluster "kubernetes.io/cluster/$NAME"; do
     aws ec2 describe-security-groups --filters "Name=vpc-id,Values=$1" "Name=tag-key,Values=$tag" \
-      --query 'SecurityGroups[].GroupId' --output text | words
+      --query 'SecurityGroups[].GroupId' --output text | lines
   done
 }
 
 volumes() {
   aws ec2 describe-volumes --filters "Name=tag:neuron-gateway/cluster,Values=$NAME" \
-    Name=status,Values=available --query 'Volumes[].VolumeId' --output text | words
+    Name=status,Values=available --query 'Volumes[].VolumeId' --output text | lines
 }
 
 log_groups() {
   aws logs describe-log-groups --log-group-name-prefix "/aws/eks/$NAME/" \
-    --query 'logGroups[].logGroupName' --output text | words
+    --query 'logGroups[].logGroupName' --output text | lines
 }
 
-# No role, no profile: that question fails and is no trouble.
+# The command fails where there is no role, hence no profile.
 instance_profiles() {
   {
     aws iam list-instance-profiles-for-role --role-name "karpenterNode-$NAME" \
       --query 'InstanceProfiles[].InstanceProfileName' --output text 2>/dev/null || true
-  } | words
+  } | lines
 }
 
 nat_gateways() {
   aws ec2 describe-nat-gateways --filter "Name=tag:neuron-gateway/cluster,Values=$NAME" \
-    Name=state,Values=pending,available --query 'NatGateways[].NatGatewayId' --output text | words
+    Name=state,Values=pending,available --query 'NatGateways[].NatGatewayId' --output text | lines
 }
 
 addresses() {
   aws ec2 describe-addresses --filters "Name=tag:neuron-gateway/cluster,Values=$NAME" \
-    --query 'Addresses[].AllocationId' --output text | words
+    --query 'Addresses[].AllocationId' --output text | lines
 }
 
 delete_load_balancer() {
@@ -119,16 +119,16 @@ delete_volume() { change aws ec2 delete-volume --volume-id "$1"; }
 delete_log_group() { change aws logs delete-log-group --log-group-name "$1"; }
 delete_launch_template() { change aws ec2 delete-launch-template --launch-template-id "$1"; }
 
-# each LIST-COMMAND DELETE-COMMAND [ARGUMENT OF THE LIST]: goes on when one cannot be deleted.
+# each LIST-COMMAND DELETE-COMMAND [ARGUMENT OF THE LIST]: delete each; continue where one cannot be deleted.
 each() {
   local list=$1 delete=$2 one
   shift 2
-  for one in $("$list" "$@" || warn "Could not ask for ${list//_/ }."); do
+  for one in $("$list" "$@" || warn "Could not list ${list//_/ }."); do
     "$delete" "$one" || warn "$one is still in use; a further run may remove it."
   done
 }
 
-# What would keep the VPC from being deleted.
+# Delete what prevents the deletion of the VPC.
 sweep_network() {
   local vpc
   each load_balancers delete_load_balancer
@@ -139,17 +139,17 @@ sweep_network() {
   done
 }
 
-# What would stay and cost money, or stand in the way of a cluster of the same name.
+# Delete what costs money or conflicts with a new cluster of the same name.
 sweep_rest() {
   each volumes delete_volume
   each log_groups delete_log_group
   each launch_templates delete_launch_template
 }
 
-# left WHAT PRICE LIST-COMMAND: one line of the report; LEFT becomes yes.
+# left WHAT PRICE LIST-COMMAND: print one line of the report and set LEFT.
 left() {
   local found
-  found=$("$3") || found="(could not ask)"
+  found=$("$3") || found="(could not be listed)"
   [ -n "$found" ] || return 0
   LEFT=yes
   say "  $1, $2 each: $(printf '%s' "$found" | tr '\n' ' ')"
@@ -171,7 +171,7 @@ report_left() {
   [ -n "$LEFT" ] || say "  Nothing that costs money is left of the cluster."
 }
 
-# gigabytes BYTES PRICE: "213 GB, about $4.90 a month".
+# gigabytes BYTES PRICE: print "213 GB, about $4.90 a month".
 gigabytes() {
   awk -v bytes="${1:-0}" -v price="$2" 'BEGIN {
     gb = bytes / 1e9
@@ -179,10 +179,10 @@ gigabytes() {
   }'
 }
 
-# One line for each page of AWS's answer, or None.
+# Add up the lines, one for each page of AWS's response, or None.
 total() { awk '{ sum += $1 } END { printf "%.0f", sum }'; }
 
-# Names of buckets are the world's: one of another account is no concern of ours.
+# Bucket names are global: one of another account is not ours.
 our_bucket() { aws s3api head-bucket --bucket "$BUCKET" --expected-bucket-owner "$ACCOUNT" >/dev/null 2>&1; }
 
 bucket_bytes() {
@@ -198,7 +198,7 @@ image_bytes() {
   done | total
 }
 
-# The next ./install.sh finds both again, by Terraform's state or by their names.
+# The next ./install.sh uses both again, by Terraform's state or by their names.
 report_kept() {
   if our_bucket; then
     say "  Kept: s3://$BUCKET, $(gigabytes "$(bucket_bytes)" 0.023) (\$0.023 per GB)"
@@ -208,7 +208,7 @@ report_kept() {
   fi
 }
 
-# Deleted here and not by Terraform, which refuses a bucket or a repository that is not empty.
+# Terraform refuses to delete a bucket or a repository that is not empty.
 delete_models() {
   local image
   if our_bucket; then

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What install.sh and cleanup.sh share. Sourced, never run. Bash 3.2 is enough, so that macOS' is.
-# shellcheck disable=SC2034 # those who source this use the variables
+# Functions of install.sh and cleanup.sh, which source this file. Bash 3.2, the version of macOS, is enough.
+# shellcheck disable=SC2034 # the sourcing scripts use the variables
 
 NAMESPACE=neuron-gateway
 VAR_FILE='' YES='' PLAN_ONLY='' STAGE='' STAGE_NUMBER=0 STAGES=0
@@ -10,20 +10,20 @@ SCRIPT="./$(basename "$0")"
 say() { printf '%s\n' "$*"; }
 warn() { printf 'Warning: %s\n' "$*" >&2; }
 
-# die CODE SENTENCE: the only way to fail on purpose.
+# die CODE MESSAGE: print the message and exit with the code.
 die() {
   local code=$1
   shift
   printf 'Error: %s\n' "$*" >&2
-  # A file, not a variable: die may run in a subshell.
-  : >"$WORK/said"
+  # A file, since die may run in a subshell.
+  : >"$WORK/reported"
   exit "$code"
 }
 
 on_exit() {
   local status=$?
-  if [ "$status" -ne 0 ] && [ -n "$STAGE" ] && [ ! -e "$WORK/said" ]; then
-    printf 'Error: %s\n' "Stage $STAGE_NUMBER of $STAGES ($STAGE) failed; the lines above say why. Mend it and run $SCRIPT again: it continues here." >&2
+  if [ "$status" -ne 0 ] && [ -n "$STAGE" ] && [ ! -e "$WORK/reported" ]; then
+    printf 'Error: %s\n' "Stage $STAGE_NUMBER of $STAGES ($STAGE) failed: see the lines above. Fix the cause and run $SCRIPT again: it continues here." >&2
     status=20
   fi
   rm -rf "$WORK"
@@ -43,7 +43,7 @@ on_interrupt() {
 trap on_exit EXIT
 trap on_interrupt INT TERM
 
-# A path given by the user counts from where the user stands, not from this folder.
+# A relative path is relative to the caller's folder, not to this one.
 take_var_file() {
   case $1 in
   /*) VAR_FILE=$1 ;;
@@ -52,14 +52,14 @@ take_var_file() {
   [ -f "$VAR_FILE" ] || die 2 "There is no file $1. Copy blueprint.tfvars.example to it."
 }
 
-# stage NAME WHAT COMMAND...
+# stage NAME DESCRIPTION COMMAND...
 stage() {
   local what=$2 started=$SECONDS
   STAGE=$1
   STAGE_NUMBER=$((STAGE_NUMBER + 1))
   say "[$STAGE_NUMBER/$STAGES] $STAGE: $what"
   shift 2
-  # Without ||, which would switch errexit off inside the command; on_exit reports a failure.
+  # Without ||, which would disable errexit inside the command; on_exit reports a failure.
   "$@"
   local took=$((SECONDS - started))
   say "[$STAGE_NUMBER/$STAGES] $STAGE: done in $((took / 60)) min $((took % 60)) s"
@@ -78,7 +78,7 @@ confirm() {
   esac
 }
 
-# at_least WANTED FOUND: compares versions number by number.
+# at_least WANTED FOUND: compare two versions number by number.
 at_least() {
   awk -v want="$1" -v have="$2" 'BEGIN {
     split(want, w, "."); split(have, h, ".")
@@ -95,7 +95,7 @@ version_of() {
   esac 2>/dev/null | sed -n '1s/^[^0-9]*\([0-9][0-9]*\.[0-9][0-9.]*\).*/\1/p' || true
 }
 
-# need TOOL VERSION WHERE-TO-GET-IT
+# need TOOL VERSION URL-OF-ITS-INSTALLATION
 need() {
   local found
   command -v "$1" >/dev/null || die 10 "$1 is not installed; $2 or newer is needed: $3"
@@ -109,12 +109,12 @@ check_tools() {
   need kubectl 1.34 https://kubernetes.io/docs/tasks/tools/
 }
 
-# tfvar NAME: what the variable file or the environment says, without Terraform's quotes.
+# tfvar NAME: print the value in the variable file or the environment, without Terraform's quotes.
 tfvar() {
   local file line variable="TF_VAR_$1"
   for file in "$VAR_FILE" terraform.tfvars; do
     [ -f "$file" ] || continue
-    # At the edge only: a key within a map is no variable.
+    # At the beginning of a line: an indented key belongs to a map.
     line=$(sed -n "/^$1[[:space:]]*=/{s/^[^=]*=[[:space:]]*//p;q;}" "$file")
     if [ -n "$line" ]; then
       printf '%s' "$line" | sed 's/^"\([^"]*\)".*/\1/'
@@ -124,7 +124,7 @@ tfvar() {
   printf '%s' "${!variable-}"
 }
 
-# Sets NAME, REGION and TF_VALUES, so that Terraform and the other tools mean the same cluster.
+# Set NAME, REGION and TF_VALUES, so that Terraform and the other tools use the same cluster.
 settle() {
   if [ -z "$VAR_FILE" ] && [ -f blueprint.tfvars ]; then VAR_FILE=$PWD/blueprint.tfvars; fi
   NAME=$(tfvar name)
@@ -137,7 +137,7 @@ settle() {
   if [ -n "$VAR_FILE" ]; then TF_VALUES=("-var-file=$VAR_FILE" "${TF_VALUES[@]}"); fi
 }
 
-# Sets ACCOUNT and BUCKET.
+# Set ACCOUNT and BUCKET.
 check_credentials() {
   local answer
   if ! answer=$(aws sts get-caller-identity --query '[Account, Arn]' --output text 2>&1); then
@@ -151,15 +151,15 @@ check_credentials() {
   say "Account $ACCOUNT as ${answer##*[[:space:]]}, region $REGION, cluster $NAME"
 }
 
-# Sets STATE: the address of every resource, one a line, without what was only looked up.
+# Set STATE: the address of every resource, one a line, without data sources.
 begin_terraform() {
-  terraform init -input=false >/dev/null || die 18 "terraform init failed; the lines above say why."
+  terraform init -input=false >/dev/null || die 18 "terraform init failed: see the lines above."
   if ! STATE=$(terraform state list 2>"$WORK/trouble"); then
     case $(cat "$WORK/trouble") in
     *"No state file"*) ;;
     *)
       cat "$WORK/trouble" >&2
-      die 18 "Terraform cannot read its state; the lines above say why."
+      die 18 "Terraform cannot read its state: see the lines above."
       ;;
     esac
   fi
@@ -168,13 +168,13 @@ begin_terraform() {
   keep_zones
 }
 
-# in_state ADDRESS: whether the state has something that begins so.
+# in_state PREFIX: whether the state has an address with this prefix.
 in_state() {
   case $'\n'$STATE in *$'\n'"$1"*) return 0 ;; esac
   return 1
 }
 
-# Otherwise Terraform would make another cluster of the one that stands, or take the wrong one down.
+# With another name or region, Terraform would replace the existing cluster or destroy the wrong one.
 check_state() {
   local name region
   [ -n "$STATE" ] || return 0
@@ -185,7 +185,7 @@ check_state() {
     die 19 "The state in this folder is of the cluster $name in $region, and you mean $NAME in $REGION: set name and region (or AWS_REGION) to the former, or use another copy of deploy/terraform for the latter."
 }
 
-# The zones of the networks that stand: AWS's answer may change, and with it every address.
+# Keep the zones of the existing networks: AWS may list zones in another order, which would move every subnet.
 keep_zones() {
   local zones
   [ -n "$STATE" ] && [ -z "$(tfvar zones)" ] || return 0
@@ -193,22 +193,22 @@ keep_zones() {
   [ -z "$zones" ] || TF_VALUES+=("-var=zones=$zones")
 }
 
-# Of what apply says, what was done and what takes long; errors come by another way. Ctrl-C is for
-# Terraform, which still has something to say then.
+# Print the lines of `terraform apply` that report progress; errors are on standard error. SIGINT is
+# ignored here, since Terraform writes more lines after it.
 progress() {
   trap '' INT TERM
   awk '/^Warnings:|^Outputs:/ { quiet = 1 } /^Apply complete/ { quiet = 0 }
     !quiet && /: Still |complete after|^Apply complete/ && !/^data\.|: Read complete/ { print "  " $0; fflush() }'
 }
 
-# Planned and done apart, since apply alone shows each argument of each resource.
+# Plan and apply are two steps, since apply alone prints every argument of every resource.
 make_plan() { terraform plan -input=false "${TF_VALUES[@]}" "-out=$WORK/plan" "$@" >/dev/null; }
 do_plan() { terraform apply -no-color -compact-warnings "$WORK/plan" | progress; }
 
-# A kubeconfig of our own: the user's is not touched.
+# Use a kubeconfig of the script's own; the user's is not changed.
 k() { kubectl --kubeconfig "$WORK/kubeconfig" "$@"; }
 
-# Tells whether the API server answers.
+# Succeeds if the API server answers.
 connect() {
   aws eks update-kubeconfig --name "$NAME" --kubeconfig "$WORK/kubeconfig" >/dev/null &&
     k get --raw /readyz --request-timeout=20s >/dev/null

@@ -85,7 +85,7 @@ def test_nodes_that_do_not_go_are_ended_by_force(rehearsal: Rehearsal) -> None:
     )
     done = rehearsal.run("cleanup.sh", "--yes")
     assert done.status == 0, done.err
-    assert "did not go away by themselves" in done.err
+    assert "were not deleted in time" in done.err
     patch = '{"metadata":{"finalizers":null}}'
     assert rehearsal.calls("kubectl patch", "aws ec2 terminate", "aws ec2 wait") == [
         f"kubectl patch {claim} --type merge --patch {patch}",
@@ -202,7 +202,7 @@ def test_a_destroy_that_never_succeeds_is_named(rehearsal: Rehearsal) -> None:
     rehearsal.but(Answer("terraform plan *=module.eks", "no\\n", "1"))
     done = rehearsal.run("cleanup.sh", "--yes")
     assert done.status == 20
-    assert done.errors[0].startswith("Error: Stage 3 of 4 (destroy) failed;")
+    assert done.errors[0].startswith("Error: Stage 3 of 4 (destroy) failed:")
     assert targets(rehearsal)[-3:] == ["module.eks"] * 3
     rehearsal.but()
     assert rehearsal.run("cleanup.sh", "--yes").status == 0

@@ -73,7 +73,7 @@ def test_it_ends_with_the_next_commands(rehearsal: Rehearsal) -> None:
     *_, reach, build, steps = rehearsal.run("install.sh", "--yes").out.splitlines()
     assert reach == "  aws eks update-kubeconfig --region us-west-2 --name neuron-gateway"
     assert "123456789012.dkr.ecr.us-west-2.amazonaws.com/neuron-gateway" in build
-    assert steps == "  steps 2 to 5 of deploy/README.md show how."
+    assert steps == "  see steps 2 to 5 of deploy/README.md."
 
 
 def test_the_token_is_seen_by_nobody(rehearsal: Rehearsal) -> None:
@@ -123,7 +123,7 @@ def test_a_failed_stage_is_named_and_the_next_run_continues(
     done = rehearsal.run("install.sh", "--yes")
     (error,) = done.errors
     assert done.status == 20
-    assert error.startswith("Error: Stage 3 of 6 (karpenter) failed;")
+    assert error.startswith("Error: Stage 3 of 6 (karpenter) failed:")
     assert targets(rehearsal) == ["vpc", "eks", "karpenter"]
     rehearsal.but()
     rehearsal.forget()
@@ -215,7 +215,7 @@ def test_what_holds_something_is_not_replaced_unasked(rehearsal: Rehearsal) -> N
     (error,) = done.errors
     assert done.status == 22
     lost = 'module.vpc.aws_vpc.this module.vpc.aws_subnet.private["us-west-2a"]'
-    assert error.startswith(f"Error: This would delete or make anew {lost}: undo the change")
+    assert error.startswith(f"Error: This would delete or replace {lost}: undo the change")
     assert rehearsal.changes() == []
     assert rehearsal.run("install.sh", "--yes", "--allow-replace").status == 0
 

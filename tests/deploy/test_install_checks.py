@@ -41,7 +41,7 @@ CHECKS = [
     (
         Answer("aws ec2 describe-instance*", "denied\\n", "254"),
         13,
-        "does not say whether us-west-2",
+        "did not list the zones of us-west-2",
     ),
     (
         Answer("aws service-quotas *", "8.0\\n"),
@@ -49,11 +49,11 @@ CHECKS = [
         "is 8 vCPUs in us-west-2 and an inf2.8xlarge ne",
     ),
     (Answer("terraform init *", "no registry\\n", "1"), 18, "terraform init failed"),
-    (Answer("terraform console *", "| Error: Invalid value\\n", "1"), 15, "Mend it in /"),
-    (Answer("terraform console *", '"198.18.0.1/32 203.0.113.7/32"\\n'), 15, "of the examples"),
-    (Answer("terraform console *", '"192.0.2.0/24"\\n'), 15, "an address of the examples"),
+    (Answer("terraform console *", "| Error: Invalid value\\n", "1"), 15, "Fix it in /"),
+    (Answer("terraform console *", '"198.18.0.1/32 203.0.113.7/32"\\n'), 15, "reserved for examples"),
+    (Answer("terraform console *", '"192.0.2.0/24"\\n'), 15, "an address that is reserved"),
     (Answer("terraform state list", "access denied\\n", "1"), 18, "cannot read its state"),
-    (Answer("aws iam get-role *karpenterNode-neuron-gateway"), 23, "is there already"),
+    (Answer("aws iam get-role *karpenterNode-neuron-gateway"), 23, "exists and is not in the state"),
 ]
 
 
@@ -173,7 +173,7 @@ def test_on_a_terminal_it_asks(rehearsal: Rehearsal, answer: str, status: int) -
     done = subprocess.run(**started, stdin=theirs, capture_output=True)
     os.close(ours)
     os.close(theirs)
-    assert "Make the cluster neuron-gateway in us-west-2? [y/N]" in done.stdout
+    assert "Create the cluster neuron-gateway in us-west-2? [y/N]" in done.stdout
     assert done.returncode == status
     assert bool(rehearsal.changes()) == (status == 0)
 

@@ -258,7 +258,7 @@ def test_a_wrong_value_is_refused_before_anything_is_made(rehearsal: Rehearsal) 
     done = rehearsal.run("install.sh", "--yes")
     assert done.status == 15
     assert "must not open the API server to the whole internet" in done.err
-    assert "Mend it in" in done.err
+    assert "Fix it in" in done.err
     assert rehearsal.changes() == []
 
 
