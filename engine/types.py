@@ -94,16 +94,11 @@ class GenerateRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens of one completion, counted from token ids.
-
-    `reasoning_tokens` are those of the reasoning, None where the model has none; `queue_seconds`
-    is the time that the request waited for a slot.
-    """
+    """Tokens of one completion, counted from token ids; `queue_seconds` is its wait for a slot."""
 
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int = 0
-    reasoning_tokens: int | None = None
     queue_seconds: float = 0.0
 
 

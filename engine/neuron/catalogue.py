@@ -23,11 +23,6 @@ class Instance:
     bandwidth: int
     price: float
 
-    @property
-    def device_gib(self) -> int:
-        """The memory of all cores in GiB."""
-        return self.cores * CORE_GIB
-
 
 INSTANCES: Final = {
     instance.name: instance

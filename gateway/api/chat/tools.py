@@ -45,15 +45,7 @@ class NamedFunction(RequestModel):
 
 
 class NamedChoice(RequestModel):
-    """A choice of one function by name."""
-
-    type: Annotated[Literal["function", "custom"], only_supported("function")]
-    function: NamedFunction
-    custom: Any = None
-
-
-class NamedTool(RequestModel):
-    """One of the tools that may be called."""
+    """One function by its name: the choice itself, or one of those that are allowed."""
 
     type: Annotated[Literal["function", "custom"], only_supported("function")]
     function: NamedFunction
@@ -64,7 +56,7 @@ class AllowedTools(RequestModel):
     """Some of the declared tools, and whether one of them has to be called."""
 
     mode: Literal["auto", "required"]
-    tools: Annotated[list[NamedTool], Field(min_length=1, max_length=128)]
+    tools: Annotated[list[NamedChoice], Field(min_length=1, max_length=128)]
 
 
 class AllowedChoice(RequestModel):

@@ -11,7 +11,6 @@ from gateway.api.chat.tools import (
     Function,
     NamedChoice,
     NamedFunction,
-    NamedTool,
     Tool,
     ToolChoice,
     kind_of_choice,
@@ -58,7 +57,7 @@ def chat_choice(choice: FlatChoice | None) -> ToolChoice | None:
         return NamedChoice(type="function", function=NamedFunction(name=choice.name))
     if isinstance(choice, FlatAllowed):
         names = [NamedFunction(name=tool.name) for tool in choice.tools]
-        tools = [NamedTool(type="function", function=name) for name in names]
+        tools = [NamedChoice(type="function", function=name) for name in names]
         return AllowedChoice(
             type="allowed_tools", allowed_tools=AllowedTools(mode=choice.mode, tools=tools)
         )

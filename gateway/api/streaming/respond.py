@@ -1,19 +1,23 @@
 """`respond`: every endpoint's answer, streamed as frames or collected into one JSON object."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from engine import GenerateRequest
+from engine import EngineError, GenerateRequest
 from gateway.api.session import RequestSession
 from gateway.api.streaming.disconnect import cancel_on_disconnect
-from gateway.api.streaming.primed_stream import wait_for_first_delta
+from gateway.api.streaming.primed_stream import PrimedStream, wait_for_first_delta
 from gateway.api.streaming.renderer import Renderer
-from gateway.api.streaming.sse import frames
+from gateway.api.streaming.sse import PING
 from gateway.api.streaming.sse_private import EventStream
 from gateway.deltas import ChoiceDeltas
+from gateway.errors import api_error
+
+log = logging.getLogger(__name__)
 
 
 async def respond(
@@ -33,7 +37,7 @@ async def respond(
     primed = wait_for_first_delta(deltas, limits.stream_open_timeout_seconds)
     started = await cancel_on_disconnect(request, primed)
     return EventStream(
-        frames(started, renderer),
+        _frames(started, renderer),
         started,
         limits.ping_interval_seconds,
         limits.send_timeout_seconds,
@@ -47,3 +51,22 @@ async def _whole(deltas: ChoiceDeltas, renderer: Renderer) -> Any:
     finally:
         await deltas.aclose()
     return renderer.body()
+
+
+async def _frames(stream: PrimedStream, renderer: Renderer) -> AsyncGenerator[bytes, None]:
+    """Yield a stream's frames; a failure becomes the error frame before the last one."""
+    if stream.silent:
+        yield PING  # so that no proxy holds the response's head back
+    try:
+        if data := renderer.feed(*await stream.first()):
+            yield data
+        async for index, delta in stream.deltas:
+            if data := renderer.feed(index, delta):
+                yield data
+    except Exception as error:  # the client must hear of every failure
+        if not isinstance(error, EngineError):
+            log.exception("A stream failed")
+        await stream.fail(error)
+        yield renderer.fail(api_error(error))
+    if last := renderer.end():
+        yield last
