@@ -50,10 +50,18 @@ CHECKS = [
     ),
     (Answer("terraform init *", "no registry\\n", "1"), 18, "terraform init failed"),
     (Answer("terraform console *", "| Error: Invalid value\\n", "1"), 15, "Fix it in /"),
-    (Answer("terraform console *", '"198.18.0.1/32 203.0.113.7/32"\\n'), 15, "reserved for examples"),
+    (
+        Answer("terraform console *", '"198.18.0.1/32 203.0.113.7/32"\\n'),
+        15,
+        "reserved for examples",
+    ),
     (Answer("terraform console *", '"192.0.2.0/24"\\n'), 15, "an address that is reserved"),
     (Answer("terraform state list", "access denied\\n", "1"), 18, "cannot read its state"),
-    (Answer("aws iam get-role *karpenterNode-neuron-gateway"), 23, "exists and is not in the state"),
+    (
+        Answer("aws iam get-role *karpenterNode-neuron-gateway"),
+        23,
+        "exists and is not in the state",
+    ),
 ]
 
 

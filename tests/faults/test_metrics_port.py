@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,7 @@ import httpx
 import pytest
 
 from gateway.observe.metrics import METRICS, PREFIX
-from tests.serving import ROOT, ask, served, until
+from tests.serving import ROOT, Gateway, ask, served, until
 
 pytestmark = [
     pytest.mark.ray,
@@ -28,10 +26,8 @@ print(ray.nodes()[0]["MetricsExportPort"])
 """
 
 
-def metrics_url() -> str:
-    command = [sys.executable, "-c", PORT]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
-    return f"http://127.0.0.1:{done.stdout.split()[-1]}/metrics"
+def metrics_url(gateway: Gateway) -> str:
+    return f"http://127.0.0.1:{gateway.run_driver(PORT).split()[-1]}/metrics"
 
 
 def shown(url: str) -> set[str]:
@@ -53,7 +49,7 @@ def test_the_gateways_figures_are_on_rays_port(tmp_path: Path, topology: str) ->
     wanted = {PREFIX + metric.name for metric in METRICS if metric.name not in never}
     with served(tmp_path, config(topology, SIMULATED)) as gateway:
         httpx.request(**ask(gateway.url, max_tokens=20, ignore_eos=True))
-        url = metrics_url()
+        url = metrics_url(gateway)
         until(lambda: not missing(wanted, url), 60)
 
 
@@ -67,7 +63,7 @@ def test_vllms_own_figures_are_beside_them(tmp_path: Path) -> None:
     device = {"kind": "cpu", "kv_cache_gib": 0.5}
     with served(tmp_path, config("one-hop", device), start_seconds=240) as gateway:
         httpx.request(**ask(gateway.url, max_tokens=5), timeout=60)
-        url = metrics_url()
+        url = metrics_url(gateway)
         until(lambda: not missing(of_the_engines_dashboard(), url), 60)
 
 
@@ -82,17 +78,16 @@ def of_the_engines_dashboard() -> set[str]:
 
 @pytest.mark.parametrize("topology", ["one-hop", "two-hops"])
 def test_a_request_is_a_line_in_its_workers_log(tmp_path: Path, topology: str) -> None:
-    logs = Path("/tmp/ray/session_latest/logs")
-
-    def lines() -> list[str]:
-        written = (file.read_text(errors="replace") for file in logs.glob("worker-*.out"))
+    def lines(gateway: Gateway) -> list[str]:
+        files = gateway.ray_logs.glob("worker-*.out")
+        written = (file.read_text(errors="replace") for file in files)
         return [line for text in written for line in text.splitlines() if "mine-7" in line]
 
     with served(tmp_path, config(topology, SIMULATED)) as gateway:
         request = ask(gateway.url, "a secret", max_tokens=20, ignore_eos=True)
         httpx.request(**request, headers={"x-request-id": "mine-7"})
-        until(lambda: lines(), 20)
-        (line,) = lines()
+        until(lambda: lines(gateway), 20)
+        (line,) = lines(gateway)
     said = json.loads(line)
     assert said.items() >= {"model": "sim", "outcome": "ok", "output_tokens": 20}.items()
     assert "secret" not in line

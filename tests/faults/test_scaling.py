@@ -2,8 +2,6 @@
 
 import json
 import signal
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +11,7 @@ import httpx
 import pytest
 import yaml
 
-from tests.serving import ROOT, STEADY, Gateway, answers, ask, served, stream, until
+from tests.serving import STEADY, Gateway, answers, ask, served, stream, until
 
 pytestmark = [
     pytest.mark.ray,
@@ -39,7 +37,7 @@ def args(**model: Any) -> dict[str, Any]:
     return {"models": [{"id": "sim", "engine": engine} | model]}
 
 
-def deploy(folder: Path, new: dict[str, Any]) -> None:
+def deploy(gateway: Gateway, folder: Path, new: dict[str, Any]) -> None:
     application = {
         "name": "gateway",
         "import_path": "gateway.serving.ray_app:build_app",
@@ -47,7 +45,7 @@ def deploy(folder: Path, new: dict[str, Any]) -> None:
     }
     file = folder / "new.yaml"
     file.write_text(yaml.safe_dump({"applications": [application]}))
-    subprocess.run([sys.executable, "-c", DEPLOY, str(file)], cwd=ROOT, check=True, timeout=120)
+    gateway.run_driver(DEPLOY, str(file))
 
 
 def whole(frames: list[str]) -> bool:
@@ -64,7 +62,7 @@ def test_a_roll_out_lets_streams_end_and_gives_new_requests_to_the_new(
         assert answers(gateway)
         running = [pool.submit(stream, gateway, ask(gateway.url, **LONG)) for _ in range(3)]
         time.sleep(1)
-        deploy(tmp_path, new)
+        deploy(gateway, tmp_path, new)
         until(lambda: answers(gateway, model="new"), 60)
         assert all(whole(one.result()) for one in running)
 
