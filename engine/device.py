@@ -89,7 +89,7 @@ class BaseDevice(BaseModel):
     ) -> Iterator[str | Table]:
         """Yield what `check` shows of an engine's use of the device, as lines and tables.
 
-        `prompt_lengths` are examples in tokens, none above the longest prompt.
+        `prompt_lengths` are those of example prompts, in tokens.
         """
         yield from ()
 

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -29,9 +30,26 @@ STEADY: dict[str, Any] = {
 class Gateway:
     """A gateway that the command line started, and the processes below it."""
 
-    def __init__(self, url: str, process: "subprocess.Popen[str]") -> None:
+    def __init__(
+        self, url: str, process: "subprocess.Popen[str]", environment: Mapping[str, str]
+    ) -> None:
         self.url = url
         self._process = process
+        self._environment = environment
+
+    @property
+    def ray_logs(self) -> Path:
+        """The folder of Ray's logs."""
+        return Path(self._environment["RAY_TMPDIR"], "ray", "session_latest", "logs")
+
+    def run_driver(self, code: str, *arguments: str) -> str:
+        """Run a script in which `ray.init(address="auto")` connects to this cluster."""
+        environment = {**self._environment, "RAY_ADDRESS": ""}
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, timeout=120, check=True,
+        )  # fmt: skip
+        return done.stdout
 
     def load(self) -> dict[str, Any]:
         """Return the load of the only model."""
@@ -43,30 +61,6 @@ class Gateway:
         """Return the ids of the processes below the command whose title contains the name."""
         parents = dict(processes())
         return [pid for pid in parents if self._below(pid, parents) and name in title(pid)]
-
-    def raylet_option(self, name: str) -> str:
-        """Return an option of the raylet of this gateway; there may be others on the machine."""
-        words = [
-            Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-            for pid in self.descendants("raylet")
-            if Path(f"/proc/{pid}/comm").read_text() == "raylet\n"
-        ]
-        (value,) = (word for word in words[0] if word.startswith(f"--{name}="))
-        return value.partition("=")[2]
-
-    def run_python(self, code: str, *arguments: str) -> str:
-        """Run code in which `ray.init()` connects to this gateway's cluster; return its output."""
-        address = {"RAY_ADDRESS": self.raylet_option("gcs-address"), "RAY_AUTH_MODE": "token"}
-        done = subprocess.run(
-            [sys.executable, "-c", code, *arguments],
-            cwd=ROOT,
-            env=os.environ | address,
-            stdout=subprocess.PIPE,
-            text=True,
-            timeout=120,
-            check=True,
-        )
-        return done.stdout
 
     def _below(self, pid: int, parents: dict[int, int]) -> bool:
         while pid > 1 and pid != self._process.pid:
@@ -96,6 +90,33 @@ def free_port() -> int:
             return port
 
 
+def separate_ray(folder: str) -> dict[str, str]:
+    """Return the variables that keep a cluster's files and ports apart from those of others.
+
+    The folder's path must be short, since Ray makes sockets in it.
+    """
+    haproxy = {
+        "CONFIG_FILE_LOC": f"{folder}/haproxy.cfg",
+        "SOCKET_PATH": f"{folder}/admin.sock",
+        "METRICS_SOCKET_PATH": f"{folder}/metrics.sock",
+        "SERVER_STATE_BASE": folder,
+        "SERVER_STATE_FILE": f"{folder}/server-state",
+        "STATS_PORT": str(free_port()),
+        "METRICS_PORT": str(free_port()),
+    }
+    prefixed = {f"RAY_SERVE_HAPROXY_{name}": value for name, value in haproxy.items()}
+    return {"RAY_TMPDIR": folder} | prefixed
+
+
+@contextlib.contextmanager
+def ray_folder() -> Iterator[str]:
+    """Make a folder for `separate_ray`."""
+    with tempfile.TemporaryDirectory(
+        prefix="ray-", dir="/tmp", ignore_cleanup_errors=True
+    ) as folder:
+        yield folder
+
+
 @contextlib.contextmanager
 def served(
     folder: Path,
@@ -113,30 +134,24 @@ def served(
     path = folder / "gateway.yaml"
     path.write_text(yaml.safe_dump({"applications": [application]}))
     port = free_port()
-    names = ("RAY_SERVE_HAPROXY_STATS_PORT", "RAY_SERVE_HAPROXY_METRICS_PORT")
-    given = os.environ | {name: str(free_port()) for name in names} | dict(environment or {})
     command = [sys.executable, "-u", "-m", "gateway", "serve", str(path), "--port", str(port)]
-    log = (folder / "log").open("w+")
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=given | {"RAY_ADDRESS": "local"},
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    gateway = Gateway(f"http://127.0.0.1:{port}", process)
-    with process, log:
-        try:
-            until(lambda: ready(gateway) or process.poll() is not None, start_seconds)
-            assert process.poll() is None, (folder / "log").read_text()
-            yield gateway
-            below = gateway.descendants("")
-        finally:
-            process.send_signal(stop_with)
-            process.wait(60)
-        assert process.returncode in (0, 130), (folder / "log").read_text()
-        until(lambda: not any(title(pid) for pid in below if pid != process.pid), 10)
+    with ray_folder() as ray, (folder / "log").open("w+") as log:
+        given = os.environ | separate_ray(ray) | dict(environment or {}) | {"RAY_ADDRESS": "local"}
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=given, stdout=log, stderr=subprocess.STDOUT, text=True
+        )
+        gateway = Gateway(f"http://127.0.0.1:{port}", process, given)
+        with process:
+            try:
+                until(lambda: ready(gateway) or process.poll() is not None, start_seconds)
+                assert process.poll() is None, (folder / "log").read_text()
+                yield gateway
+                below = gateway.descendants("")
+            finally:
+                process.send_signal(stop_with)
+                process.wait(60)
+            assert process.returncode in (0, 130), (folder / "log").read_text()
+            until(lambda: not any(title(pid) for pid in below if pid != process.pid), 10)
 
 
 def ready(gateway: Gateway) -> bool:

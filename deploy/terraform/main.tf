@@ -3,7 +3,7 @@ data "aws_partition" "current" {}
 
 data "aws_availability_zones" "usable" {
   state = "available"
-  # EKS places no control plane in these, wherever they are called a, b or c.
+  # Zones in which EKS cannot have a control plane; letters differ between accounts, ids do not.
   exclude_zone_ids = ["use1-az3", "usw1-az2", "cac1-az3"]
   filter {
     name   = "opt-in-status"
@@ -96,7 +96,7 @@ module "addons" {
   valkey_node_type                       = var.valkey_node_type
   valkey_password                        = var.valkey_password
 
-  # The charts need nodes and addons, of which their arguments say nothing.
+  # The charts need nodes and addons, which their arguments do not refer to.
   depends_on = [module.eks]
 }
 

@@ -1,23 +1,23 @@
 output "cluster_name" {
   description = "Name of the EKS cluster."
   value       = var.name
-  # Stored with the first stage, so that the scripts know early whose state this is.
+  # Stored with the first stage, so that the scripts can check which cluster the state belongs to.
   depends_on = [module.vpc]
 }
 
 output "region" {
-  description = "Its region."
+  description = "Region of the cluster."
   value       = var.region
   depends_on  = [module.vpc]
 }
 
 output "zones" {
-  description = "Its availability zones, which install.sh keeps as the variable zones."
+  description = "Availability zones of the cluster, which install.sh passes as the variable zones."
   value       = local.zones
 }
 
 output "configure_kubectl" {
-  description = "The command that lets kubectl reach the cluster."
+  description = "The command that configures kubectl for the cluster."
   value       = "aws eks update-kubeconfig --region ${var.region} --name ${var.name}"
 }
 
@@ -27,7 +27,7 @@ output "model_store" {
 }
 
 output "registry" {
-  description = "Where the images go: <registry>/neuron, <registry>/gateway, <registry>/webui."
+  description = "Registry of the images: <registry>/neuron, <registry>/gateway, <registry>/webui."
   value       = "${data.aws_caller_identity.current.account_id}.dkr.ecr.${var.region}.${data.aws_partition.current.dns_suffix}/${var.name}"
 }
 
@@ -37,6 +37,6 @@ output "valkey_address" {
 }
 
 output "grafana_port_forward" {
-  description = "The command that brings Grafana to http://127.0.0.1:3000; null without enable_monitoring."
+  description = "The command that forwards Grafana to http://127.0.0.1:3000; null without enable_monitoring."
   value       = var.enable_monitoring ? "kubectl --namespace monitoring port-forward service/kube-prometheus-stack-grafana 3000:80" : null
 }

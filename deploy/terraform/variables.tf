@@ -1,7 +1,7 @@
 # The cluster.
 
 variable "name" {
-  description = "Name of the cluster and the first word of everything that belongs to it."
+  description = "Name of the cluster and prefix of the names of its resources."
   type        = string
   default     = "neuron-gateway"
 
@@ -22,7 +22,7 @@ variable "region" {
 }
 
 variable "zones" {
-  description = "Availability zones. Empty: zones that offer inf2 first, then others. Once the cluster stands, install.sh keeps those it has."
+  description = "Availability zones. Empty: zones that offer inf2 first, then others. For an existing cluster, install.sh keeps its zones."
   type        = list(string)
   default     = []
 
@@ -37,7 +37,7 @@ variable "zones" {
 }
 
 variable "zone_count" {
-  description = "How many zones to take when zones is empty."
+  description = "Number of zones where zones is empty."
   type        = number
   default     = 3
 
@@ -54,12 +54,12 @@ variable "eks_version" {
 
   validation {
     condition     = can(regex("^1\\.3[456]$", var.eks_version))
-    error_message = "eks_version must be 1.34, 1.35 or 1.36: the charts below are made for these."
+    error_message = "eks_version must be 1.34, 1.35 or 1.36: the pinned charts support these."
   }
 }
 
 variable "public_access_cidrs" {
-  description = "Networks that may reach the API server. Your own address: curl -s https://checkip.amazonaws.com, then write it with /32."
+  description = "Networks that may reach the API server, for example your own address with /32: curl -s https://checkip.amazonaws.com"
   type        = list(string)
 
   validation {
@@ -77,7 +77,7 @@ variable "public_access_cidrs" {
 }
 
 variable "admin_principal_arns" {
-  description = "Further IAM roles or users with full access to the cluster; whoever creates it has it already."
+  description = "Further IAM roles or users with full access to the cluster; its creator has it already."
   type        = list(string)
   default     = []
 
@@ -88,7 +88,7 @@ variable "admin_principal_arns" {
 }
 
 variable "control_plane_logs" {
-  description = "Which logs of the control plane go to CloudWatch. Each costs $0.50 per GB; api and audit are the long ones."
+  description = "Logs of the control plane that go to CloudWatch, for $0.50 per GB; api and audit are the largest."
   type        = list(string)
   default     = ["audit", "authenticator"]
 
@@ -99,7 +99,7 @@ variable "control_plane_logs" {
 }
 
 variable "log_retention_days" {
-  description = "How long CloudWatch keeps the logs of the control plane."
+  description = "Days that CloudWatch keeps the logs of the control plane."
   type        = number
   default     = 30
 
@@ -110,15 +110,15 @@ variable "log_retention_days" {
 }
 
 variable "tags" {
-  description = "Tags for everything that Terraform makes."
+  description = "Tags of every resource that Terraform creates."
   type        = map(string)
   default     = {}
 }
 
-# The nodes that are always there.
+# The core nodes.
 
 variable "core_instance_type" {
-  description = "Instance type of the nodes for Karpenter and the operators."
+  description = "Instance type of the core nodes, which run Karpenter and the operators."
   type        = string
   default     = "m6i.large"
 
@@ -129,17 +129,17 @@ variable "core_instance_type" {
 }
 
 variable "core_node_count" {
-  description = "How many of them."
+  description = "Number of core nodes."
   type        = number
   default     = 2
 
   validation {
     condition     = var.core_node_count >= 2 && var.core_node_count <= 5 && floor(var.core_node_count) == var.core_node_count
-    error_message = "core_node_count must be 2 to 5: two replicas of Karpenter want two nodes, and the rest is Karpenter's work."
+    error_message = "core_node_count must be 2 to 5: two replicas of Karpenter need two nodes, and Karpenter adds all others."
   }
 }
 
-# What runs in the cluster. The versions stand in ../versions.env as well.
+# Charts in the cluster. The versions are also in ../versions.env.
 
 variable "karpenter_version" {
   description = "Version of Karpenter and of its chart."
@@ -169,12 +169,12 @@ variable "kuberay_version" {
   }
   validation {
     condition     = try(tonumber(split(".", var.kuberay_version)[1]) >= 5, true)
-    error_message = "kuberay_version must be 1.5.0 or newer: older ones do not tell Ray's autoscaler of NeuronCores."
+    error_message = "kuberay_version must be 1.5.0 or newer: older ones do not pass NeuronCores to Ray's autoscaler."
   }
 }
 
 variable "neuron_chart_version" {
-  description = "Version of the Neuron chart, which brings the device plugin."
+  description = "Version of the Neuron chart, which installs the device plugin."
   type        = string
   default     = "1.3.0"
 
@@ -207,7 +207,7 @@ variable "monitoring_chart_version" {
 }
 
 variable "enable_load_balancer_controller" {
-  description = "Install the controller that makes an ALB of an Ingress."
+  description = "Install the controller that creates an ALB for an Ingress."
   type        = bool
   default     = true
 }
@@ -219,13 +219,13 @@ variable "enable_monitoring" {
 }
 
 variable "enable_valkey" {
-  description = "Make a Valkey on ElastiCache, which lets Ray's head restart without losing its cluster."
+  description = "Create a Valkey on ElastiCache, with which Ray's head restarts without losing its cluster."
   type        = bool
   default     = false
 }
 
 variable "valkey_node_type" {
-  description = "Node type of that Valkey."
+  description = "Node type of Valkey."
   type        = string
   default     = "cache.t4g.small"
 
@@ -236,7 +236,7 @@ variable "valkey_node_type" {
 }
 
 variable "valkey_password" {
-  description = "Its password, the same as in the Secret valkey. Give it as TF_VAR_valkey_password rather than in a file; the state holds it."
+  description = "Password of Valkey, the same as in the Secret valkey. Set TF_VAR_valkey_password rather than a file; the state contains it."
   type        = string
   default     = null
   sensitive   = true

@@ -1,7 +1,7 @@
 # The network.
 
 variable "vpc_cidr" {
-  description = "Addresses of nodes and load balancers."
+  description = "Network of nodes and load balancers."
   type        = string
   default     = "10.0.0.0/16"
 
@@ -16,7 +16,7 @@ variable "vpc_cidr" {
 }
 
 variable "pod_cidr" {
-  description = "Further addresses for pods, so that they do not run out; pods take some from vpc_cidr as well."
+  description = "Additional network for pods, whose addresses would otherwise run out; pods use vpc_cidr as well."
   type        = string
   default     = "100.64.0.0/16"
 
@@ -30,7 +30,7 @@ variable "pod_cidr" {
   }
   validation {
     condition     = can(regex("^100\\.(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])\\.", var.pod_cidr))
-    error_message = "pod_cidr must lie within 100.64.0.0/10, which no office network uses."
+    error_message = "pod_cidr must lie within 100.64.0.0/10, which private networks do not use."
   }
 }
 
@@ -62,7 +62,7 @@ variable "service_cidr" {
 }
 
 variable "single_nat_gateway" {
-  description = "One NAT gateway instead of one per zone: cheaper, but a zone's failure cuts the others off."
+  description = "One NAT gateway instead of one per zone: cheaper, but a failure of its zone disconnects the others."
   type        = bool
   default     = true
 }

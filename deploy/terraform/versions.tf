@@ -1,6 +1,6 @@
 terraform {
   required_version = ">= 1.9"
-  # The state in a bucket instead of this folder, for a team or so that it is not lost with a disk.
+  # Stores the state in a bucket instead of this folder, for a team.
   # backend "s3" {
   #   bucket       = "my-terraform-states"
   #   key          = "neuron-gateway/terraform.tfstate"
@@ -18,7 +18,7 @@ provider "aws" {
   default_tags { tags = local.tags }
 }
 
-# A token is asked for at each call: one that is read once expires during a long apply.
+# A token for each call: one that is read once expires during a long apply.
 provider "helm" {
   kubernetes = {
     host                   = module.eks.endpoint

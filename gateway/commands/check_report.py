@@ -44,15 +44,18 @@ def _replicas(model: ModelConfig) -> str:
 def _plan(model: ModelConfig, lengths: Sequence[int]) -> Iterator[RenderableType]:
     """Yield the device's plan; raise ConfigError for a prompt that its engine would refuse."""
     engine = model.engine
+    sections = list(engine.device.plan(model.id, engine, lengths))
+    if not sections:
+        return
     info = engine.device.describe(model.id, engine)
     limit = info.max_prompt_len or info.max_model_len
     for length in lengths:
         if not 0 < length <= limit:
             raise ConfigError(
                 f"--lengths: {length} is not between 1 and {limit}, the longest prompt. "
-                "Leave it out, or raise max_prompt_length or max_model_len."
+                "Leave it out or raise max_prompt_length."
             )
-    for section in engine.device.plan(model.id, engine, lengths):
+    for section in sections:
         yield section if isinstance(section, str) else _rendered(section)
 
 

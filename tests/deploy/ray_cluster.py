@@ -15,10 +15,9 @@ import httpx
 from gateway.config import AppConfig
 from gateway.serving.environment import serve_environment
 from gateway.serving.haproxy import write_script
-from tests.serving import ROOT, free_port, until
+from tests.serving import ROOT, free_port, separate_ray, until
 
 BIN = Path(sys.executable).parent
-CURRENT = Path("/tmp/ray/ray_current_cluster")
 TOKEN = "of-a-test-and-long-enough-for-ray"
 ASKED = """
 import json, ray
@@ -31,18 +30,18 @@ print(json.dumps([nodes, ray.available_resources().get("neuron_cores", 0)]))
 class Cluster:
     """A head, workers, and the gateway that is deployed there."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, ray: str) -> None:
         self.folder = folder
         self.gateway, self.dashboard, self.gcs = free_port(), free_port(), free_port()
-        stats, metrics = free_port(), free_port()
-        write_script(folder / "haproxy", stats, metrics)
+        apart = separate_ray(ray)
+        ports = (int(apart[f"RAY_SERVE_HAPROXY_{name}_PORT"]) for name in ("STATS", "METRICS"))
+        write_script(folder / "haproxy", *ports)
         self.environment = (
             os.environ
             | serve_environment(AppConfig())
+            | apart
             | {
                 "RAY_SERVE_HAPROXY_BINARY_PATH": str(folder / "haproxy"),
-                "RAY_SERVE_HAPROXY_STATS_PORT": str(stats),
-                "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics),
                 "RAY_ADDRESS": f"127.0.0.1:{self.gcs}",
                 "RAY_AUTH_MODE": "token",  # as the operator sets it
                 "RAY_AUTH_TOKEN": TOKEN,
@@ -58,16 +57,8 @@ class Cluster:
         here = ("--head", "--port", str(self.gcs), "--dashboard-host", "127.0.0.1")
         here += ("--dashboard-port", str(self.dashboard))
         with self._node(*here, "--num-cpus", "0", cores=cores):
-            try:
-                until(lambda: self.run("ray", "status").returncode == 0, 60)
-                yield
-            finally:
-                self._forget()
-
-    def _forget(self) -> None:
-        """Remove the address that Ray leaves: the next `ray.init` would look for this head."""
-        if CURRENT.exists() and CURRENT.read_text().endswith(f":{self.gcs}"):
-            CURRENT.unlink()
+            until(lambda: self.run("ray", "status").returncode == 0, 60)
+            yield
 
     @contextlib.contextmanager
     def worker(self, cores: int) -> Iterator[None]:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import yaml
 
 from tests.deploy.checks.manifests import DEPLOY, OVERLAYS, of_kind, overlay
 from tests.deploy.ray_cluster import Cluster
-from tests.serving import ROOT, until
+from tests.serving import ROOT, ray_folder, until
 
 pytestmark = [
     pytest.mark.deploy,
@@ -66,8 +67,16 @@ def ask(url: str, key: str | None, tokens: int = 5) -> httpx.Response:
     return httpx.post(f"{url}/v1/chat/completions", json=body, headers=headers, timeout=120)
 
 
-def test_the_rendered_config_serves_on_a_node_with_two_neuron_cores(tmp_path: Path) -> None:
-    key, cluster = new_key(tmp_path), Cluster(tmp_path)
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    with ray_folder() as ray:
+        yield Cluster(tmp_path, ray)
+
+
+def test_the_rendered_config_serves_on_a_node_with_two_neuron_cores(
+    tmp_path: Path, cluster: Cluster
+) -> None:
+    key = new_key(tmp_path)
     with cluster.head(cores=2):
         cluster.deploy(config(tmp_path, cluster.gateway))
         until(cluster.ready, 120)
@@ -78,8 +87,10 @@ def test_the_rendered_config_serves_on_a_node_with_two_neuron_cores(tmp_path: Pa
     assert answer.text.endswith("data: [DONE]\n\n")
 
 
-def test_streams_end_while_serve_moves_their_replica_to_another_node(tmp_path: Path) -> None:
-    key, cluster = new_key(tmp_path), Cluster(tmp_path)
+def test_streams_end_while_serve_moves_their_replica_to_another_node(
+    tmp_path: Path, cluster: Cluster
+) -> None:
+    key = new_key(tmp_path)
     answers: list[httpx.Response] = []
     with cluster.head(cores=0), cluster.worker(cores=2), cluster.worker(cores=2):
         # One machine has one port 8000, so that only the head's proxy runs.

@@ -1,4 +1,4 @@
-"""Replicas that start and stop while streams run: roll-outs, scaling to zero and back."""
+"""Replicas that come and go: roll-outs, up, down, to none and back, while streams run."""
 
 import json
 import signal
@@ -20,14 +20,14 @@ pytestmark = [
 ]
 
 LONG = {"max_tokens": 400, "ignore_eos": True, "temperature": 0, "stream": True}  # eight seconds
-# What `serve deploy` does, without the dashboard.
+# What `serve deploy` does, without the dashboard that it goes through.
 DEPLOY = """
 import sys, ray
 from ray import serve
 from pathlib import Path
 from gateway.config import load_config
 from gateway.serving.ray_app import build_app
-ray.init(log_to_driver=False)
+ray.init(address="auto", log_to_driver=False)
 serve.run(build_app(load_config(Path(sys.argv[1]))), name="gateway", route_prefix="/")
 """
 
@@ -45,7 +45,7 @@ def deploy(gateway: Gateway, folder: Path, new: dict[str, Any]) -> None:
     }
     file = folder / "new.yaml"
     file.write_text(yaml.safe_dump({"applications": [application]}))
-    gateway.run_python(DEPLOY, str(file))
+    gateway.run_driver(DEPLOY, str(file))
 
 
 def whole(frames: list[str]) -> bool:
@@ -53,7 +53,7 @@ def whole(frames: list[str]) -> bool:
 
 
 @pytest.mark.parametrize("topology", ["one-hop", "two-hops"])
-def test_a_roll_out_waits_for_streams_and_sends_new_requests_to_new_replicas(
+def test_a_roll_out_lets_streams_end_and_gives_new_requests_to_the_new(
     tmp_path: Path, topology: str
 ) -> None:
     old = args() | {"topology": topology, "models": args()["models"]}
@@ -71,7 +71,7 @@ def replicas(gateway: Gateway) -> int:
     return len(gateway.descendants("ray::ServeReplica:gateway:sim"))
 
 
-def test_replicas_follow_the_load_to_zero_and_back(tmp_path: Path) -> None:
+def test_replicas_follow_the_load_to_none_and_back(tmp_path: Path) -> None:
     delays = {"upscale_delay_seconds": 1, "downscale_delay_seconds": 2}
     scaled = args(replicas={"min": 0, "max": 2} | delays) | {"topology": "two-hops"}
     with served(tmp_path, scaled) as gateway, ThreadPoolExecutor(12) as pool:
@@ -87,7 +87,7 @@ def test_replicas_follow_the_load_to_zero_and_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_waits_for_streams(tmp_path: Path, stop: signal.Signals) -> None:
+def test_a_stop_lets_streams_end(tmp_path: Path, stop: signal.Signals) -> None:
     with ThreadPoolExecutor(1) as pool:
         with served(tmp_path, args(), stop_with=stop) as gateway:
             running = pool.submit(stream, gateway, ask(gateway.url, **LONG))

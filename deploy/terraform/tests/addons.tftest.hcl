@@ -31,7 +31,7 @@ run "everything" {
   }
   assert {
     condition     = helm_release.storage_class.version == "1.0.0"
-    error_message = "the provider would ask a cluster that is not there yet"
+    error_message = "the provider would read a cluster that does not exist yet"
   }
   assert {
     condition     = yamldecode(helm_release.kuberay.values[0]).resources.limits.cpu == "1"
@@ -53,11 +53,11 @@ run "everything" {
     condition = {
       for setting in helm_release.load_balancer[0].set : setting.name => setting.value
     } == { clusterName = "gw", region = "us-west-2", vpcId = "vpc-1" }
-    error_message = "the load balancer controller is told something else"
+    error_message = "the load balancer controller has other values"
   }
   assert {
     condition     = length(aws_elasticache_replication_group.valkey) == 0
-    error_message = "Valkey came unasked"
+    error_message = "Valkey is created by default"
   }
 }
 
@@ -70,14 +70,14 @@ run "the_load_balancer_controller_keeps_to_its_cluster" {
       for statement in jsondecode(output.load_balancer_policies["change"]).Statement :
       contains(keys(statement), "Condition") || statement.Resource != "*"
     ])
-    error_message = "it may touch the balancers of others"
+    error_message = "it may change load balancers of other clusters"
   }
   assert {
     condition = alltrue([
       for action in flatten([for s in jsondecode(output.load_balancer_policies["read"]).Statement : s.Action]) :
       can(regex("^[a-z0-9]+:(Describe|Get|List)", action))
     ])
-    error_message = "reading changes something"
+    error_message = "the reading statement allows changes"
   }
 }
 
@@ -91,11 +91,11 @@ run "without_options" {
 
   assert {
     condition     = length(helm_release.load_balancer) == 0 && length(aws_iam_role.load_balancer) == 0
-    error_message = "something is left of the load balancer controller"
+    error_message = "parts of the load balancer controller are left"
   }
   assert {
     condition     = length(helm_release.monitoring) == 0
-    error_message = "monitoring came unasked"
+    error_message = "monitoring is installed although disabled"
   }
 }
 
@@ -117,6 +117,6 @@ run "with_valkey" {
   }
   assert {
     condition     = aws_vpc_security_group_ingress_rule.valkey[0].referenced_security_group_id == "sg-1" && aws_vpc_security_group_ingress_rule.valkey[0].from_port == 6379
-    error_message = "others than the nodes reach Valkey"
+    error_message = "others than the nodes can reach Valkey"
   }
 }

@@ -19,11 +19,11 @@ run "outputs_that_others_rely_upon" {
   }
   assert {
     condition     = output.registry == "123456789012.dkr.ecr.us-west-2.amazonaws.com/neuron-gateway"
-    error_message = "registry is not what images are called"
+    error_message = "registry is not the prefix of the images"
   }
   assert {
     condition     = output.model_store == "neuron-gateway-models-123456789012-us-west-2"
-    error_message = "cleanup.sh reckons with another name of the bucket"
+    error_message = "cleanup.sh uses another name for the bucket"
   }
   assert {
     condition     = output.grafana_port_forward == "kubectl --namespace monitoring port-forward service/kube-prometheus-stack-grafana 3000:80"
@@ -56,7 +56,7 @@ run "fewer_zones" {
 
   assert {
     condition     = output.zones == tolist(["us-west-2b", "us-west-2d"])
-    error_message = "zone_count is not heeded"
+    error_message = "zone_count has no effect"
   }
 }
 
@@ -65,7 +65,7 @@ run "without_valkey_there_is_no_address" {
 
   assert {
     condition     = output.valkey_address == null
-    error_message = "an address of nothing"
+    error_message = "an address without Valkey"
   }
 }
 
@@ -88,6 +88,6 @@ run "without_monitoring_there_is_no_grafana" {
 
   assert {
     condition     = output.grafana_port_forward == null
-    error_message = "a command for a Grafana that is not there"
+    error_message = "a command without Grafana"
   }
 }

@@ -22,23 +22,23 @@ run "who_gets_in" {
 
   assert {
     condition     = aws_eks_cluster.this.access_config[0].authentication_mode == "API"
-    error_message = "the aws-auth ConfigMap is back"
+    error_message = "the aws-auth ConfigMap is used"
   }
   assert {
     condition     = aws_eks_cluster.this.access_config[0].bootstrap_cluster_creator_admin_permissions
-    error_message = "who creates the cluster cannot use it"
+    error_message = "the creator of the cluster has no access"
   }
   assert {
     condition     = aws_eks_cluster.this.vpc_config[0].public_access_cidrs == toset(["203.0.113.7/32"])
-    error_message = "the API server is open to others"
+    error_message = "the API server is open to other networks"
   }
   assert {
     condition     = aws_eks_cluster.this.vpc_config[0].endpoint_private_access
-    error_message = "nodes would talk to the API server over the internet"
+    error_message = "nodes would reach the API server over the internet"
   }
   assert {
     condition     = endswith(aws_eks_access_policy_association.admin["arn:aws:iam::123456789012:role/admin"].policy_arn, "/AmazonEKSClusterAdminPolicy")
-    error_message = "an administrator is none"
+    error_message = "an administrator has no access"
   }
 }
 
@@ -48,7 +48,7 @@ run "secrets_and_logs" {
 
   assert {
     condition     = aws_eks_cluster.this.encryption_config[0].resources == toset(["secrets"])
-    error_message = "Secrets are not encrypted with a key of our own"
+    error_message = "Secrets are not encrypted with the cluster's key"
   }
   assert {
     condition     = aws_kms_key.secrets.enable_key_rotation
@@ -56,11 +56,11 @@ run "secrets_and_logs" {
   }
   assert {
     condition     = aws_eks_cluster.this.enabled_cluster_log_types == toset(["audit", "authenticator"])
-    error_message = "other logs than those asked for"
+    error_message = "other logs than those configured"
   }
   assert {
     condition     = aws_cloudwatch_log_group.control_plane.name == "/aws/eks/gw/cluster"
-    error_message = "EKS would make another log group"
+    error_message = "EKS would create another log group"
   }
 }
 
@@ -70,15 +70,15 @@ run "core_nodes" {
 
   assert {
     condition     = aws_eks_node_group.core.labels["NodeGroupType"] == "core"
-    error_message = "operators find no node"
+    error_message = "operators cannot be scheduled"
   }
   assert {
     condition     = aws_eks_node_group.core.version == "1.35"
-    error_message = "nodes would stay behind the cluster's version"
+    error_message = "nodes would keep an older version than the cluster"
   }
   assert {
     condition     = aws_iam_role.core.name == "gw-us-west-2-core-node" && aws_iam_role.cluster.name == "gw-us-west-2-cluster"
-    error_message = "a cluster of this name in another region would be in the way"
+    error_message = "a cluster of this name in another region would conflict"
   }
   assert {
     condition     = aws_eks_node_group.core.ami_type == "AL2023_x86_64_STANDARD"
@@ -86,15 +86,15 @@ run "core_nodes" {
   }
   assert {
     condition     = aws_eks_node_group.core.node_repair_config[0].enabled
-    error_message = "a broken node stays broken"
+    error_message = "node repair is off"
   }
   assert {
     condition     = aws_eks_node_group.core.scaling_config[0].desired_size == 3
-    error_message = "not as many nodes as asked for"
+    error_message = "not the configured number of nodes"
   }
   assert {
     condition     = aws_launch_template.core.metadata_options[0].http_tokens == "required" && aws_launch_template.core.metadata_options[0].http_put_response_hop_limit == 1
-    error_message = "pods can take the node's role"
+    error_message = "pods can use the node's role"
   }
   assert {
     condition     = tobool(aws_launch_template.core.block_device_mappings[0].ebs[0].encrypted)
@@ -108,11 +108,11 @@ run "addons" {
 
   assert {
     condition     = toset(keys(aws_eks_addon.before_nodes)) == toset(["eks-pod-identity-agent", "kube-proxy", "vpc-cni"])
-    error_message = "nodes would come up without network or identity"
+    error_message = "nodes would start without network or identity"
   }
   assert {
     condition     = jsondecode(aws_eks_addon.before_nodes["vpc-cni"].configuration_values).enableNetworkPolicy == "true"
-    error_message = "network policies would be drawn and not enforced"
+    error_message = "network policies would not be enforced"
   }
   assert {
     condition     = alltrue([for name in ["coredns", "metrics-server"] : contains(keys(aws_eks_addon.with_nodes), name)])
@@ -120,7 +120,7 @@ run "addons" {
   }
   assert {
     condition     = jsondecode(aws_eks_addon.ebs_csi.configuration_values).controller.extraVolumeTags["neuron-gateway/cluster"] == "gw"
-    error_message = "cleanup.sh would not find forgotten volumes"
+    error_message = "cleanup.sh would not find volumes"
   }
   assert {
     condition     = !jsondecode(aws_eks_addon.ebs_csi.configuration_values).defaultStorageClass.enabled
@@ -138,6 +138,6 @@ run "one_group_for_nodes" {
   }
   assert {
     condition     = aws_ec2_tag.discovery.key == "karpenter.sh/discovery" && aws_ec2_tag.discovery.value == "gw"
-    error_message = "Karpenter finds no group for its nodes"
+    error_message = "Karpenter finds no security group for its nodes"
   }
 }

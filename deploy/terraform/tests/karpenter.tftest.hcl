@@ -34,19 +34,19 @@ run "names_that_manifests_use" {
       "settings.clusterEndpoint"   = "https://cluster.invalid"
       "settings.interruptionQueue" = "gw-karpenter"
     }
-    error_message = "the chart is told something else"
+    error_message = "the chart has other values"
   }
   assert {
     condition     = helm_release.karpenter.version == "1.14.1" && helm_release.karpenter.namespace == "kube-system"
-    error_message = "another chart, or elsewhere"
+    error_message = "another chart or namespace"
   }
   assert {
     condition     = helm_release.karpenter_crd.version == "1.14.1" && helm_release.karpenter.skip_crds
-    error_message = "definitions would not be brought up to date"
+    error_message = "CRDs would not be updated"
   }
   assert {
     condition     = aws_iam_role.controller.name == "gw-us-west-2-karpenter"
-    error_message = "a cluster of this name in another region would be in the way"
+    error_message = "a cluster of this name in another region would conflict"
   }
 }
 
@@ -67,7 +67,7 @@ run "what_the_controller_may_do" {
       for statement in jsondecode(output.policies["nodes"]).Statement :
       contains(keys(statement), "Condition") || statement.Sid == "LaunchFrom"
     ])
-    error_message = "the controller may touch what is not its own"
+    error_message = "the controller may change resources of others"
   }
   assert {
     condition     = one([for s in jsondecode(output.policies["profiles"]).Statement : s.Resource if s.Action == "iam:PassRole"]) == "arn:aws:iam::123456789012:role/karpenterNode-gw"
@@ -112,6 +112,6 @@ run "who_fills_the_queue" {
       Resource  = "arn:aws:sqs:us-west-2:123456789012:gw-karpenter"
       Condition = { ArnLike = { "aws:SourceArn" = "arn:aws:events:us-west-2:123456789012:rule/gw-karpenter-*" } }
     }
-    error_message = "others than our rules fill the queue"
+    error_message = "others than these rules may write to the queue"
   }
 }

@@ -34,7 +34,7 @@ run "who_reads_and_who_writes" {
   }
   assert {
     condition     = jsondecode(aws_iam_role.access["reader"].assume_role_policy).Statement[0].Condition.StringEquals["aws:RequestTag/kubernetes-service-account"] == "neuron-gateway"
-    error_message = "any pod's account can take the role"
+    error_message = "any service account can use the role"
   }
 }
 
@@ -71,6 +71,6 @@ run "images" {
   }
   assert {
     condition     = [for rule in jsondecode(aws_ecr_lifecycle_policy.image["neuron"].policy).rules : rule.selection.tagStatus] == ["untagged"]
-    error_message = "images pile up, or one that is in use goes"
+    error_message = "the lifecycle of images changed"
   }
 }

@@ -1,4 +1,4 @@
-# Every variable with rules refuses what would fail later, or only in AWS.
+# Every variable with a validation refuses values that would fail later or only in AWS.
 
 mock_provider "aws" { source = "./tests/mocks" }
 mock_provider "helm" {}

@@ -21,7 +21,7 @@ run "subnets" {
     condition = alltrue([
       for subnet in concat(values(aws_subnet.public), values(aws_subnet.pods)) : !contains(keys(subnet.tags), "karpenter.sh/discovery")
     ])
-    error_message = "Karpenter would put nodes where they do not belong"
+    error_message = "Karpenter would put nodes into other subnets"
   }
   assert {
     condition     = alltrue([for subnet in aws_subnet.public : subnet.tags["kubernetes.io/role/elb"] == "1"])

@@ -1,6 +1,5 @@
-# The controller that makes an ALB of an Ingress. Its policy names this cluster: what another
-# cluster's controller made, this one cannot touch. Shield, WAF and Cognito are left out, and
-# switched off in helm-values.
+# The controller that creates an ALB for an Ingress. Its policy is limited to this cluster's resources.
+# Shield, WAF and Cognito are left out, and disabled in helm-values.
 
 locals {
   elb      = "arn:${var.partition}:elasticloadbalancing:${var.region}:*"
@@ -11,7 +10,7 @@ locals {
   request_is_ours  = { "aws:RequestTag/elbv2.k8s.aws/cluster" = var.name }
   resource_is_ours = { "aws:ResourceTag/elbv2.k8s.aws/cluster" = var.name }
 
-  # Two documents, since one would be longer than IAM allows.
+  # Two documents, since one would exceed IAM's limit.
   load_balancer_policies = {
     for key, statements in { read = local.read_statements, change = local.change_statements } :
     key => statements if var.enable_load_balancer_controller
@@ -57,7 +56,7 @@ locals {
       Condition = { StringEquals = { "iam:AWSServiceName" = "elasticloadbalancing.amazonaws.com" } }
     },
     {
-      # The rules that let a balancer reach the nodes stand in the cluster's group, which EKS made.
+      # The rules that let a load balancer reach the nodes are in the cluster's security group, made by EKS.
       Sid       = "OpenTheCluster"
       Effect    = "Allow"
       Action    = ["ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress"]
@@ -214,7 +213,7 @@ resource "helm_release" "load_balancer" {
   upgrade_install = true
   values          = [file("${var.values_folder}/aws-load-balancer-controller.yaml")]
 
-  # Region and VPC are told: the controller's pod cannot ask the instance, which is one hop away.
+  # Region and VPC are set, since pods cannot reach the instance's metadata service.
   set = [
     { name = "clusterName", value = var.cluster_name },
     { name = "region", value = var.region },

@@ -1,7 +1,6 @@
 # The default storage class: gp3, encrypted. A chart of one file, so that neither the Kubernetes
-# provider nor a further command is needed.
-# Its version is said: without one the provider would ask the cluster, and there is none at the
-# first plan.
+# provider nor another command is needed. The version is set, since without it the provider reads the
+# cluster, which does not exist at the first plan.
 locals {
   storage_class = yamldecode(file("${path.module}/storage-class/Chart.yaml"))
 }
@@ -42,8 +41,8 @@ resource "helm_release" "neuron" {
 resource "helm_release" "monitoring" {
   count = var.enable_monitoring ? 1 : 0
 
-  # The release is called like its chart: that gives the services the names that dashboards and
-  # Ray's head expect, kube-prometheus-stack-prometheus and kube-prometheus-stack-grafana.
+  # The release has the name of its chart: dashboards and Ray's head expect the services
+  # kube-prometheus-stack-prometheus and kube-prometheus-stack-grafana.
   name             = "kube-prometheus-stack"
   repository       = "https://prometheus-community.github.io/helm-charts"
   chart            = "kube-prometheus-stack"

@@ -1,5 +1,5 @@
-# Where Ray's head keeps its tables, so that a new head finds the old cluster (gcs-ft component).
-# Encrypted on the way and at rest; only the cluster's nodes reach it, and only with the password.
+# Storage of the tables of Ray's head, with which a new head continues the old cluster (component gcs-ft).
+# Encrypted in transit and at rest; only the cluster's nodes can connect, with the password.
 
 resource "aws_security_group" "valkey" {
   count = var.enable_valkey ? 1 : 0

@@ -2,7 +2,7 @@
 
 locals {
   before_nodes = {
-    # The network policies of deploy/k8s are enforced by the CNI, and only when told so.
+    # The CNI enforces the network policies of deploy/k8s only with this setting.
     "vpc-cni"                = jsonencode({ enableNetworkPolicy = "true" })
     "kube-proxy"             = null
     "eks-pod-identity-agent" = null
@@ -55,7 +55,7 @@ resource "aws_iam_role" "ebs_csi" {
   })
 }
 
-# The second version of the policy lets the driver touch only volumes that it made.
+# The second version of the policy limits the driver to volumes that it created.
 resource "aws_iam_role_policy_attachment" "ebs_csi" {
   role       = aws_iam_role.ebs_csi.name
   policy_arn = "${local.policies}/AmazonEBSCSIDriverPolicyV2"
@@ -68,9 +68,9 @@ resource "aws_eks_addon" "ebs_csi" {
   resolve_conflicts_on_update = "OVERWRITE"
 
   configuration_values = jsonencode({
-    # The driver's own default class cannot encrypt; ours is in modules/addons/storage-class.
+    # The driver's default class does not encrypt; modules/addons/storage-class replaces it.
     defaultStorageClass = { enabled = false }
-    # cleanup.sh finds forgotten volumes by these.
+    # cleanup.sh finds volumes by these tags.
     controller = { extraVolumeTags = var.tags }
   })
 

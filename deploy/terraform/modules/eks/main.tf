@@ -13,13 +13,13 @@ resource "aws_kms_alias" "secrets" {
   target_key_id = aws_kms_key.secrets.key_id
 }
 
-# Made before EKS makes it: one of EKS's own would keep logs for ever and outlive the cluster.
+# Created before EKS creates it: EKS's own would keep logs forever and outlive the cluster.
 resource "aws_cloudwatch_log_group" "control_plane" {
   name              = "/aws/eks/${var.name}/cluster"
   retention_in_days = var.log_retention_days
 }
 
-# Names in IAM are the same in all regions, so the region is a part of each.
+# Names in IAM are global, so each includes the region.
 resource "aws_iam_role" "cluster" {
   name = "${var.name}-${var.region}-cluster"
   assume_role_policy = jsonencode({
@@ -42,7 +42,7 @@ resource "aws_eks_cluster" "this" {
   version  = var.eks_version
   role_arn = aws_iam_role.cluster.arn
 
-  # The addons below stand in for EKS's own unmanaged ones.
+  # The managed addons below replace the unmanaged ones.
   bootstrap_self_managed_addons = false
   enabled_cluster_log_types     = var.control_plane_logs
 
@@ -60,7 +60,7 @@ resource "aws_eks_cluster" "this" {
     service_ipv4_cidr = var.service_cidr
   }
 
-  # Extended support costs six times as much: let the version end rather than the money.
+  # Extended support costs six times as much.
   upgrade_policy { support_type = "STANDARD" }
 
   vpc_config {
@@ -73,8 +73,8 @@ resource "aws_eks_cluster" "this" {
   depends_on = [aws_cloudwatch_log_group.control_plane, aws_iam_role_policy_attachment.cluster]
 }
 
-# Karpenter's nodes find their one security group by this tag. The cluster's own group and no
-# other: with two groups of the cluster on a node, the load balancer controller stops.
+# Karpenter selects the security group of its nodes by this tag: the cluster's own group and no other.
+# The load balancer controller fails if a node has two groups of the cluster.
 resource "aws_ec2_tag" "discovery" {
   resource_id = aws_eks_cluster.this.vpc_config[0].cluster_security_group_id
   key         = "karpenter.sh/discovery"

@@ -1,5 +1,5 @@
-# The nodes that are always there: for Karpenter, which cannot run on what it makes, and for the
-# operators. Everything with an accelerator comes from Karpenter.
+# The core nodes, for Karpenter, which cannot run on its own nodes, and for the operators. Karpenter
+# creates the nodes with accelerators.
 
 resource "aws_iam_role" "core" {
   name = "${var.name}-${var.region}-core-node"
@@ -38,7 +38,7 @@ resource "aws_launch_template" "core" {
     }
   }
 
-  # One hop: a pod cannot take the role of its node.
+  # One hop: pods cannot use the node's role.
   metadata_options {
     http_endpoint               = "enabled"
     http_tokens                 = "required"
@@ -57,7 +57,7 @@ resource "aws_launch_template" "core" {
 resource "aws_eks_node_group" "core" {
   cluster_name    = aws_eks_cluster.this.name
   node_group_name = "core"
-  # Without it, nodes would stay behind when the cluster goes to a newer version.
+  # Without it, nodes would keep the old version when the cluster is upgraded.
   version        = aws_eks_cluster.this.version
   node_role_arn  = aws_iam_role.core.arn
   subnet_ids     = var.subnet_ids

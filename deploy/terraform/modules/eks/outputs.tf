@@ -1,4 +1,4 @@
-# The name that others use to put something into the cluster: it waits for nodes and addons.
+# For modules that install into the cluster: depends on nodes and addons.
 output "cluster_name" {
   value = aws_eks_cluster.this.name
   depends_on = [

@@ -38,8 +38,7 @@ resource "aws_eks_pod_identity_association" "controller" {
   role_arn        = aws_iam_role.controller.arn
 }
 
-# Apart from the main chart: Helm installs the definitions that a chart brings along, and never
-# brings them up to date.
+# A chart of its own: Helm installs the CRDs that are bundled with a chart, and never updates them.
 resource "helm_release" "karpenter_crd" {
   name            = "karpenter-crd"
   repository      = "oci://public.ecr.aws/karpenter"
@@ -47,7 +46,7 @@ resource "helm_release" "karpenter_crd" {
   version         = var.chart_version
   namespace       = "kube-system"
   upgrade_install = true
-  # Of definitions that an earlier release of the main chart brought along.
+  # Takes over CRDs that an earlier release of the main chart installed.
   take_ownership = true
 }
 
@@ -69,7 +68,7 @@ resource "helm_release" "karpenter" {
     { name = "settings.interruptionQueue", value = aws_sqs_queue.interruptions.name },
   ]
 
-  # Taken away in the reverse order: Karpenter must be able to work until it is gone itself.
+  # Deleted in the reverse order: Karpenter needs its permissions until it is uninstalled.
   depends_on = [
     aws_cloudwatch_event_target.interruption,
     aws_eks_access_entry.node,

@@ -1,5 +1,5 @@
-# The role of the nodes that Karpenter makes. deploy/karpenter names it, so its name is fixed
-# and the same in all regions: install.sh looks whether another cluster has it.
+# The role of Karpenter's nodes. deploy/karpenter refers to it by name, so the name has no region:
+# install.sh checks that no other cluster uses it.
 
 resource "aws_iam_role" "node" {
   name = "karpenterNode-${var.name}"

@@ -1,11 +1,11 @@
-# What the controller may do. Three documents, since one would be longer than IAM allows.
+# The controller's permissions. Three documents, since one would exceed IAM's limit.
 
 locals {
   ec2     = "arn:${var.partition}:ec2:${var.region}"
   account = "arn:${var.partition}:iam::${var.account_id}"
   owned   = "kubernetes.io/cluster/${var.name}"
 
-  # All that a launch creates; each bears the tags of the cluster and of a node pool.
+  # Resources that a launch creates; each has the tags of the cluster and of a node pool.
   launched = [for kind in [
     "fleet", "instance", "launch-template", "network-interface", "spot-instances-request", "volume",
   ] : "${local.ec2}:*:${kind}/*"]
@@ -18,7 +18,7 @@ locals {
   request_names    = { "aws:RequestTag/karpenter.sh/nodepool" = "*" }
   resource_names   = { "aws:ResourceTag/karpenter.sh/nodepool" = "*" }
 
-  # An instance profile is global, so its region stands in a tag.
+  # An instance profile is global, so its region is in a tag.
   profile_request = merge(local.request_is_ours, { "aws:RequestTag/topology.kubernetes.io/region" = var.region })
   profile_is_ours = merge(local.resource_is_ours, { "aws:ResourceTag/topology.kubernetes.io/region" = var.region })
 

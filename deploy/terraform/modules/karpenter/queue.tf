@@ -1,4 +1,4 @@
-# EC2 announces that it will stop an instance; Karpenter reads it here and moves the pods in time.
+# EC2 announces interruptions of instances in this queue; Karpenter reads it and moves the pods in time.
 
 resource "aws_sqs_queue" "interruptions" {
   name                      = "${var.name}-karpenter"

@@ -1,4 +1,4 @@
-# Replicas read; only the jobs that copy weights and compile may write.
+# Replicas may read; the jobs that copy weights and compile may also write.
 
 locals {
   read  = ["s3:GetObject"]

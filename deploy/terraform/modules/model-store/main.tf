@@ -1,5 +1,5 @@
-# Weights and compiled artifacts. cleanup.sh leaves the bucket and the images standing unless told
-# otherwise, so nothing in this file may depend on the cluster.
+# Weights and compiled artifacts. cleanup.sh keeps the bucket and the images without --delete-models,
+# so nothing in this file may depend on the cluster.
 
 locals {
   bucket_arn = "arn:${var.partition}:s3:::${var.bucket}"
@@ -29,7 +29,7 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "models" {
   }
 }
 
-# An upload that broke off is paid for, and is seen by nobody.
+# Incomplete uploads cost money and are not listed.
 resource "aws_s3_bucket_lifecycle_configuration" "models" {
   bucket = aws_s3_bucket.models.id
   rule {
@@ -60,7 +60,7 @@ resource "aws_ecr_repository" "image" {
   for_each = toset(["neuron", "gateway", "webui"])
 
   name = "${var.name}/${each.value}"
-  # A tag means one image for ever: nodes keep what they pulled.
+  # A tag never changes its image, since nodes keep what they pulled.
   image_tag_mutability = "IMMUTABLE"
   image_scanning_configuration { scan_on_push = true }
 }
@@ -70,10 +70,10 @@ resource "aws_ecr_lifecycle_policy" "image" {
 
   repository = each.value.name
   policy = jsonencode({
-    # Only what has no tag: a count of images could take one away that a node still pulls.
+    # Only untagged images: a limit on their number could delete one that nodes still pull.
     rules = [{
       rulePriority = 1
-      description  = "Untagged images go after two weeks"
+      description  = "Untagged images are deleted after two weeks"
       selection    = { tagStatus = "untagged", countType = "sinceImagePushed", countUnit = "days", countNumber = 14 }
       action       = { type = "expire" }
     }]

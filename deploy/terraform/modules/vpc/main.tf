@@ -1,6 +1,6 @@
 locals {
   zones = { for index, zone in var.zones : zone => index }
-  # The zones that have a NAT gateway; the others use the first one's.
+  # The zones with a NAT gateway; the others use the first zone's.
   nat_zones = { for zone, index in local.zones : zone => index if index == 0 || !var.single_nat_gateway }
 }
 
@@ -16,13 +16,13 @@ resource "aws_vpc_ipv4_cidr_block_association" "pods" {
   cidr_block = var.pod_cidr
 }
 
-# Nothing may use the VPC's default group by accident: it has no rules.
+# The VPC's default security group has no rules, so that nothing uses it by accident.
 resource "aws_default_security_group" "closed" {
   vpc_id = aws_vpc.this.id
   tags   = { Name = "${var.name}-closed" }
 }
 
-# Karpenter finds the subnets of its nodes by the tag karpenter.sh/discovery.
+# Karpenter selects the subnets of its nodes by the tag karpenter.sh/discovery.
 resource "aws_subnet" "private" {
   for_each = local.zones
 
@@ -41,7 +41,7 @@ resource "aws_subnet" "public" {
 
   vpc_id            = aws_vpc.this.id
   availability_zone = each.key
-  # Behind the sixteenths of the private subnets, at most three of them.
+  # After the private subnets: at most three, of a sixteenth each.
   cidr_block = cidrsubnet(var.vpc_cidr, 8, 48 + each.value)
   tags = {
     Name                     = "${var.name}-public-${each.key}"
@@ -49,9 +49,9 @@ resource "aws_subnet" "public" {
   }
 }
 
-# The VPC CNI takes addresses of pods from subnets with the tag kubernetes.io/role/cni, besides the
-# node's own subnet: pods are in both. The tag "0" on the private ones would leave them out, but then
-# the small core nodes have fewer addresses than kubelet counts on.
+# The VPC CNI takes pod addresses from subnets with the tag kubernetes.io/role/cni and from the node's own
+# subnet. The tag "0" on the private subnets would exclude them, but then the small core nodes would
+# have fewer addresses than kubelet assumes.
 resource "aws_subnet" "pods" {
   for_each = local.zones
 

@@ -67,7 +67,7 @@ resource "aws_route_table_association" "pods" {
   subnet_id      = aws_subnet.pods[each.key].id
 }
 
-# Weights come from S3 by the hundred gigabytes: through this endpoint they cost no NAT traffic.
+# Weights and artifacts come from S3 through this endpoint, without the cost of NAT traffic.
 resource "aws_vpc_endpoint" "s3" {
   vpc_id            = aws_vpc.this.id
   service_name      = "com.amazonaws.${var.region}.s3"

@@ -1,4 +1,4 @@
-# What a data source would find in an account; everything else is invented by Terraform.
+# Values of data sources; Terraform generates all others.
 
 mock_data "aws_caller_identity" {
   defaults = { account_id = "123456789012" }
