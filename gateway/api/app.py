@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from engine import EngineBackend, EngineDead, EngineError
 from gateway.api import health, metrics, models, tokenize
+from gateway.api.body_budget import BodyBudget
 from gateway.api.chat import router as chat
 from gateway.api.chat.response import ChatCompletionChunk
 from gateway.api.completions import router as completions
@@ -102,6 +103,7 @@ def _gateway(
         config=config,
         models=ModelRegistry(engines, config, int(time.time()), pipeline),
         rate_limiter=RateLimiter(config.limits.rate_limit_storage),
+        body_budget=BodyBudget(config.limits.max_body_bytes_in_flight),
         meter=meter,
         tracer=make_tracer(config.otlp_endpoint),
     )

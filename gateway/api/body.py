@@ -2,21 +2,26 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar, get_type_hints
 
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
+from gateway.api.body_budget import Reservation
+from gateway.api.json_bounds import JsonBounds
+from gateway.api.schema import RequestModel
 from gateway.api.state import gateway_of
 from gateway.errors import ApiError, validation_error
 
-Body = TypeVar("Body", bound=BaseModel)
+Body = TypeVar("Body", bound=RequestModel)
 
 LARGE_BODY: Final = 32 * 2**10  # bytes: reading it takes milliseconds
 BODY_SECONDS: Final = 60.0
+MAX_KEYS: Final = 1024  # of one object
 # Read and thrown away above the limit: closing a socket that has unread bytes resets the
 # connection, and the client would never see the 413.
 DISCARDED: Final = 64 * 2**20
@@ -33,17 +38,22 @@ class BodyRoute(APIRoute):
         schema = get_type_hints(self.endpoint)["body"]
 
         async def handle(request: Request) -> Response:
-            limit = gateway_of(request).config.limits.max_body_bytes
-            answer = await self.endpoint(request, await read_body(request, schema, limit))
+            gateway = gateway_of(request)
+            limit = min(gateway.config.limits.max_body_bytes, schema.max_bytes)
+            with gateway.body_budget.reservation() as reservation:
+                body = await read_body(request, schema, limit, reservation)
+            answer = await self.endpoint(request, body)
             return answer if isinstance(answer, Response) else JSONResponse(answer)
 
         return handle
 
 
-async def read_body(request: Request, schema: type[Body], limit: int) -> Body:
-    """Read a body of at most `limit` bytes into `schema`; raise ApiError 400, 413 or 415."""
+async def read_body(
+    request: Request, schema: type[Body], limit: int, reservation: Reservation
+) -> Body:
+    """Read a body of at most `limit` bytes into `schema`; raise ApiError 400, 413, 415 or 503."""
     _require_json(request)
-    raw = await _read(request, limit)
+    raw = await _read(request, limit, reservation)
     if len(raw) <= LARGE_BODY:
         return parse_body(raw, schema)
     return await asyncio.to_thread(parse_body, raw, schema)  # streams go on meanwhile
@@ -51,6 +61,7 @@ async def read_body(request: Request, schema: type[Body], limit: int) -> Body:
 
 def parse_body(raw: bytes, schema: type[Body]) -> Body:
     """Read JSON into `schema`; raise ApiError 400."""
+    JsonBounds(schema.max_values).check(raw)
     document = _parse(raw)
     try:
         # Strict: a string where a number belongs is the client's mistake, not ours to correct.
@@ -79,8 +90,10 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)[:64]
+        twice = Counter(names).most_common(1)[0][0][:64].encode("utf-8", "replace").decode()
         raise ApiError(400, "The body has a key twice. Send it once.", param=twice)
+    if len(found) > MAX_KEYS:
+        raise ApiError(400, f"An object of the body has more than {MAX_KEYS} keys.")
     return found
 
 
@@ -98,7 +111,7 @@ def _require_json(request: Request) -> None:
         )
 
 
-async def _read(request: Request, limit: int) -> bytes:
+async def _read(request: Request, limit: int, reservation: Reservation) -> bytes:
     raw = bytearray()
     size = 0
     try:
@@ -108,6 +121,7 @@ async def _read(request: Request, limit: int) -> bytes:
                 if size > limit + DISCARDED:
                     break
                 if size <= limit:
+                    reservation.add(len(chunk))
                     raw += chunk
     except ClientDisconnect:
         raise ApiError(499, "The client closed the connection.") from None

@@ -6,8 +6,13 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from engine import SamplingParams, Structured
+from gateway.api.bounded import Name, TokenId
 from gateway.api.schema import RequestModel, StreamOptions, Unsupported, unsupported
 
+LogitBias = Annotated[
+    dict[Annotated[str, Field(max_length=9)], Annotated[float, Field(ge=-100, le=100)]],
+    Field(max_length=1024),
+]
 _StopString = Annotated[str, Field(min_length=1, max_length=1024)]
 
 
@@ -20,11 +25,11 @@ class SamplingFields(RequestModel):
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     stop: _StopString | Annotated[list[_StopString], Field(max_length=4)] | None = None
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
-    logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None = None
+    logit_bias: LogitBias | None = None
     n: Annotated[int, Field(ge=1, le=128)] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    user: str | None = None
+    user: Name | None = None
 
     # vLLM's extensions, as benchmark tools send them.
     top_k: Annotated[int, Field(ge=-1, le=2**31)] | None = None
@@ -32,9 +37,7 @@ class SamplingFields(RequestModel):
     repetition_penalty: Annotated[float, Field(gt=0, le=10)] | None = None
     min_tokens: Annotated[int, Field(ge=0, le=2**31)] | None = None
     ignore_eos: bool | None = None
-    stop_token_ids: (
-        Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(max_length=64)] | None
-    ) = None
+    stop_token_ids: Annotated[list[TokenId], Field(fail_fast=True, max_length=64)] | None = None
 
     skip_special_tokens: bool | None = None
 
@@ -53,7 +56,8 @@ class SamplingFields(RequestModel):
     @field_validator("logit_bias")
     @classmethod
     def _keys_are_token_ids(cls, bias: dict[str, float] | None) -> dict[str, float] | None:
-        if any(not (key.isascii() and key.isdigit() and len(key) < 10) for key in bias or {}):
+        # "01" would be the token of "1" once more, and one of the two would be dropped.
+        if any(not key.isdecimal() or key != str(int(key)) for key in bias or {}):
             raise PydanticCustomError("logit_bias_key", "keys must be token ids, like '50256'")
         return bias
 

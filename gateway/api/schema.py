@@ -4,7 +4,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, Any, ClassVar, NotRequired
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
@@ -12,13 +12,19 @@ from typing_extensions import TypedDict
 
 
 class RequestModel(BaseModel):
-    """A JSON object from a client; unknown names are refused."""
+    """A JSON object from a client; unknown names are refused.
+
+    Of an endpoint's model, `max_values` and `max_bytes` bound the whole body.
+    """
+
+    max_values: ClassVar[int] = 50_000
+    max_bytes: ClassVar[int] = 4 * 2**20
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # hashed by identity, as typing wants it
-class _Check:
+class Check:
     """A check of a field's value, and how the API reference shows the field."""
 
     check: Callable[[Any], Any]
@@ -35,7 +41,7 @@ class _Check:
         return dict(self.json_schema)
 
 
-def unsupported(instead: str = "leave it out") -> _Check:
+def unsupported(instead: str = "leave it out") -> Check:
     """Return the check that refuses a field by name, with what to do instead."""
 
     def check(value: Any) -> Any:
@@ -47,13 +53,13 @@ def unsupported(instead: str = "leave it out") -> _Check:
             )
         return value
 
-    return _Check(check, {"type": "null", "description": f"Not supported: {instead}."})
+    return Check(check, {"type": "null", "description": f"Not supported: {instead}."})
 
 
 Unsupported = Annotated[Any, unsupported()]
 
 
-def only_supported(*supported: str) -> _Check:
+def only_supported(*supported: str) -> Check:
     """Return the check that refuses the values that OpenAI knows and this gateway does not."""
 
     def check(value: str) -> str:
@@ -65,7 +71,7 @@ def only_supported(*supported: str) -> _Check:
             )
         return value
 
-    return _Check(check, {"type": "string", "enum": list(supported)})
+    return Check(check, {"type": "string", "enum": list(supported)})
 
 
 def required_iff(required: bool, value: Any, *, name: str) -> Any:

@@ -46,12 +46,17 @@ class RequestSession:
         id_prefix: str,
         *,
         choices: int = 1,
+        prompts: int = 1,
         service_tier: bool = False,
         parameter_names: Mapping[str, str] | None = None,
     ) -> "RequestSession":
-        """Find the model and the caller; raise ApiError 404 for a model that is not served."""
+        """Find the model and the caller.
+
+        Raise ApiError 404 for a model that is not served, and 400 for more completions than can
+        ever be served together.
+        """
         gateway, context = gateway_of(request), context_of(request.scope)
-        return cls(
+        session = cls(
             gateway=gateway,
             context=context,
             model=gateway.models.find(model, context.caller),
@@ -60,6 +65,8 @@ class RequestSession:
             choices=choices,
             parameter_names=parameter_names or {},
         )
+        session._require_capacity(choices * prompts)
+        return session
 
     @property
     def limits(self) -> Limits:
@@ -72,11 +79,7 @@ class RequestSession:
         return f"{self.head.id}-{self.context.request_id}"
 
     def generate(self, requests: Sequence[GenerateRequest], *, stream: bool) -> ChoiceDeltas:
-        """Return the deltas of all completions, recorded and charged to the caller.
-
-        Raise ApiError 400 for more completions than can ever be served together.
-        """
-        self._require_capacity(len(requests))
+        """Return the deltas of all completions, recorded and charged to the caller."""
         return self._deltas(self._for_caller(requests, stream=stream))
 
     async def _deltas(self, requests: Sequence[GenerateRequest]) -> ChoiceDeltas:

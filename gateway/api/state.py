@@ -5,6 +5,7 @@ from typing import cast
 
 from starlette.requests import Request
 
+from gateway.api.body_budget import BodyBudget
 from gateway.api.registry import ModelRegistry
 from gateway.config import AppConfig
 from gateway.keys.rate_limit import RateLimiter
@@ -14,11 +15,12 @@ from gateway.observe.traces import Tracer
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """The config, the models, the limits of keys, and where metrics and traces go."""
+    """The config, the models, the limits of keys and bodies, and where metrics and traces go."""
 
     config: AppConfig
     models: ModelRegistry
     rate_limiter: RateLimiter
+    body_budget: BodyBudget
     meter: Meter
     tracer: Tracer | None
 

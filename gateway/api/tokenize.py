@@ -1,7 +1,7 @@
 """`POST /tokenize` and `/detokenize`: a model's tokens, in vLLM's wire format."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from fastapi import APIRouter, Request
 from pydantic import Field, ValidationInfo, field_validator
@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 
 from engine import Chat, EngineBackend
 from gateway.api.body import BodyRoute
+from gateway.api.bounded import JsonObject, Name, Text, TokenIds
 from gateway.api.chat.messages import Message
 from gateway.api.chat.tools import Tools
 from gateway.api.openapi import ERRORS
@@ -23,15 +24,15 @@ router = APIRouter(route_class=BodyRoute, tags=["tokens"], responses=ERRORS)
 class TokenizeRequest(RequestModel):
     """A text or a conversation; special tokens are added to a text alone by default."""
 
-    model: str
-    prompt: str | None = None
-    messages: Annotated[list[Message], Field(min_length=1, max_length=4096)] | None = Field(
-        default=None, validate_default=True
-    )
+    model: Name
+    prompt: Text | None = None
+    messages: (
+        Annotated[list[Message], Field(fail_fast=True, min_length=1, max_length=4096)] | None
+    ) = Field(default=None, validate_default=True)
     tools: Tools | None = None
     add_special_tokens: bool | None = None
     add_generation_prompt: bool | None = None
-    chat_template_kwargs: dict[str, Any] | None = None
+    chat_template_kwargs: JsonObject | None = None
     return_token_strs: bool | None = None
     continue_final_message: Unsupported = None
     chat_template: Unsupported = None
@@ -67,8 +68,11 @@ class TokenizeRequest(RequestModel):
 class DetokenizeRequest(RequestModel):
     """Token ids of a model."""
 
-    model: str
-    tokens: Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(max_length=2**20)]
+    max_values: ClassVar[int] = 300_000
+    max_bytes: ClassVar[int] = 2 * 2**20
+
+    model: Name
+    tokens: TokenIds
 
 
 class TokenizeResponse(TypedDict):

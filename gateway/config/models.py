@@ -126,6 +126,8 @@ class Limits(_Frozen):
     requests."""
     max_body_bytes: int = Field(default=4 * 2**20, ge=1024)
     """Largest request body; a larger one is answered with 413."""
+    max_body_bytes_in_flight: int = Field(default=64 * 2**20, ge=1024)
+    """Bytes of all request bodies that are read at the same time; beyond it the answer is 503."""
     send_timeout_seconds: float = Field(default=30.0, gt=0)
     """How long a client may read nothing from its stream before it is disconnected."""
     failover_timeout_seconds: float = Field(default=30.0, ge=0)

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from gateway.api.bounded import Json, Name, Text
 from gateway.api.chat.tools import AssistantToolCall
 from gateway.api.schema import RequestModel, Unsupported, only_supported, required_iff
 
@@ -15,14 +16,14 @@ class ContentPart(RequestModel):
     """A piece of a message; `text`, or the `refusal` of an earlier answer."""
 
     type: Annotated[PartType, only_supported("text", "refusal")]
-    text: str | None = Field(default=None, validate_default=True)
-    refusal: str | None = Field(default=None, validate_default=True)
-    prompt_cache_breakpoint: Any = None  # a hint
+    text: Text | None = Field(default=None, validate_default=True)
+    refusal: Text | None = Field(default=None, validate_default=True)
+    prompt_cache_breakpoint: Json = None  # a hint
 
     # Named so that what is refused is their type.
-    image_url: Any = None
-    input_audio: Any = None
-    file: Any = None
+    image_url: Json = None
+    input_audio: Json = None
+    file: Json = None
 
     @field_validator("text", "refusal")
     @classmethod
@@ -37,17 +38,21 @@ class Message(RequestModel):
     """One message; an assistant's answer may be sent back as it came."""
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    name: str | None = None
-    tool_call_id: str | None = None
-    tool_calls: list[AssistantToolCall] | None = None
-    refusal: str | None = None
-    content: str | Annotated[list[ContentPart], Field(min_length=1)] | None = Field(
-        default=None, validate_default=True
+    name: Name | None = None
+    tool_call_id: Name | None = None
+    tool_calls: Annotated[list[AssistantToolCall], Field(fail_fast=True, max_length=128)] | None = (
+        None
     )
-    annotations: list[Any] | None = None
-    parsed: Any = None  # the SDK's own, in the answers of its parse() and stream()
-    reasoning: str | None = None
-    reasoning_content: str | None = None
+    refusal: Text | None = None
+    content: (
+        Text
+        | Annotated[list[ContentPart], Field(fail_fast=True, min_length=1, max_length=1024)]
+        | None
+    ) = Field(default=None, validate_default=True)
+    annotations: Annotated[list[Json], Field(max_length=128)] | None = None
+    parsed: Json = None  # the SDK's own, in the answers of its parse() and stream()
+    reasoning: Text | None = None
+    reasoning_content: Text | None = None
     audio: Unsupported = None
     function_call: Unsupported = None
 

@@ -6,6 +6,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from engine import Chat, GenerateRequest, Structured
+from gateway.api.bounded import JsonObject, Name
 from gateway.api.chat.messages import Message
 from gateway.api.chat.response_format import ResponseFormat
 from gateway.api.chat.tools import (
@@ -27,8 +28,8 @@ ServiceTier = Literal["auto", "default", "flex", "scale", "priority", "fast"]
 class ChatCompletionRequest(SamplingFields):
     """What a client may send; every other name is refused."""
 
-    model: str
-    messages: Annotated[list[Message], Field(min_length=1, max_length=4096)]
+    model: Name
+    messages: Annotated[list[Message], Field(fail_fast=True, min_length=1, max_length=4096)]
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
 
@@ -40,15 +41,15 @@ class ChatCompletionRequest(SamplingFields):
     parallel_tool_calls: bool | None = None
 
     reasoning_effort: Effort | None = None
-    chat_template_kwargs: dict[str, Any] | None = None
+    chat_template_kwargs: JsonObject | None = None
 
     # Valid, checked, and without effect here.
     metadata: Metadata | None = None
-    modalities: list[Literal["text"]] | None = None
-    prediction: dict[str, Any] | None = None
-    prompt_cache_key: str | None = None
-    prompt_cache_options: dict[str, Any] | None = None
-    prompt_cache_retention: str | None = None
+    modalities: Annotated[list[Literal["text"]], Field(max_length=4)] | None = None
+    prediction: JsonObject | None = None
+    prompt_cache_key: Name | None = None
+    prompt_cache_options: JsonObject | None = None
+    prompt_cache_retention: Name | None = None
     safety_identifier: Annotated[str, Field(max_length=64)] | None = None
     service_tier: ServiceTier | None = None
     store: bool | None = None

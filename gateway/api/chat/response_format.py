@@ -7,10 +7,11 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from engine import Structured
+from gateway.api.bounded import JsonObject, Text
 from gateway.api.schema import RequestModel
 
 MAX_NODES: Final = 5000  # objects, lists and values; OpenAI takes 5,000 properties in all
-Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+FunctionName = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 
 
 def valid_schema(schema: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -46,9 +47,9 @@ def _require_small(schema: Any) -> None:
 class JsonSchemaFormat(RequestModel):
     """A named JSON schema; the output is held to it whether or not `strict` is said."""
 
-    name: Name
-    description: str | None = None
-    schema_: dict[str, Any] | None = Field(default=None, alias="schema")
+    name: FunctionName
+    description: Text | None = None
+    schema_: JsonObject | None = Field(default=None, alias="schema")
     strict: bool | None = None
 
     @field_validator("schema_")

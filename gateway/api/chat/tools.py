@@ -7,16 +7,17 @@ from pydantic import Discriminator, Field, Tag, field_validator
 from pydantic_core import PydanticCustomError
 
 from engine import Structured
-from gateway.api.chat.response_format import Name, valid_schema
+from gateway.api.bounded import Json, JsonObject, Name, Text
+from gateway.api.chat.response_format import FunctionName, valid_schema
 from gateway.api.schema import RequestModel, only_supported
 
 
 class Function(RequestModel):
     """A function that the model may call; without `parameters` it takes none."""
 
-    name: Name
-    description: str | None = None
-    parameters: dict[str, Any] | None = None
+    name: FunctionName
+    description: Text | None = None
+    parameters: JsonObject | None = None
     strict: bool | None = None
 
     @field_validator("parameters")
@@ -35,13 +36,13 @@ class Tool(RequestModel):
 
     type: Annotated[Literal["function", "custom"], only_supported("function")]
     function: Function
-    custom: Any = None  # named so that what is refused is its type
+    custom: Json = None  # named so that what is refused is its type
 
 
 class NamedFunction(RequestModel):
     """The function that has to be called."""
 
-    name: str
+    name: Name
 
 
 class NamedChoice(RequestModel):
@@ -49,14 +50,14 @@ class NamedChoice(RequestModel):
 
     type: Annotated[Literal["function", "custom"], only_supported("function")]
     function: NamedFunction
-    custom: Any = None
+    custom: Json = None
 
 
 class AllowedTools(RequestModel):
     """Some of the declared tools, and whether one of them has to be called."""
 
     mode: Literal["auto", "required"]
-    tools: Annotated[list[NamedChoice], Field(min_length=1, max_length=128)]
+    tools: Annotated[list[NamedChoice], Field(fail_fast=True, min_length=1, max_length=128)]
 
 
 class AllowedChoice(RequestModel):
@@ -82,21 +83,21 @@ ToolChoice = Annotated[
 ]
 # A choice after the tools that it does not allow are left out.
 ResolvedToolChoice = Literal["none", "auto", "required"] | NamedChoice
-Tools = Annotated[list[Tool], Field(min_length=1, max_length=128)]
+Tools = Annotated[list[Tool], Field(fail_fast=True, min_length=1, max_length=128)]
 
 
 class AssistantFunction(RequestModel):
     """What was called, with its arguments as a JSON string."""
 
-    name: str
-    arguments: str
-    parsed_arguments: Any = None  # the SDK's own, in the answers of its parse() and stream()
+    name: Name
+    arguments: Text
+    parsed_arguments: Json = None  # the SDK's own, in the answers of its parse() and stream()
 
 
 class AssistantToolCall(RequestModel):
     """A call in an assistant's message that is sent back."""
 
-    id: str
+    id: Name
     type: Literal["function"] = "function"
     function: AssistantFunction
     index: int | None = None
@@ -105,7 +106,7 @@ class AssistantToolCall(RequestModel):
         """Return the call as chat templates read it, with its arguments as an object."""
         try:
             arguments = json.loads(self.function.arguments or "{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             arguments = self.function.arguments  # what the model wrote once; it may read it again
         function = {"name": self.function.name, "arguments": arguments}
         return {"id": self.id, "type": "function", "function": function}

@@ -1,24 +1,26 @@
 """The schema of a completion request, and its translation for the engine."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from engine import GenerateRequest
+from gateway.api.bounded import Name, Text, TokenIds
 from gateway.api.sampling import SamplingFields
 from gateway.api.schema import Unsupported
 
-_TokenId = Annotated[int, Field(ge=0, lt=2**31)]
-_Tokens = Annotated[list[_TokenId], Field(min_length=1)]
-_Many = Field(min_length=1, max_length=128)
+_Tokens = Annotated[TokenIds, Field(min_length=1)]
+_Many = Field(fail_fast=True, min_length=1, max_length=128)
 
 
 class CompletionRequest(SamplingFields):
     """What a client may send; every other name is refused."""
 
-    model: str
-    prompt: str | _Tokens | Annotated[list[str], _Many] | Annotated[list[_Tokens], _Many]
+    max_values: ClassVar[int] = 300_000  # token ids
+
+    model: Name
+    prompt: Text | _Tokens | Annotated[list[Text], _Many] | Annotated[list[_Tokens], _Many]
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     best_of: Annotated[int, Field(ge=0, le=20)] | None = None
     echo: bool | None = None
@@ -38,6 +40,12 @@ class CompletionRequest(SamplingFields):
         if value is not None and value > (info.data.get("n") or 1):
             raise PydanticCustomError("unsupported_value", "must not be more than n")
         return value
+
+    @property
+    def prompts(self) -> int:
+        """How many prompts there are."""
+        single = isinstance(self.prompt, str) or isinstance(self.prompt[0], int)
+        return 1 if single else len(self.prompt)
 
     def to_engine(self, request_id: str) -> list[GenerateRequest]:
         """Return one engine request for each choice of each prompt."""

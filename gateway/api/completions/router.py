@@ -18,7 +18,9 @@ router = APIRouter(route_class=BodyRoute, tags=["generation"], responses=ERRORS)
 async def create_completion(request: Request, body: CompletionRequest) -> Response:
     """Continue prompts, whole or token by token."""
     choices = body.n or 1
-    session = RequestSession.open(request, body.model, "cmpl-", choices=choices)
+    session = RequestSession.open(
+        request, body.model, "cmpl-", choices=choices, prompts=body.prompts
+    )
     requests = body.to_engine(session.engine_id)
     renderer = CompletionRenderer(
         session.head, choices=choices, streams=len(requests), include_usage=body.include_usage

@@ -4,8 +4,16 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Discriminator, Field, Tag, ValidationInfo, field_validator
+from pydantic import (
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+)
 
+from gateway.api.bounded import Json, Name, Text
 from gateway.api.chat.messages import Message
 from gateway.api.chat.tools import AssistantFunction, AssistantToolCall
 from gateway.api.schema import RequestModel, only_supported, required_iff
@@ -20,21 +28,21 @@ class InputPart(RequestModel):
         Literal["input_text", "output_text", "refusal", "input_image", "input_file", "input_audio"],
         only_supported("input_text", "output_text", "refusal"),
     ]
-    text: str | None = Field(default=None, validate_default=True)
-    refusal: str | None = Field(default=None, validate_default=True)
-    annotations: list[Any] | None = None
-    logprobs: list[Any] | None = None
-    parsed: Any = None  # the SDK's own
-    prompt_cache_breakpoint: Any = None  # a hint
+    text: Text | None = Field(default=None, validate_default=True)
+    refusal: Text | None = Field(default=None, validate_default=True)
+    annotations: Annotated[list[Json], Field(max_length=1024)] | None = None
+    logprobs: Annotated[list[Json], Field(max_length=1024)] | None = None
+    parsed: Json = None  # the SDK's own
+    prompt_cache_breakpoint: Json = None  # a hint
 
     # Named so that what is refused is their type.
-    image_url: Any = None
-    detail: Any = None
-    file_id: Any = None
-    file_url: Any = None
-    file_data: Any = None
-    filename: Any = None
-    input_audio: Any = None
+    image_url: Json = None
+    detail: Json = None
+    file_id: Json = None
+    file_url: Json = None
+    file_data: Json = None
+    filename: Json = None
+    input_audio: Json = None
 
     @field_validator("text", "refusal")
     @classmethod
@@ -45,7 +53,7 @@ class InputPart(RequestModel):
         return value
 
 
-Text = str | Annotated[list[InputPart], Field(min_length=1)]
+Content = Text | Annotated[list[InputPart], Field(fail_fast=True, min_length=1, max_length=1024)]
 
 
 class InputMessage(RequestModel):
@@ -53,8 +61,8 @@ class InputMessage(RequestModel):
 
     type: Literal["message"] = "message"
     role: Literal["user", "assistant", "system", "developer"]
-    content: Text
-    id: str | None = None
+    content: Content
+    id: Name | None = None
     status: _Status | None = None
     phase: Literal["commentary", "final_answer"] | None = None
 
@@ -63,21 +71,21 @@ class InputCall(RequestModel):
     """A function call of an earlier answer."""
 
     type: Literal["function_call"]
-    call_id: str
-    name: str
-    arguments: str
-    id: str | None = None
+    call_id: Name
+    name: Name
+    arguments: Text
+    id: Name | None = None
     status: _Status | None = None
-    parsed_arguments: Any = None  # the SDK's own
+    parsed_arguments: Json = None  # the SDK's own
 
 
 class InputResult(RequestModel):
     """The result of a function call."""
 
     type: Literal["function_call_output"]
-    call_id: str
-    output: Text
-    id: str | None = None
+    call_id: Name
+    output: Content
+    id: Name | None = None
     status: _Status | None = None
 
 
@@ -85,18 +93,21 @@ class ReasoningPart(RequestModel):
     """A piece of reasoning."""
 
     type: Literal["reasoning_text", "summary_text"]
-    text: str
+    text: Text
+
+
+ReasoningParts = Annotated[list[ReasoningPart], Field(fail_fast=True, max_length=1024)]
 
 
 class InputReasoning(RequestModel):
     """The reasoning of an earlier answer."""
 
     type: Literal["reasoning"]
-    summary: list[ReasoningPart] = Field(default_factory=list)
-    content: list[ReasoningPart] | None = None
-    id: str | None = None
+    summary: ReasoningParts = Field(default_factory=list)
+    content: ReasoningParts | None = None
+    id: Name | None = None
     status: _Status | None = None
-    encrypted_content: str | None = None
+    encrypted_content: Text | None = None
 
 
 class OtherItem(RequestModel):
@@ -198,7 +209,7 @@ def _message(item: Item) -> Message:
     return Message(role=item.role, content=text(item.content))
 
 
-def text(content: Text) -> str:
+def text(content: Content) -> str:
     """Join the parts of a content."""
     if isinstance(content, str):
         return content

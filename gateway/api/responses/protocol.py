@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from gateway.api.bounded import JsonObject, Name, Text
 from gateway.api.chat.protocol import ChatCompletionRequest, Effort, ServiceTier
 from gateway.api.chat.tools import check_choice
 from gateway.api.responses.items import InputCall, InputResult, Item, conversation
@@ -31,18 +32,18 @@ class ResponseStreamOptions(RequestModel):
 class ResponsesRequest(RequestModel):
     """What a client may send; every other name is refused."""
 
-    model: str
-    input: str | Annotated[list[Item], Field(min_length=1, max_length=4096)]
-    instructions: str | None = None
+    model: Name
+    input: Text | Annotated[list[Item], Field(fail_fast=True, min_length=1, max_length=4096)]
+    instructions: Text | None = None
     max_output_tokens: Annotated[int, Field(ge=1)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
-    include: list[str] | None = None
+    include: Annotated[list[Name], Field(fail_fast=True, max_length=64)] | None = None
     stream: bool | None = None
     stream_options: ResponseStreamOptions | None = None
     text: TextSettings | None = None
-    tools: Annotated[list[FunctionTool], Field(max_length=128)] | None = None
+    tools: Annotated[list[FunctionTool], Field(fail_fast=True, max_length=128)] | None = None
     tool_choice: FlatChoice | None = None
     parallel_tool_calls: bool | None = None
     reasoning: Reasoning | None = None
@@ -51,13 +52,13 @@ class ResponsesRequest(RequestModel):
     # Valid, checked, and without effect here; nothing is stored.
     max_tool_calls: Annotated[int, Field(ge=1)] | None = None  # of tools that OpenAI hosts
     metadata: Metadata | None = None
-    prompt_cache_key: str | None = None
-    prompt_cache_options: dict[str, Any] | None = None
-    prompt_cache_retention: str | None = None
+    prompt_cache_key: Name | None = None
+    prompt_cache_options: JsonObject | None = None
+    prompt_cache_retention: Name | None = None
     safety_identifier: Annotated[str, Field(max_length=64)] | None = None
     service_tier: ServiceTier | None = None
     store: bool | None = None
-    user: str | None = None
+    user: Name | None = None
 
     background: Literal[False] | None = None
     context_management: Unsupported = None

@@ -4,7 +4,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
 
-from gateway.api.chat.response_format import JsonSchemaFormat, Name, ResponseFormat, valid_schema
+from gateway.api.bounded import JsonObject, Name, Text
+from gateway.api.chat.response_format import (
+    FunctionName,
+    JsonSchemaFormat,
+    ResponseFormat,
+    valid_schema,
+)
 from gateway.api.chat.tools import (
     AllowedChoice,
     AllowedTools,
@@ -21,7 +27,7 @@ from gateway.api.schema import RequestModel, only_supported, required_iff
 class FunctionTool(Function):
     """A function that the model may call."""
 
-    type: Annotated[str, only_supported("function")]
+    type: Annotated[Name, only_supported("function")]
 
     def for_chat(self) -> Tool:
         """Return the tool as a chat declares it."""
@@ -31,8 +37,8 @@ class FunctionTool(Function):
 class FlatName(RequestModel):
     """One function by its name."""
 
-    type: Annotated[str, only_supported("function")]
-    name: str
+    type: Annotated[Name, only_supported("function")]
+    name: Name
 
 
 class FlatAllowed(RequestModel):
@@ -40,7 +46,7 @@ class FlatAllowed(RequestModel):
 
     type: Literal["allowed_tools"]
     mode: Literal["auto", "required"]
-    tools: Annotated[list[FlatName], Field(min_length=1, max_length=128)]
+    tools: Annotated[list[FlatName], Field(fail_fast=True, min_length=1, max_length=128)]
 
 
 FlatChoice = Annotated[
@@ -68,9 +74,9 @@ class TextFormat(RequestModel):
     """The form of the answer."""
 
     type: Literal["text", "json_object", "json_schema"]
-    name: Name | None = Field(default=None, validate_default=True)
-    schema_: dict[str, Any] | None = Field(default=None, alias="schema", validate_default=True)
-    description: str | None = None
+    name: FunctionName | None = Field(default=None, validate_default=True)
+    schema_: JsonObject | None = Field(default=None, alias="schema", validate_default=True)
+    description: Text | None = None
     strict: bool | None = None
 
     @field_validator("name", "schema_")

@@ -1,0 +1,53 @@
+"""Types of bounded size for everything that a client sends; a test finds fields that use others.
+
+A list stops at its first invalid item: pydantic would collect an error for each.
+"""
+
+from typing import Annotated, Any, Final, TypeVar
+
+from pydantic import Field
+from pydantic_core import PydanticCustomError
+
+from gateway.api.schema import Check
+
+T = TypeVar("T")
+MAX_TEXT: Final = 4 * 2**20  # characters: no more than a body has bytes
+MAX_TOKEN_IDS: Final = 2**18
+MAX_JSON_VALUES: Final = 10_000
+MAX_JSON_DEPTH: Final = 64
+
+Text = Annotated[str, Field(max_length=MAX_TEXT)]
+Name = Annotated[str, Field(max_length=256)]
+TokenId = Annotated[int, Field(ge=0, lt=2**31)]
+TokenIds = Annotated[list[TokenId], Field(fail_fast=True, max_length=MAX_TOKEN_IDS)]
+
+
+def count_values(value: Any, most: int) -> int:
+    """Return how many values a JSON value has, itself included; stop counting above `most`."""
+    unseen, seen = [(value, 0)], 0
+    while unseen and seen <= most:
+        node, depth = unseen.pop()
+        seen += 1
+        if isinstance(node, dict | list):
+            if depth >= MAX_JSON_DEPTH:
+                raise PydanticCustomError(
+                    "json_depth", "is nested more than {most} levels deep", {"most": MAX_JSON_DEPTH}
+                )
+            children = node.values() if isinstance(node, dict) else node
+            unseen += [(child, depth + 1) for child in children]
+    return seen
+
+
+def _small(value: Any) -> Any:
+    if isinstance(value, dict | list) and count_values(value, MAX_JSON_VALUES) > MAX_JSON_VALUES:
+        raise PydanticCustomError(
+            "json_size", "has more than {most} values", {"most": MAX_JSON_VALUES}
+        )
+    return value
+
+
+Json = Annotated[
+    Any,
+    Check(_small, {"description": f"Any JSON of at most {MAX_JSON_VALUES} values."}),
+]
+JsonObject = Annotated[dict[Name, Json], Field(max_length=1024)]

@@ -1,0 +1,48 @@
+"""A gateway in a process of its own, on a simulated device with a token every 20 ms."""
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import yaml
+
+from tests.serving import ROOT, STEADY, free_port
+
+
+@contextlib.contextmanager
+def serving(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
+    """Serve until the block ends; yield the URL and the process."""
+    engine = {"max_model_len": 200_000, "max_num_seqs": 4, "device": STEADY}
+    args = {"models": [{"id": "sim", "engine": engine}]}
+    application = {"import_path": "gateway.serving.ray_app:build_app", "args": args}
+    file, port = folder / "gateway.yaml", free_port()
+    file.write_text(yaml.safe_dump({"applications": [application]}))
+    command = [sys.executable, "-m", "gateway", "serve", str(file), "--without-ray"]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [*command, "--port", str(port)], cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        while not _ready(url):
+            assert process.poll() is None, (folder / "log").read_text()
+            time.sleep(0.1)
+        yield url, psutil.Process(process.pid)
+        assert "Traceback" not in (folder / "log").read_text()
+    finally:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(5)
+        process.kill()
+        process.wait()
+
+
+def _ready(url: str) -> bool:
+    with contextlib.suppress(httpx.HTTPError):
+        return httpx.get(f"{url}/readyz").status_code == 200
+    return False
