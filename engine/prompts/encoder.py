@@ -1,6 +1,7 @@
 """`PromptEncoder`: prompts as token ids, by a model's tokenizer and chat template."""
 
 import asyncio
+import copy
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ T = TypeVar("T")
 
 # A character has at most four tokens of a byte-level vocabulary; twice as many, to be sure.
 _CHARACTER_TOKENS: Final = 8
+LARGE_PROMPT: Final = 20_000  # characters, or token ids
 _log: Final = logging.getLogger(__name__)
 
 
@@ -33,17 +35,19 @@ class EncodedPrompt:
 
 
 class PromptEncoder:
-    """Encodes the prompts of one model in a thread beside the event loop."""
+    """Encodes the prompts of one model in threads beside the event loop.
+
+    Large prompts have a thread and a tokenizer of their own, so that small ones do not wait for
+    them: transformers' tokenizers change their state while they encode, and release the GIL.
+    """
 
     def __init__(
         self, tokenizer: Any, max_model_len: int, max_prompt_len: int | None = None
     ) -> None:
-        self._tokenizer = tokenizer
-        self._vocabulary = len(tokenizer)
-        self._max_model_len = max_model_len
-        self._max_prompt_len = max_prompt_len
-        # One thread: transformers' tokenizers change their own state while they encode.
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prompt")
+        self._small, self._large = (
+            (_Encoder(own, max_model_len, max_prompt_len), ThreadPoolExecutor(1, f"prompt-{name}"))
+            for own, name in ((tokenizer, "small"), (copy.deepcopy(tokenizer), "large"))
+        )
 
     @classmethod
     def load(cls, folder: Path, model: ModelInfo) -> "PromptEncoder":
@@ -58,34 +62,57 @@ class PromptEncoder:
 
         Raises InvalidRequest, and GenerationFailed where `emitted` ends within a character.
         """
-        return await self._in_thread(self._encode_request, request)
+        return await self._in_thread(_Encoder.encode_request, request.prompt, request)
 
     async def tokenize(self, text: str | Chat, *, add_special_tokens: bool) -> Tokens:
         """Return the tokens of a text or of a rendered conversation; raise InvalidRequest."""
-        return await self._in_thread(self._tokenize, text, add_special_tokens)
+        return await self._in_thread(_Encoder.tokenize, text, text, add_special_tokens)
 
     async def detokenize(self, token_ids: tuple[int, ...]) -> str:
         """Return the text of these tokens, special ones too; raise InvalidRequest."""
-        return await self._in_thread(self._detokenize, token_ids)
+        return await self._in_thread(_Encoder.detokenize, token_ids, token_ids)
 
     def close(self) -> None:
-        """Stop the thread, after the prompt that it encodes."""
-        self._pool.shutdown(wait=False)
+        """Stop the threads, after the prompts that they encode."""
+        for _, pool in (self._small, self._large):
+            pool.shutdown(wait=False)
 
-    async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
+    async def _in_thread(self, work: Callable[..., T], prompt: Prompt, *arguments: Any) -> T:
+        encoder, pool = self._large if _size(prompt) > LARGE_PROMPT else self._small
+        return await asyncio.get_running_loop().run_in_executor(pool, work, encoder, *arguments)
 
-    def _tokenize(self, text: str | Chat, special: bool) -> Tokens:
+
+def _size(prompt: Prompt) -> int:
+    """Return the characters of a prompt, or its token ids."""
+    if not isinstance(prompt, Chat):
+        return len(prompt)
+    return sum(len(message.get("content") or "") for message in prompt.messages)
+
+
+class _Encoder:
+    """Encodes with one tokenizer, in one thread."""
+
+    def __init__(self, tokenizer: Any, max_model_len: int, max_prompt_len: int | None) -> None:
+        self._tokenizer = tokenizer
+        self._vocabulary = len(tokenizer)
+        self._longest_token = max(map(len, tokenizer.get_vocab()))
+        self._max_model_len = max_model_len
+        self._max_prompt_len = max_prompt_len
+
+    def tokenize(self, text: str | Chat, special: bool) -> Tokens:
+        """Return the tokens of a text or of a rendered conversation; raise InvalidRequest."""
         param = "messages" if isinstance(text, Chat) else "prompt"
         rendered = self._render(text) if isinstance(text, Chat) else text
         ids = tuple(self._encode(rendered, param, special=special))
         return Tokens(ids=ids, strings=tuple(self._tokenizer.convert_ids_to_tokens(ids)))
 
-    def _detokenize(self, token_ids: tuple[int, ...]) -> str:
+    def detokenize(self, token_ids: tuple[int, ...]) -> str:
+        """Return the text of these tokens; raise InvalidRequest for an unknown one."""
         ids = list(self._require_known(token_ids, "tokens"))
         return str(self._tokenizer.decode(ids, skip_special_tokens=False))
 
-    def _encode_request(self, request: GenerateRequest) -> EncodedPrompt:
+    def encode_request(self, request: GenerateRequest) -> EncodedPrompt:
+        """Return a request's prompt as token ids; raise InvalidRequest."""
         prompt, emitted = request.prompt, request.emitted
         ids = self._token_ids(prompt)
         self._require_whole_characters(emitted)
@@ -126,6 +153,7 @@ class PromptEncoder:
         )
 
     def _encode(self, text: str, param: str, *, special: bool) -> Sequence[int]:
+        check_text_length(text, param, self._max_model_len, self._longest_token)
         try:
             ids: list[int] = self._tokenizer.encode(text, add_special_tokens=special)
         except Exception as error:
@@ -158,6 +186,16 @@ class PromptEncoder:
                 param="messages",
             ) from error
         return str(text)
+
+
+def check_text_length(text: str, param: str, max_model_len: int, longest_token: int) -> None:
+    """Raise ContextLengthExceeded for a text that cannot fit, before it is tokenized."""
+    if len(text) > max_model_len * longest_token:
+        raise ContextLengthExceeded(
+            f"This model's context is {max_model_len} tokens, and {len(text)} characters are more "
+            "than fit into it. Shorten the text.",
+            param=param,
+        )
 
 
 def check_prompt_length(prompt: Prompt, tokens: int, limit: int | None) -> None:

@@ -8,12 +8,22 @@ from dataclasses import replace
 
 from engine.errors import EngineDead, EngineLoading, GenerationFailed
 from engine.options import EngineOptions
-from engine.prompts.encoder import completion_limit
+from engine.prompts.encoder import check_text_length, completion_limit
 from engine.simulated.device import Simulated
 from engine.simulated.reply import Reply, prompt_text, text_of_ids
 from engine.simulated.sequence import Sequence
-from engine.simulated.tokenizer import encode, token_id
-from engine.types import Chat, GenerateRequest, Load, ModelInfo, Phase, TokenDelta, Tokens, Usage
+from engine.simulated.tokenizer import LONGEST_TOKEN, encode, token_id
+from engine.types import (
+    Chat,
+    GenerateRequest,
+    Load,
+    ModelInfo,
+    Phase,
+    Prompt,
+    TokenDelta,
+    Tokens,
+    Usage,
+)
 
 
 class SimulatedEngine:
@@ -78,7 +88,7 @@ class SimulatedEngine:
     ) -> Tokens:
         """Return the tokens of a text or of a conversation; raise InvalidRequest."""
         await self.check_health()
-        tokens = tuple(encode(prompt_text(text, self._device)))
+        tokens = tuple(encode(self._text(text)))
         return Tokens(ids=tuple(token_id(token) for token in tokens), strings=tokens)
 
     async def detokenize(self, token_ids: tuple[int, ...]) -> str:
@@ -103,12 +113,18 @@ class SimulatedEngine:
 
     def _sequence(self, request: GenerateRequest) -> Sequence:
         prompt, sampling = request.prompt, request.sampling
-        text = prompt_text(prompt, self._device)
+        text = self._text(prompt)
         prompt_tokens = len(prompt if isinstance(prompt, tuple) else encode(text))
         limit = completion_limit(
             prompt, prompt_tokens, sampling.max_tokens, self._model.max_model_len
         )
         return Sequence(request, Reply.to(text, sampling, limit, self._device), prompt_tokens)
+
+    def _text(self, prompt: Prompt) -> str:
+        text = prompt_text(prompt, self._device)
+        param = "messages" if isinstance(prompt, Chat) else "prompt"
+        check_text_length(text, param, self._model.max_model_len, LONGEST_TOKEN)
+        return text
 
     def _remove(self, sequence: Sequence) -> None:
         for queue in (self._waiting, self._running):

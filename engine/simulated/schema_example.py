@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+MAX_ITEMS: Final = 1000  # of an array: no completion has room for more
 _MAX_DEPTH: Final = 16  # of a schema that refers to itself
 _OPTIONAL_DEPTH: Final = 4  # below it optional properties are left out
 _PLAIN: Final = {
@@ -44,7 +45,7 @@ def _typed(schema: Schema, root: Schema, depth: int) -> Any:
             if k in required or depth < _OPTIONAL_DEPTH
         }
     if kind == "array":
-        count = max(1, schema.get("minItems", 1)) if depth < _MAX_DEPTH else 0
+        count = min(MAX_ITEMS, max(1, schema.get("minItems", 1))) if depth < _MAX_DEPTH else 0
         return [_value(schema.get("items", {}), root, depth + 1) for _ in range(count)]
     if kind in ("integer", "number"):
         return max(_PLAIN[kind], schema.get("minimum", 0))

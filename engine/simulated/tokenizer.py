@@ -27,6 +27,9 @@ ASCII: Final = 2**21
 END: Final = ASCII + 2**29
 
 
+LONGEST_TOKEN: Final = max(map(len, VOCABULARY))
+
+
 def encode(text: str) -> list[str]:
     """Return the tokens of a text."""
     return _TOKEN.findall(text)

@@ -17,7 +17,7 @@ from tests.serving import ROOT, STEADY, free_port
 @contextlib.contextmanager
 def serving(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
     """Serve until the block ends; yield the URL and the process."""
-    engine = {"max_model_len": 200_000, "max_num_seqs": 4, "device": STEADY}
+    engine = {"max_model_len": 20_000, "max_num_seqs": 4, "device": STEADY}
     args = {"models": [{"id": "sim", "engine": engine}]}
     application = {"import_path": "gateway.serving.ray_app:build_app", "args": args}
     file, port = folder / "gateway.yaml", free_port()

@@ -32,7 +32,7 @@ class PacedStream:
     def _read(self) -> None:
         body = {
             "model": "sim", "messages": [{"role": "user", "content": "Go on."}],
-            "max_tokens": 100_000, "ignore_eos": True, "stream": True,
+            "max_tokens": 15_000, "ignore_eos": True, "stream": True,
         }  # fmt: skip
         with httpx.stream("POST", self._url + CHAT, json=body, timeout=None) as answer:
             for _ in answer.iter_raw():

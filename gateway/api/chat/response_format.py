@@ -11,6 +11,7 @@ from gateway.api.bounded import JsonObject, Text
 from gateway.api.schema import RequestModel
 
 MAX_NODES: Final = 5000  # objects, lists and values; OpenAI takes 5,000 properties in all
+MAX_CHARACTERS: Final = 120_000  # as OpenAI has it
 FunctionName = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 
 
@@ -32,16 +33,23 @@ def valid_schema(schema: dict[str, Any] | None) -> dict[str, Any] | None:
 
 def _require_small(schema: Any) -> None:
     """Refuse a schema that would take the checker, and then the engine's grammar, too long."""
-    unseen, seen = [schema], 0
+    unseen, seen, characters = [schema], 0, 0
     while unseen:
         node = unseen.pop()
         seen += 1
-        if seen > MAX_NODES:
+        if isinstance(node, str):
+            characters += len(node)
+        elif isinstance(node, dict):
+            characters += sum(map(len, node))
+            unseen += node.values()
+        elif isinstance(node, list):
+            unseen += node
+        if seen > MAX_NODES or characters > MAX_CHARACTERS:
             raise PydanticCustomError(
-                "schema_too_large", "has more than {most} parts", {"most": MAX_NODES}
+                "schema_too_large",
+                "has more than {nodes} parts, or {characters} characters in its names and values",
+                {"nodes": MAX_NODES, "characters": MAX_CHARACTERS},
             )
-        if isinstance(node, dict | list):
-            unseen += node.values() if isinstance(node, dict) else node
 
 
 class JsonSchemaFormat(RequestModel):
