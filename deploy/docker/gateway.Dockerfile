@@ -1,5 +1,5 @@
 # The gateway without an accelerator: Ray's head, jobs, and with EXTRAS=serve,cpu the CPU engine.
-#   docker build -f deploy/docker/gateway.Dockerfile -t gateway:0.1.0 .
+#   docker build -f deploy/docker/gateway.Dockerfile -t gateway:0.2.0 .
 # Python is that of the Neuron image: Ray wants one version in all of a cluster.
 ARG PYTHON_IMAGE=python:3.12.11-slim-bookworm
 FROM ${PYTHON_IMAGE} AS build
@@ -27,7 +27,7 @@ COPY deploy/docker/drain.sh /opt/neuron-gateway/drain.sh
 COPY deploy/serve /opt/neuron-gateway/serve
 
 FROM ${PYTHON_IMAGE}
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 LABEL org.opencontainers.image.title="neuron-gateway" \
   org.opencontainers.image.description="An OpenAI-compatible gateway under Ray Serve" \
   org.opencontainers.image.version="${VERSION}" \

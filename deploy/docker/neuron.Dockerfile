@@ -1,10 +1,10 @@
 # The gateway on AWS's image of vLLM 0.13 with the Neuron plugin: Ray joins its environment.
-#   docker build -f deploy/docker/neuron.Dockerfile -t neuron:0.1.0 .
+#   docker build -f deploy/docker/neuron.Dockerfile -t neuron:0.2.0 .
 # The SDK in the image and the driver in the nodes' AMI belong together; nothing checks that offline.
 ARG NEURON_IMAGE=public.ecr.aws/neuron/pytorch-inference-vllm-neuronx:0.13.0-neuronx-py312-sdk2.28.0-ubuntu24.04
 FROM ${NEURON_IMAGE}
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 ARG UV=0.13.9
 ARG KEPT='^(torch|vllm|neuron|libneuronxla|transformers|tokenizers|numpy)[^@]*=='
 ARG OURS='fastapi|starlette|sse-starlette|uvicorn|pydantic|pydantic-core'

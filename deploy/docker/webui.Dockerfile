@@ -1,5 +1,5 @@
 # The web chat: Gradio and the OpenAI SDK; it knows the gateway's URL and nothing else.
-#   docker build -f deploy/docker/webui.Dockerfile -t webui:0.1.0 .
+#   docker build -f deploy/docker/webui.Dockerfile -t webui:0.2.0 .
 ARG PYTHON_IMAGE=python:3.12.11-slim-bookworm
 FROM ${PYTHON_IMAGE} AS build
 ARG UV=0.13.9
@@ -15,7 +15,7 @@ RUN /opt/uv/bin/uv pip install --no-cache --compile-bytecode --constraint constr
   --override overrides.txt ".[clients]"
 
 FROM ${PYTHON_IMAGE}
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 LABEL org.opencontainers.image.title="neuron-gateway chat" \
   org.opencontainers.image.description="A web chat on an OpenAI-compatible gateway" \
   org.opencontainers.image.version="${VERSION}" \

@@ -44,7 +44,7 @@ def config(topology: str, device: dict[str, Any], **engine: Any) -> dict[str, An
 
 @pytest.mark.parametrize("topology", ["one-hop", "two-hops"])
 def test_the_gateways_figures_are_on_rays_port(tmp_path: Path, topology: str) -> None:
-    # Those that are counted here; the others need a client that backends or a replica that dies.
+    # Those that are counted here; the others need a client that leaves or a replica that dies.
     never = {"aborts_total", "retries_total", "resumes_total"}
     wanted = {PREFIX + metric.name for metric in METRICS if metric.name not in never}
     with served(tmp_path, config(topology, SIMULATED)) as gateway:

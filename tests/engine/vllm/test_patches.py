@@ -2,7 +2,6 @@
 
 import inspect
 import json
-import os
 import subprocess
 import sys
 from importlib import import_module
@@ -76,20 +75,17 @@ def model() -> str:
     return str(resolve_model(DEFAULT_MODEL, cache=cache_folder(), progress=lambda _: None))
 
 
-@pytest.mark.parametrize(("kept", "executor"), [(True, "uni"), (False, "mp")])
+@pytest.mark.parametrize(
+    ("variables", "executor"),
+    [(patches.KEEP_UNIPROC_EXECUTOR, "uni"), ({"VLLM_ENABLE_V1_MULTIPROCESSING": "1"}, "mp")],
+)
 def test_the_cpu_platform_replaces_executor_and_start_method(
-    model: str, kept: bool, executor: str
+    model: str, variables: dict[str, str], executor: str
 ) -> None:
     options, device = EngineOptions(model=model, max_model_len=256), Cpu(kv_cache_gib=0.1)
-    environment = device.environment(device.launch(options))
-    if not kept:
-        environment = {
-            k: v for k, v in environment.items() if k not in patches.KEEP_UNIPROC_EXECUTOR
-        }
+    environment = device.environment(device.launch(options)) | variables
     given = json.dumps([device.engine_args("m", options), environment])
-    done = subprocess.run(
-        [sys.executable, "-c", CONFIG, given], capture_output=True, text=True, env=os.environ
-    )
+    done = subprocess.run([sys.executable, "-c", CONFIG, given], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     # The start method is why `make_async_llm` sets the environment a second time.
     assert json.loads(done.stdout.splitlines()[-1]) == [executor, "spawn"]

@@ -136,7 +136,9 @@ def test_a_killed_engine_core_is_reported_and_replaced(tmp_path: Path) -> None:
             (core,) = (pid for pid in both if parents[pid] in both)
             os.kill(core, signal.SIGKILL)
 
-        request = ask(gateway.url, "Count to a thousand.", stream=True, max_tokens=1000)
+        request = ask(
+            gateway.url, "Count to a thousand.", stream=True, max_tokens=1000, ignore_eos=True
+        )
         frames = stream(gateway, request, after=(3, kill))
         assert "error" in json.loads(frames[-2])
         assert frames[-1] == "[DONE]"
