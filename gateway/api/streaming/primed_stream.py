@@ -44,6 +44,8 @@ class PrimedStream:
             self._first.cancel()
             with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration, EngineError):
                 await self._first
+        elif not self._first.cancelled():
+            self._first.exception()  # it is known of, although nobody reads it any more
         await self.deltas.aclose()
 
 
