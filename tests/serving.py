@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -44,10 +45,14 @@ class Gateway:
 
     def run_driver(self, code: str, *arguments: str) -> str:
         """Run a script in which `ray.init(address="auto")` connects to this cluster."""
-        environment = {**self._environment, "RAY_ADDRESS": ""}
+        (raylet,) = self.descendants("raylet/raylet")
+        address = re.search(r"--gcs-address=([\w.:]+)", title(raylet))
+        assert address
+        # "token" is the mode of a cluster that `ray.init` starts.
+        environment = {"RAY_ADDRESS": address[1], "RAY_AUTH_MODE": "token"}
         done = subprocess.run(
-            [sys.executable, "-c", code, *arguments],
-            cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, timeout=120, check=True,
+            [sys.executable, "-c", code, *arguments], cwd=ROOT, stdout=subprocess.PIPE,
+            env={**self._environment, **environment}, text=True, timeout=120, check=True,
         )  # fmt: skip
         return done.stdout
 
