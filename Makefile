@@ -1,5 +1,5 @@
 # `make` lists the targets.
-.PHONY: install lock check fix test test-clients test-vllm test-ray test-deploy test-images rendered test-neuron-lab test-neuron serve chat examples simulated bench bench-full lock-peers peers clean
+.PHONY: install lock check fix test test-clients test-hostile test-vllm test-ray test-deploy test-images rendered test-neuron-lab test-neuron serve chat examples simulated bench bench-full lock-peers peers clean
 .DEFAULT_GOAL := help
 
 # A Python that is not .venv's, as in `make test PYTHON=python3.12`, has an environment of its own,
@@ -86,6 +86,10 @@ test: $(VENV)/installed
 ## test-clients    run the tests of the OpenAI SDK for JavaScript, LangChain, the web chat, the examples
 test-clients: $(VENV)/installed $(NPM_CLIENT)/node_modules/.package-lock.json examples
 	$(BIN)/python -m pytest -m clients
+
+## test-hostile    send the largest bodies of every shape beside a stream, and measure its longest gap
+test-hostile: $(VENV)/installed
+	$(BIN)/python -m pytest -m hostile -s
 
 %/node_modules/.package-lock.json: %/package.json %/package-lock.json
 	@if command -v npm >/dev/null; then npm ci --prefix $* && touch $@; \

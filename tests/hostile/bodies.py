@@ -50,6 +50,7 @@ def bodies() -> Iterator[tuple[str, str, bytes]]:
         yield "deep lists", endpoint, with_field(endpoint, field, "[" * 100_000 + "]" * 100_000)
         yield "one long key", endpoint, with_field(endpoint, "k" * SIZE, "0")
         yield "not JSON", endpoint, b"[" * SIZE
+        yield "an open string", endpoint, b'"' + rb"\"" * (SIZE // 4) + b"," * (SIZE // 3)
     for endpoint, field in TEXTS.items():
         yield (
             f"{field}: a long text",
