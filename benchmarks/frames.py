@@ -9,7 +9,7 @@ from typing import Any, Final
 from openai.types.chat import ChatCompletionChunk
 
 from engine import TokenDelta, TokenLogprob
-from gateway.api.body import parse_body
+from gateway.api.body.route import parse_body
 from gateway.api.chat.protocol import ChatCompletionRequest
 from gateway.api.chat.rendering import ChatRenderer
 from gateway.api.responses.protocol import ResponsesRequest

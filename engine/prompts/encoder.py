@@ -86,7 +86,8 @@ def _size(prompt: Prompt) -> int:
     """Return the characters of a prompt, or its token ids."""
     if not isinstance(prompt, Chat):
         return len(prompt)
-    return sum(len(message.get("content") or "") for message in prompt.messages)
+    contents = (message.get("content") for message in prompt.messages)
+    return sum(len(content) for content in contents if isinstance(content, str))
 
 
 class _Encoder:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from engine import EngineBackend, EngineDead, EngineError
 from gateway.api import health, metrics, models, tokenize
-from gateway.api.body_budget import BodyBudget
+from gateway.api.body.budget import BodyBudget
 from gateway.api.chat import router as chat
 from gateway.api.chat.response import ChatCompletionChunk
 from gateway.api.completions import router as completions

@@ -6,7 +6,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from engine import SamplingParams, Structured
-from gateway.api.bounded import Name, TokenId
+from gateway.api.body.bounded import Name, TokenId
 from gateway.api.schema import RequestModel, StreamOptions, Unsupported, unsupported
 
 LogitBias = Annotated[

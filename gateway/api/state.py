@@ -5,7 +5,7 @@ from typing import cast
 
 from starlette.requests import Request
 
-from gateway.api.body_budget import BodyBudget
+from gateway.api.body.budget import BodyBudget
 from gateway.api.registry import ModelRegistry
 from gateway.config import AppConfig
 from gateway.keys.rate_limit import RateLimiter

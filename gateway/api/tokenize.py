@@ -9,8 +9,8 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from engine import Chat, EngineBackend
-from gateway.api.body import BodyRoute
-from gateway.api.bounded import JsonObject, Name, Text, TokenIds
+from gateway.api.body.bounded import JsonObject, Name, Text, TokenIds
+from gateway.api.body.route import BodyRoute
 from gateway.api.chat.messages import Message
 from gateway.api.chat.tools import Tools
 from gateway.api.openapi import ERRORS

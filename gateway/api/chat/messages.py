@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.api.bounded import Json, Name, Text
+from gateway.api.body.bounded import Json, Name, Text
 from gateway.api.chat.tools import AssistantToolCall
 from gateway.api.schema import RequestModel, Unsupported, only_supported, required_iff
 

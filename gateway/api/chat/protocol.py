@@ -6,7 +6,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from engine import Chat, GenerateRequest, Structured
-from gateway.api.bounded import JsonObject, Name
+from gateway.api.body.bounded import JsonObject, Name
 from gateway.api.chat.messages import Message
 from gateway.api.chat.response_format import ResponseFormat
 from gateway.api.chat.tools import (

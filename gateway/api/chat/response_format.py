@@ -7,7 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from engine import Structured
-from gateway.api.bounded import JsonObject, Text
+from gateway.api.body.bounded import JsonObject, Text
 from gateway.api.schema import RequestModel
 
 MAX_NODES: Final = 5000  # objects, lists and values; OpenAI takes 5,000 properties in all

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from gateway.api.body import BodyRoute
+from gateway.api.body.route import BodyRoute
 from gateway.api.chat.message_parser import message_parser
 from gateway.api.chat.protocol import ChatCompletionRequest
 from gateway.api.chat.rendering import ChatRenderer

@@ -7,7 +7,7 @@ from pydantic import Discriminator, Field, Tag, field_validator
 from pydantic_core import PydanticCustomError
 
 from engine import Structured
-from gateway.api.bounded import Json, JsonObject, Name, Text
+from gateway.api.body.bounded import Json, JsonObject, Name, Text
 from gateway.api.chat.response_format import FunctionName, valid_schema
 from gateway.api.schema import RequestModel, only_supported
 

@@ -6,7 +6,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from engine import GenerateRequest
-from gateway.api.bounded import Name, Text, TokenIds
+from gateway.api.body.bounded import Name, Text, TokenIds
 from gateway.api.sampling import SamplingFields
 from gateway.api.schema import Unsupported
 

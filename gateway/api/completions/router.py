@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from gateway.api.body import BodyRoute
+from gateway.api.body.route import BodyRoute
 from gateway.api.completions.protocol import CompletionRequest
 from gateway.api.completions.rendering import CompletionRenderer
 from gateway.api.completions.response import Completion

@@ -13,7 +13,7 @@ from pydantic import (
     field_validator,
 )
 
-from gateway.api.bounded import Json, Name, Text
+from gateway.api.body.bounded import Json, Name, Text
 from gateway.api.chat.messages import Message
 from gateway.api.chat.tools import AssistantFunction, AssistantToolCall
 from gateway.api.schema import RequestModel, only_supported, required_iff

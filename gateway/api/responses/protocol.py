@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.api.bounded import JsonObject, Name, Text
+from gateway.api.body.bounded import JsonObject, Name, Text
 from gateway.api.chat.protocol import ChatCompletionRequest, Effort, ServiceTier
 from gateway.api.chat.tools import check_choice
 from gateway.api.responses.items import InputCall, InputResult, Item, conversation

@@ -5,7 +5,7 @@ from typing import Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from gateway.api.body import BodyRoute
+from gateway.api.body.route import BodyRoute
 from gateway.api.chat.message_parser import message_parser
 from gateway.api.openapi import ERRORS, streamed
 from gateway.api.responses.protocol import ResponsesRequest

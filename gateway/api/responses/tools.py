@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
 
-from gateway.api.bounded import JsonObject, Name, Text
+from gateway.api.body.bounded import JsonObject, Name, Text
 from gateway.api.chat.response_format import (
     FunctionName,
     JsonSchemaFormat,

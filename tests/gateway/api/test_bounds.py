@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.api.body import parse_body
-from gateway.api.body_budget import BodyBudget
+from gateway.api.body.budget import BodyBudget
+from gateway.api.body.json_bounds import JsonBounds
+from gateway.api.body.route import parse_body
 from gateway.api.chat.protocol import ChatCompletionRequest
 from gateway.api.completions.protocol import CompletionRequest
-from gateway.api.json_bounds import JsonBounds
 from gateway.api.responses.protocol import ResponsesRequest
 from gateway.api.schema import RequestModel
 from gateway.api.tokenize import DetokenizeRequest, TokenizeRequest

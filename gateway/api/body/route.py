@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from gateway.api.body_budget import Reservation
-from gateway.api.json_bounds import JsonBounds
+from gateway.api.body.budget import Reservation
+from gateway.api.body.json_bounds import JsonBounds
 from gateway.api.schema import RequestModel
 from gateway.api.state import gateway_of
 from gateway.errors import ApiError, validation_error
