@@ -18,7 +18,7 @@ import httpx
 import yaml
 
 ROOT = Path(__file__).parents[1]
-# A simulated device with a token every 20 ms and no prefill to speak of.
+# A simulated device with a token every 20 ms and no prefill time.
 STEADY: dict[str, Any] = {
     "kind": "simulated",
     "prefill_base_ms": 0,
@@ -57,13 +57,13 @@ class Gateway:
         return done.stdout
 
     def load(self) -> dict[str, Any]:
-        """Ask how busy the only model is."""
+        """Return the load of the only model."""
         answer = httpx.get(f"{self.url}/readyz", timeout=5).json()
         (model,) = answer["models"].values()
         return dict(model)
 
     def descendants(self, name: str) -> list[int]:
-        """Give the ids of the processes below the command whose title has the name in it."""
+        """Return the ids of the processes below the command whose title contains the name."""
         parents = dict(processes())
         return [pid for pid in parents if self._below(pid, parents) and name in title(pid)]
 
@@ -88,7 +88,7 @@ def title(pid: int) -> str:
 
 
 def free_port() -> int:
-    """Find a port below those that the kernel gives out, of which Ray's processes take many."""
+    """Return a free port below the ephemeral ports, of which Ray's processes take many."""
     while True:
         port = random.randrange(20_000, 32_000)
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
@@ -167,7 +167,7 @@ def ready(gateway: Gateway) -> bool:
 
 
 def until(true: Callable[[], object], seconds: float) -> None:
-    """Wait for something to become true."""
+    """Wait until a condition holds; fail after some seconds."""
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, f"not within {seconds} s"
@@ -175,13 +175,13 @@ def until(true: Callable[[], object], seconds: float) -> None:
 
 
 def ask(url: str, content: str = "Hello", **more: Any) -> dict[str, Any]:
-    """Make the arguments of one request."""
+    """Return the arguments of one request."""
     body = {"model": "sim", "messages": [{"role": "user", "content": content}], **more}
     return {"method": "POST", "url": f"{url}/v1/chat/completions", "json": body}
 
 
 def answers(gateway: Gateway, **more: Any) -> bool:
-    """Say whether one short request succeeds now."""
+    """Return whether one short request succeeds."""
     more = {"max_tokens": 2, "timeout": 10} | more
     timeout = more.pop("timeout")
     try:
@@ -193,7 +193,7 @@ def answers(gateway: Gateway, **more: Any) -> bool:
 def stream(
     gateway: Gateway, request: dict[str, Any], after: tuple[int, Callable[[], None]] | None = None
 ) -> list[str]:
-    """Collect the data of all frames; do something after a number of them."""
+    """Return the data of all frames; call a function after a number of them."""
     frames: list[str] = []
     with httpx.stream(**request, timeout=60) as answer:
         for line in answer.iter_lines():

@@ -1,4 +1,4 @@
-"""Alerts and dashboard hold to the metrics there are; alerts fire when they should."""
+"""Alerts and dashboards use existing metrics; alerts fire when they should."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from tests.tools import require_tool
 FOLDER = Path(__file__).parents[2] / "deploy" / "monitoring"
 ALERTS, DASHBOARD = FOLDER / "alerts.yaml", FOLDER / "dashboards" / "gateway.json"
 DASHBOARDS = sorted((FOLDER / "dashboards").glob("*.json"))
-# What AWS's neuron-monitor shows to Prometheus, by the documentation of its script.
+# The metrics of AWS's neuron-monitor, from the documentation of its Prometheus script.
 NEURON = {
     "neuroncore_utilization_ratio", "neuroncore_memory_usage_constants", "execution_status_total",
     "execution_errors_total", "execution_latency_seconds", "hardware_ecc_events_total",
@@ -25,7 +25,7 @@ BY_NAME = {metric.name: metric for metric in METRICS}
 
 
 def used(text: str) -> set[str]:
-    """Name the metrics in expressions, without what a histogram adds to its name."""
+    """Return the metrics in expressions, without the suffixes of histograms."""
     names = re.findall(rf"ray_{PREFIX}(\w+)", text)
     return {re.sub(r"_(bucket|sum|count)$", "", name) for name in names}
 
@@ -35,14 +35,14 @@ def expressions(file: Path = DASHBOARD) -> list[str]:
     return [target["expr"] for panel in panels for target in panel["targets"]]
 
 
-def promtool(*words: str) -> None:
+def promtool(*arguments: str) -> None:
     done = subprocess.run(
-        [require_tool("promtool"), *words], cwd=FOLDER, capture_output=True, text=True
+        [require_tool("promtool"), *arguments], cwd=FOLDER, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_alerts_hold_to_metrics_that_there_are() -> None:
+def test_alerts_use_existing_metrics() -> None:
     assert used(ALERTS.read_text()) <= BY_NAME.keys()
 
 
@@ -57,7 +57,7 @@ def test_every_panel_groups_by_labels_that_its_metric_has() -> None:
         assert {label for group in grouped for label in group.split(", ")} <= labels
 
 
-def test_every_alert_says_what_to_do() -> None:
+def test_every_alert_has_an_action() -> None:
     groups = yaml.safe_load(ALERTS.read_text())["groups"]
     rules = [rule for group in groups for rule in group["rules"]]
     assert all(rule["annotations"].keys() == {"summary", "action"} for rule in rules)
@@ -65,14 +65,14 @@ def test_every_alert_says_what_to_do() -> None:
 
 @pytest.mark.parametrize("command", [["check", "rules", "alerts.yaml"],
                                      ["test", "rules", "alerts_test.yaml"]])  # fmt: skip
-def test_promtool_is_content(command: list[str]) -> None:
+def test_promtool_finds_nothing(command: list[str]) -> None:
     promtool(*command)
 
 
 @pytest.mark.parametrize("file", DASHBOARDS, ids=lambda file: file.stem)
 def test_prometheus_can_read_every_panel(tmp_path: Path, file: Path) -> None:
     texts = [text.replace("$__rate_interval", "1m") for text in expressions(file)]
-    rules = [{"record": f"panel:{place}", "expr": text} for place, text in enumerate(texts)]
+    rules = [{"record": f"panel:{number}", "expr": text} for number, text in enumerate(texts)]
     (tmp_path / "rules.yaml").write_text(
         yaml.safe_dump({"groups": [{"name": "p", "rules": rules}]})
     )
@@ -80,14 +80,14 @@ def test_prometheus_can_read_every_panel(tmp_path: Path, file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", DASHBOARDS, ids=lambda file: file.stem)
-def test_every_panel_asks_the_data_source_that_is_chosen(file: Path) -> None:
+def test_every_panel_uses_the_selected_data_source(file: Path) -> None:
     board = json.loads(file.read_text())
     assert {panel["datasource"]["uid"] for panel in board["panels"]} == {"${datasource}"}
     assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
     assert {"title", "uid", "schemaVersion", "templating"} <= board.keys()
 
 
-def test_the_neuron_dashboard_holds_to_what_neuron_monitor_shows() -> None:
+def test_the_neuron_dashboard_uses_metrics_of_neuron_monitor() -> None:
     text = "\n".join(expressions(FOLDER / "dashboards" / "neuron.json"))
     names = set(re.findall(r"\b((?:neuron|neuroncore|execution|hardware)_\w+)", text))
     names = {name for name in names if not name.startswith(PREFIX)}
