@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import hypothesis
 import openai
 import pytest
 import uvicorn
@@ -21,6 +22,12 @@ from gateway.config import AppConfig, parse_config
 # A shell without job control starts `make test &` with SIGINT ignored. Programs that the tests
 # interrupt would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long an example takes depends on the machine's load; pytest's timeout limits the whole test.
+hypothesis.settings.register_profile(
+    "no deadline", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("no deadline")
 
 Serve = Callable[..., str]
 ON_THE_WAY = ("created", "loading", "compiling", "warming up")

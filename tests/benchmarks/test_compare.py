@@ -11,7 +11,6 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.__main__ import app
-from benchmarks.commands import free_port
 from benchmarks.load import raw
 from benchmarks.processes import Command, ServerFailed, running
 from benchmarks.report import Report
@@ -19,6 +18,7 @@ from benchmarks.scenarios import Scenario
 from benchmarks.sides import Server, Side, server
 from benchmarks.suite import compare as run
 from benchmarks.workloads import Workload
+from tests.serving import free_port
 
 FRAMES = (
     b'data: {"role":1}\n\n' + b'data: {"text":1}\n\n' * 4 + b'data: {"stop":1}\n\ndata: [DONE]\n\n'
