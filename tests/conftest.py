@@ -1,4 +1,4 @@
-"""The app on a real socket, and the SDK that its users have."""
+"""Fixtures: the app on a real socket, and the OpenAI SDK."""
 
 import asyncio
 import contextlib
@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import hypothesis
 import openai
 import pytest
 import uvicorn
@@ -22,12 +23,18 @@ from gateway.config import AppConfig, parse_config
 # interrupt would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# How long an example takes depends on the machine's load; pytest's timeout limits the whole test.
+hypothesis.settings.register_profile(
+    "no deadline", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("no deadline")
+
 Serve = Callable[..., str]
 ON_THE_WAY = ("created", "loading", "compiling", "warming up")
 
 
 def simulated(device: dict[str, Any] | None = None, **parts: Any) -> AppConfig:
-    """Make a config with the simulated device as fast as it goes."""
+    """Return a config with a simulated device that takes no time."""
     engine = {"max_num_seqs": 4, "device": {"kind": "simulated", "time_scale": 0} | (device or {})}
     engine |= parts.pop("engine", {})
     model = {"id": "sim", "engine": engine} | parts.pop("model", {})
@@ -36,7 +43,7 @@ def simulated(device: dict[str, Any] | None = None, **parts: Any) -> AppConfig:
 
 @contextlib.contextmanager
 def running(config: AppConfig, port: int = 0) -> Iterator[str]:
-    """Serve the app under uvicorn in a thread; gives its URL."""
+    """Serve the app under uvicorn in a thread; yields its URL."""
     engines = {model.id: create_engine(model.id, model.engine) for model in config.models}
     app = create_app(config, engines)
     listener = socket.create_server(("127.0.0.1", port))
@@ -57,7 +64,7 @@ def running(config: AppConfig, port: int = 0) -> Iterator[str]:
 
 
 def wait_until(holds: Callable[[], bool], seconds: float = 10) -> None:
-    """Ask until it holds, for some seconds at most."""
+    """Wait until a condition holds; fail after some seconds."""
     until = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < until
@@ -72,25 +79,25 @@ def python_version(record_testsuite_property: Callable[[str, object], None]) -> 
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Start gateways from configs; all of them end with the test."""
+    """Yield a function that starts a gateway, which ends with the test."""
     with contextlib.ExitStack() as stack:
         yield lambda device=None, **parts: stack.enter_context(running(simulated(device, **parts)))
 
 
 @pytest.fixture(scope="session")
 def url() -> Iterator[str]:
-    """The URL of a gateway over the simulated engine at time scale 0."""
+    """Yield the URL of a gateway with a simulated device that takes no time."""
     with running(simulated()) as url:
         yield url
 
 
 def sdk(url: str) -> openai.OpenAI:
-    """Make a client that tries once."""
+    """Return a client without retries."""
     return openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=15)
 
 
 @pytest.fixture(scope="session")
 def client(url: str) -> Iterator[openai.OpenAI]:
-    """The OpenAI SDK on `url`."""
+    """Yield the OpenAI SDK on `url`."""
     with sdk(url) as client:
         yield client

@@ -18,7 +18,7 @@ import httpx
 import yaml
 
 ROOT = Path(__file__).parents[1]
-# A simulated device with a token every 20 ms; its first token comes at once.
+# A simulated device with a token every 20 ms and no prefill time.
 STEADY: dict[str, Any] = {
     "kind": "simulated",
     "prefill_base_ms": 0,
@@ -88,7 +88,7 @@ def title(pid: int) -> str:
 
 
 def free_port() -> int:
-    """Return a free port below the ephemeral ones, of which Ray's processes take many."""
+    """Return a free port below the ephemeral ports, of which Ray's processes take many."""
     while True:
         port = random.randrange(20_000, 32_000)
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
@@ -167,7 +167,7 @@ def ready(gateway: Gateway) -> bool:
 
 
 def until(true: Callable[[], object], seconds: float) -> None:
-    """Wait until something is true."""
+    """Wait until a condition holds; fail after some seconds."""
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, f"not within {seconds} s"
@@ -175,13 +175,13 @@ def until(true: Callable[[], object], seconds: float) -> None:
 
 
 def ask(url: str, content: str = "Hello", **more: Any) -> dict[str, Any]:
-    """Return the arguments of one request, as httpx takes them."""
+    """Return the arguments of one request."""
     body = {"model": "sim", "messages": [{"role": "user", "content": content}], **more}
     return {"method": "POST", "url": f"{url}/v1/chat/completions", "json": body}
 
 
 def answers(gateway: Gateway, **more: Any) -> bool:
-    """Return whether one short request succeeds now."""
+    """Return whether one short request succeeds."""
     more = {"max_tokens": 2, "timeout": 10} | more
     timeout = more.pop("timeout")
     try:
@@ -193,7 +193,7 @@ def answers(gateway: Gateway, **more: Any) -> bool:
 def stream(
     gateway: Gateway, request: dict[str, Any], after: tuple[int, Callable[[], None]] | None = None
 ) -> list[str]:
-    """Return the data of all frames; `after` is called after a number of them."""
+    """Return the data of all frames; call a function after a number of them."""
     frames: list[str] = []
     with httpx.stream(**request, timeout=60) as answer:
         for line in answer.iter_lines():

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Before a Ray node stops: Serve starts its replicas elsewhere, and lets the streams here end. After
-# so many seconds Ray stops, whatever is left.
+# preStop hook of a Ray node: Serve starts its replicas elsewhere and finishes the streams here. Ray stops
+# after the given number of seconds.
 set -euo pipefail
 seconds=$1
-# Serve's own patience with a replica, limits.max_request_seconds and 30. While more than that is left it first
-# starts another; here for two minutes, since there may be no node for one.
+# Serve drains a replica for limits.max_request_seconds and 30. While more than that is left it starts another
+# one first: here for two minutes, since there may be no node for it.
 patience=630
 
 ray drain-node --reason DRAIN_NODE_REASON_PREEMPTION --reason-message "the pod is to stop" \

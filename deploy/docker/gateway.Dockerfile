@@ -1,11 +1,11 @@
 # The gateway without an accelerator: Ray's head, jobs, and with EXTRAS=serve,cpu the CPU engine.
 #   docker build -f deploy/docker/gateway.Dockerfile -t gateway:0.2.0 .
-# Python is that of the Neuron image: Ray wants one version in all of a cluster.
+# Python's version is that of the Neuron image: Ray needs the same one in the whole cluster.
 ARG PYTHON_IMAGE=python:3.12.11-slim-bookworm
 FROM ${PYTHON_IMAGE} AS build
 ARG EXTRAS=serve,hub
 ARG UV=0.13.9
-# Where torch's CPU build comes from; only the CPU engine has it.
+# Source of torch's CPU build, which only the CPU engine needs.
 ARG TORCH="--torch-backend cpu"
 RUN python3 -m venv /opt/uv && /opt/uv/bin/pip install --no-cache-dir "uv==${UV}" \
   && python3 -m venv --without-pip /opt/venv
@@ -32,7 +32,7 @@ LABEL org.opencontainers.image.title="neuron-gateway" \
   org.opencontainers.image.description="An OpenAI-compatible gateway under Ray Serve" \
   org.opencontainers.image.version="${VERSION}" \
   org.opencontainers.image.licenses="Apache-2.0"
-# The operator's probes run bash, wget and grep in the container; vLLM's CPU build wants libnuma.
+# The operator's probes run bash, wget and grep in the container; vLLM's CPU build needs libnuma.
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install -y --no-install-recommends bash ca-certificates grep libnuma1 procps wget \
   && rm -rf /var/lib/apt/lists/* \
@@ -40,7 +40,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends bash ca-certifi
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /opt/neuron-gateway /opt/neuron-gateway
 COPY deploy/docker/environment.sh /etc/profile.d/neuron-gateway.sh
-# KubeRay starts Ray in a bash that may be a login shell, which forgets PATH, or may be none.
+# KubeRay starts Ray in a bash, with or without login; a login shell resets PATH.
 ENV PATH=/opt/venv/bin:$PATH BASH_ENV=/etc/profile.d/neuron-gateway.sh HOME=/home/gateway
 RUN python -c "import ray.serve, gateway.serving.ray_app"
 USER 10001

@@ -1,4 +1,4 @@
-# The gateway on AWS's image of vLLM 0.13 with the Neuron plugin: Ray joins its environment.
+# The gateway on AWS's image of vLLM 0.13 with the Neuron plugin; Ray is added to its environment.
 #   docker build -f deploy/docker/neuron.Dockerfile -t neuron:0.2.0 .
 # The SDK in the image and the driver in the nodes' AMI belong together; nothing checks that offline.
 ARG NEURON_IMAGE=public.ecr.aws/neuron/pytorch-inference-vllm-neuronx:0.13.0-neuronx-py312-sdk2.28.0-ubuntu24.04
@@ -23,9 +23,9 @@ COPY pyproject.toml README.md LICENSE constraints.txt ./
 COPY engine engine
 COPY gateway gateway
 COPY clients clients
-# What the image has of torch, vLLM and Neuron stays as it is: AWS tested these together. What it has
-# not, and the web framework, is pinned by constraints.txt. The last two lines fail the build where
-# Ray's packages broke vLLM's, or the other way round.
+# The image's torch, vLLM and Neuron packages are kept: AWS tested these together. constraints.txt pins the
+# web framework and what the image lacks. The last two lines fail the build if Ray's and vLLM's packages
+# are incompatible.
 RUN pip freeze | grep -iE "${KEPT}" > /tmp/kept.txt \
   && pip freeze | sed 's/[=@ ].*//' | tr 'A-Z_' 'a-z-' | grep -vxE "${OURS}" > /tmp/there.txt \
   && grep -oE '^[a-z0-9.-]+==[^ ;]+' constraints.txt | grep -vE "${KEPT}" \

@@ -1,4 +1,4 @@
-# The web chat: Gradio and the OpenAI SDK; it knows the gateway's URL and nothing else.
+# The web chat: Gradio and the OpenAI SDK, configured with the gateway's URL.
 #   docker build -f deploy/docker/webui.Dockerfile -t webui:0.2.0 .
 ARG PYTHON_IMAGE=python:3.12.11-slim-bookworm
 FROM ${PYTHON_IMAGE} AS build

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,14 +16,20 @@ from benchmarks.comparison.processes import Command, ServerFailed, running
 from benchmarks.comparison.report import Report
 from benchmarks.comparison.runner import run_comparison
 from benchmarks.comparison.scenarios import Scenario
-from benchmarks.comparison.server_commands import free_port
 from benchmarks.comparison.systems import Server, System, server
 from benchmarks.comparison.workloads import Workload
+from tests.serving import free_port
 
 FRAMES = (
     b'data: {"role":1}\n\n' + b'data: {"text":1}\n\n' * 4 + b'data: {"stop":1}\n\ndata: [DONE]\n\n'
 )
 SMALL = Workload("small", 4, 10, 2, 6)
+
+
+@pytest.fixture(autouse=True)
+def own_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the servers' logs, whose names are fixed, apart from those of another run."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Overlays with components, as a user would list them."""
+"""Overlays with components added."""
 
 import shutil
 import subprocess
@@ -11,7 +11,7 @@ from tests.tools import require_tool
 
 
 def with_components(folder: Path, overlay: str, components: list[str]) -> str:
-    """Render an overlay to which components were added; works in a copy of deploy/k8s."""
+    """Render an overlay with more components, in a copy of deploy/k8s."""
     copy = folder / "k8s"
     shutil.copytree(DEPLOY / "k8s", copy)
     file = copy / "overlays" / overlay / "kustomization.yaml"

@@ -19,7 +19,7 @@ from tests.serving import ROOT, free_port, separate_ray, until
 
 BIN = Path(sys.executable).parent
 TOKEN = "of-a-test-and-long-enough-for-ray"
-ASKED = """
+RESOURCES = """
 import json, ray
 ray.init(address="auto", log_to_driver=False)
 nodes = sum(node["Alive"] for node in ray.nodes())
@@ -62,7 +62,7 @@ class Cluster:
 
     @contextlib.contextmanager
     def worker(self, cores: int) -> Iterator[None]:
-        """Start a worker, and wait until it is in: two that come at once take the same ports."""
+        """Start a worker and wait until it has joined: two at once take the same ports."""
         before, _ = self.seen()
         here = ("--address", f"127.0.0.1:{self.gcs}", "--num-cpus", "2")
         with self._node(*here, cores=cores):
@@ -70,10 +70,10 @@ class Cluster:
             yield
 
     @contextlib.contextmanager
-    def _node(self, *words: str, cores: int) -> Iterator[None]:
-        """Run `ray start` with what KubeRay makes of a group's resources."""
+    def _node(self, *arguments: str, cores: int) -> Iterator[None]:
+        """Run `ray start` with the arguments that KubeRay generates for a group."""
         command = [
-            str(BIN / "ray"), "start", "--block", "--node-ip-address", "127.0.0.1", *words,
+            str(BIN / "ray"), "start", "--block", "--node-ip-address", "127.0.0.1", *arguments,
             "--resources", json.dumps({"neuron_cores": cores} if cores else {}),
             "--object-store-memory", "200000000", "--disable-usage-stats",
         ]  # fmt: skip
@@ -88,25 +88,25 @@ class Cluster:
                 node.send_signal(signal.SIGTERM)
                 node.wait(60)
 
-    def run(self, program: str, *words: str) -> "subprocess.CompletedProcess[str]":
+    def run(self, program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run a program of the environment against the cluster."""
-        command = [str(BIN / program), *words]
+        command = [str(BIN / program), *arguments]
         return subprocess.run(
             command, env=self.environment, capture_output=True, text=True, timeout=60, cwd=ROOT
         )
 
     def deploy(self, file: Path) -> None:
-        """Run `serve deploy`, again while the dashboard does not take it yet."""
-        words = ("deploy", str(file), "-a", f"http://127.0.0.1:{self.dashboard}")
-        until(lambda: self.run("serve", *words).returncode == 0, 60)
+        """Run `serve deploy` until the dashboard accepts it."""
+        arguments = ("deploy", str(file), "-a", f"http://127.0.0.1:{self.dashboard}")
+        until(lambda: self.run("serve", *arguments).returncode == 0, 60)
 
     def seen(self) -> tuple[int, float]:
-        """Ask Ray how many nodes there are, and how many NeuronCores nobody has."""
-        nodes, cores = json.loads(self.run("python", "-c", ASKED).stdout)
+        """Return the number of nodes and of free NeuronCores."""
+        nodes, cores = json.loads(self.run("python", "-c", RESOURCES).stdout)
         return int(nodes), float(cores)
 
     def replicas(self) -> list[dict[str, Any]]:
-        """Ask Serve for the replicas that run, with the nodes that they are on."""
+        """Return the running replicas, each with its node."""
         url = f"http://127.0.0.1:{self.dashboard}/api/serve/applications/"
         answer = httpx.get(url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=20)
         deployments = answer.json()["applications"]["gateway"]["deployments"]
@@ -114,7 +114,7 @@ class Cluster:
         return [replica for replica in found if replica["state"] == "RUNNING"]
 
     def ready(self) -> bool:
-        """Whether the engine answers, as the pod's readiness probe asks it."""
+        """Return whether the pod's readiness probe would succeed."""
         try:
             return httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200
         except httpx.HTTPError:

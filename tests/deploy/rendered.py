@@ -1,4 +1,4 @@
-"""`make rendered`: the files of deploy/ that are made from others, for `kubectl apply -f`."""
+"""`make rendered`: writes the files of deploy/ that are generated, for `kubectl apply -f`."""
 
 from typing import Final
 
@@ -14,13 +14,13 @@ RENDERED: Final = {
 
 
 def files() -> dict[str, str]:
-    """Give each file's path under deploy/ and its text."""
+    """Return the path under deploy/ and the text of each file."""
     found = {file: NOTE.format(folder) + rendered(folder) for file, folder in RENDERED.items()}
     return found | {"monitoring/prometheus-rule.yaml": _rule()}
 
 
 def _rule() -> str:
-    """Wrap the alerts as Prometheus' operator wants them."""
+    """Return the alerts as a PrometheusRule."""
     alerts = (DEPLOY / "monitoring" / "alerts.yaml").read_text("utf-8")
     head = {
         "apiVersion": "monitoring.coreos.com/v1",

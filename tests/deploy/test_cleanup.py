@@ -1,4 +1,4 @@
-"""cleanup.sh: the order of its phases, what does not go by itself, and what it leaves."""
+"""cleanup.sh: the order of its phases, what it deletes by force, and what it keeps."""
 
 from pathlib import Path
 
@@ -33,20 +33,20 @@ def state(*addresses: str) -> Answer:
 
 @pytest.fixture
 def rehearsal(tmp_path: Path) -> Rehearsal:
-    """A cluster in use answers."""
+    """Return a rehearsal in which a cluster in use answers."""
     rehearsal = prepare(tmp_path)
     rehearsal.answers([state(*ADDRESSES)], A_CLUSTER, TOOLS, TERRAFORM, NOTHING_THERE)
     return rehearsal
 
 
 def targets(rehearsal: Rehearsal) -> list[str]:
-    """List what was destroyed, one word for each call."""
+    """Return the target of each call that destroyed something."""
     calls = rehearsal.calls("terraform plan")
     assert all(" -destroy" in call for call in calls)
     return [call.partition("-target=")[2].partition(" ")[0] or "everything" for call in calls]
 
 
-def test_phases_come_in_the_order_in_which_things_depend(rehearsal: Rehearsal) -> None:
+def test_phases_follow_the_dependencies(rehearsal: Rehearsal) -> None:
     done = rehearsal.run("cleanup.sh", "--yes")
     assert (done.status, done.errors) == (0, [])
     order = [call.split(" --")[0] for call in rehearsal.changes()]
@@ -75,7 +75,7 @@ def test_karpenter_is_stopped_only_when_its_nodes_are_gone(rehearsal: Rehearsal)
     assert calls[3] == "kubectl scale deployment karpenter --namespace kube-system --replicas=0"
 
 
-def test_nodes_that_do_not_go_are_ended_by_force(rehearsal: Rehearsal) -> None:
+def test_nodes_that_remain_are_terminated(rehearsal: Rehearsal) -> None:
     claim = "nodeclaim.karpenter.sh/inf2-x"
     rehearsal.but(
         Answer("kubectl get nodeclaims.karpenter.sh *", f"{claim}\\n"),
@@ -112,7 +112,7 @@ def test_load_balancers_are_waited_for_and_then_deleted(rehearsal: Rehearsal) ->
     assert "aws elb delete-load-balancer --load-balancer-name classic" in rehearsal.changes()
 
 
-def test_models_and_images_stay_and_their_cost_is_said(rehearsal: Rehearsal) -> None:
+def test_models_and_images_are_kept_and_their_cost_is_printed(rehearsal: Rehearsal) -> None:
     rehearsal.but(
         Answer("aws s3api head-bucket *--expected-bucket-owner 123456789012"),
         Answer("aws ecr describe-repositories *"),
@@ -127,7 +127,7 @@ def test_models_and_images_stay_and_their_cost_is_said(rehearsal: Rehearsal) -> 
     assert "everything" not in targets(rehearsal)
 
 
-def test_models_and_images_go_when_asked(rehearsal: Rehearsal) -> None:
+def test_models_and_images_are_deleted_on_request(rehearsal: Rehearsal) -> None:
     rehearsal.but(
         Answer("aws s3api head-bucket *--expected-bucket-owner 123456789012", often="1"),
         Answer("aws ecr describe-repositories *", often="3"),
@@ -144,7 +144,7 @@ def test_models_and_images_go_when_asked(rehearsal: Rehearsal) -> None:
     assert targets(rehearsal)[-1] == "everything"
 
 
-def test_nothing_at_all_is_no_trouble(rehearsal: Rehearsal) -> None:
+def test_without_a_cluster_it_succeeds(rehearsal: Rehearsal) -> None:
     rehearsal.answers(TOOLS, TERRAFORM, NOTHING_THERE)
     done = rehearsal.run("cleanup.sh", "--yes")
     assert (done.status, done.err) == (0, "")
@@ -152,7 +152,7 @@ def test_nothing_at_all_is_no_trouble(rehearsal: Rehearsal) -> None:
     assert rehearsal.changes() == []
 
 
-def test_half_a_cluster_is_taken_down(rehearsal: Rehearsal) -> None:
+def test_an_incomplete_cluster_is_deleted(rehearsal: Rehearsal) -> None:
     left = state("module.vpc.aws_vpc.this", "module.eks.aws_iam_role.cluster")
     rehearsal.answers([left], TOOLS, TERRAFORM, NOTHING_THERE)
     done = rehearsal.run("cleanup.sh", "--yes")
@@ -165,7 +165,7 @@ SILENT = Answer("kubectl get --raw *", "timeout\\n", "1")
 
 
 @pytest.mark.parametrize("silent", [True, False], ids=["does not answer", "is gone"])
-def test_charts_of_a_cluster_that_cannot_be_asked_are_forgotten(
+def test_charts_of_an_unreachable_cluster_are_removed_from_the_state(
     rehearsal: Rehearsal, silent: bool
 ) -> None:
     gone = Answer("aws eks describe-cluster *", "x (ResourceNotFoundException)\\n", "254")
@@ -181,7 +181,7 @@ def test_charts_of_a_cluster_that_cannot_be_asked_are_forgotten(
     assert targets(rehearsal)[-1] == "module.vpc"
 
 
-def test_a_destroy_that_fails_is_tried_again_after_the_network_is_swept(
+def test_a_failed_destroy_is_retried_after_the_network_is_cleaned(
     rehearsal: Rehearsal,
 ) -> None:
     rehearsal.but(
@@ -198,7 +198,7 @@ def test_a_destroy_that_fails_is_tried_again_after_the_network_is_swept(
     assert targets(rehearsal)[-2:] == ["module.vpc"] * 2
 
 
-def test_a_destroy_that_never_succeeds_is_named(rehearsal: Rehearsal) -> None:
+def test_a_destroy_that_never_succeeds_is_an_error(rehearsal: Rehearsal) -> None:
     rehearsal.but(Answer("terraform plan *=module.eks", "no\\n", "1"))
     done = rehearsal.run("cleanup.sh", "--yes")
     assert done.status == 20
@@ -208,7 +208,7 @@ def test_a_destroy_that_never_succeeds_is_named(rehearsal: Rehearsal) -> None:
     assert rehearsal.run("cleanup.sh", "--yes").status == 0
 
 
-def test_instance_profiles_do_not_keep_the_role_of_the_nodes(rehearsal: Rehearsal) -> None:
+def test_instance_profiles_are_deleted_before_the_role_of_the_nodes(rehearsal: Rehearsal) -> None:
     rehearsal.but(
         Answer("aws iam list-instance-profiles-for-role *", "neuron-gateway_1\\n"),
         Answer("aws iam remove-role-from-instance-profile *"),
@@ -222,7 +222,7 @@ def test_instance_profiles_do_not_keep_the_role_of_the_nodes(rehearsal: Rehearsa
     ]
 
 
-def test_what_is_left_is_named_with_its_price(rehearsal: Rehearsal) -> None:
+def test_what_is_left_is_listed_with_its_price(rehearsal: Rehearsal) -> None:
     rehearsal.but(Answer("aws ec2 describe-nat-gateways *", "nat-1\\n"))
     done = rehearsal.run("cleanup.sh", "--yes")
     assert done.status == 30
@@ -230,7 +230,7 @@ def test_what_is_left_is_named_with_its_price(rehearsal: Rehearsal) -> None:
     assert "Run ./cleanup.sh again" in done.errors[0]
 
 
-def test_forgotten_volumes_and_logs_go(rehearsal: Rehearsal) -> None:
+def test_volumes_and_logs_are_deleted(rehearsal: Rehearsal) -> None:
     rehearsal.but(
         Answer("aws ec2 describe-volumes *", "vol-1\\n", often="1"),
         Answer("aws ec2 delete-volume *"),
@@ -244,7 +244,7 @@ def test_forgotten_volumes_and_logs_go(rehearsal: Rehearsal) -> None:
     ]
 
 
-def test_a_plan_changes_nothing_and_says_what_would(rehearsal: Rehearsal) -> None:
+def test_a_plan_changes_nothing_and_prints_the_changes(rehearsal: Rehearsal) -> None:
     done = rehearsal.run("cleanup.sh", "--plan-only")
     assert done.status == 0, done.err
     assert rehearsal.changes() == []

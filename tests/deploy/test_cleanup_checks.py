@@ -1,4 +1,4 @@
-"""cleanup.sh looks before it deletes, and reports when it cannot go on."""
+"""cleanup.sh checks before it deletes, and reports why it stops."""
 
 import os
 import pty
@@ -16,24 +16,24 @@ pytestmark = pytest.mark.deploy
 
 @pytest.fixture
 def rehearsal(tmp_path: Path) -> Rehearsal:
-    """A cluster in use answers."""
+    """Return a rehearsal in which a cluster in use answers."""
     rehearsal = prepare(tmp_path)
     rehearsal.answers([state(*ADDRESSES)], A_CLUSTER, TOOLS, TERRAFORM, NOTHING_THERE)
     return rehearsal
 
 
-def test_a_cluster_that_does_not_answer_is_not_taken_for_gone(rehearsal: Rehearsal) -> None:
+def test_a_silent_cluster_is_not_taken_for_deleted(rehearsal: Rehearsal) -> None:
     rehearsal.but(SILENT)
     done = rehearsal.run("cleanup.sh", "--yes")
     (error,) = done.errors
     assert done.status == 21
-    for words in ("public_access_cidrs", "access entry", "--force"):
-        assert words in error
+    for text in ("public_access_cidrs", "access entry", "--force"):
+        assert text in error
     assert "no cluster" not in done.out + done.err
     assert rehearsal.changes() == []
 
 
-def test_by_force_karpenter_loses_its_rights_before_its_nodes_are_ended(
+def test_with_force_karpenter_loses_its_permissions_before_its_nodes_are_terminated(
     rehearsal: Rehearsal,
 ) -> None:
     karpenters = state(*ADDRESSES, "module.karpenter.aws_iam_role.controller")
@@ -53,7 +53,7 @@ def test_by_force_karpenter_loses_its_rights_before_its_nodes_are_ended(
 
 
 @pytest.mark.parametrize("known", [(), ("module.model_store.aws_s3_bucket.models",)])
-def test_a_cluster_that_the_state_does_not_know_stays(
+def test_a_cluster_that_is_not_in_the_state_is_kept(
     rehearsal: Rehearsal, known: tuple[str, ...]
 ) -> None:
     rehearsal.but(state(*known))
@@ -106,7 +106,7 @@ def test_without_credentials_deletes_nothing(rehearsal: Rehearsal) -> None:
     assert rehearsal.changes() == []
 
 
-def test_a_cluster_that_may_not_be_seen_is_not_taken_for_gone(rehearsal: Rehearsal) -> None:
+def test_a_cluster_that_cannot_be_read_is_not_taken_for_deleted(rehearsal: Rehearsal) -> None:
     rehearsal.but(Answer("aws eks describe-cluster *", "AccessDeniedException\\n", "254"))
     done = rehearsal.run("cleanup.sh", "--yes")
     assert (done.status, len(done.errors)) == (11, 1)

@@ -1,4 +1,4 @@
-"""The Dockerfiles: linted, and what the shells inside them do."""
+"""The Dockerfiles and the shell scripts in the images."""
 
 import re
 import subprocess
@@ -19,7 +19,7 @@ ENVIRONMENT = DEPLOY / "docker" / "environment.sh"
 
 
 def in_bash(code: str, **environment: str) -> str:
-    """Run a line as KubeRay does, in a bash that reads BASH_ENV."""
+    """Run code as KubeRay does, in a bash that reads BASH_ENV."""
     given = {"PATH": "/usr/bin:/bin", "BASH_ENV": str(ENVIRONMENT)} | environment
     done = subprocess.run(
         ["bash", "-c", "--", code], env=given, capture_output=True, text=True, check=True
@@ -28,7 +28,7 @@ def in_bash(code: str, **environment: str) -> str:
 
 
 @pytest.mark.parametrize("file", DOCKERFILES, ids=lambda file: file.stem)
-def test_hadolint_is_content(file: Path) -> None:
+def test_hadolint_finds_nothing(file: Path) -> None:
     done = subprocess.run(
         [str(Path(sys.executable).with_name("hadolint")), str(file)], capture_output=True, text=True
     )
@@ -36,7 +36,7 @@ def test_hadolint_is_content(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", DOCKERFILES, ids=lambda file: file.stem)
-def test_an_image_runs_as_nobody_special_and_can_be_asked_for_its_health(file: Path) -> None:
+def test_an_image_has_an_unprivileged_user_and_a_health_check(file: Path) -> None:
     text = file.read_text("utf-8")
     assert re.findall(r"^USER (\S+)", text, re.MULTILINE)[-1] == "10001"
     assert "\nHEALTHCHECK " in text
@@ -44,21 +44,21 @@ def test_an_image_runs_as_nobody_special_and_can_be_asked_for_its_health(file: P
 
 
 @pytest.mark.parametrize("visible", ["0-3", "4-7", "0-1,4-5", "2,4-5", "0,1", "7", "0-23"])
-def test_rays_nodes_see_each_core_of_a_range(visible: str) -> None:
+def test_a_range_of_cores_is_expanded_for_ray(visible: str) -> None:
     seen = in_bash('echo "$NEURON_RT_VISIBLE_CORES"', NEURON_RT_VISIBLE_CORES=visible)
     assert seen == ",".join(expand_ranges(visible))
 
 
-def test_no_cores_are_invented() -> None:
+def test_without_cores_the_variable_is_not_set() -> None:
     assert in_bash('echo "${NEURON_RT_VISIBLE_CORES-none}"') == "none"
 
 
-def test_the_environment_is_on_the_path_in_any_shell() -> None:
+def test_the_environment_is_on_the_path_of_every_shell() -> None:
     assert in_bash("echo $PATH") == "/opt/venv/bin:/usr/bin:/bin"
     assert in_bash("bash -c 'echo $PATH'") == "/opt/venv/bin:/usr/bin:/bin"
 
 
-def test_pods_have_the_environment_that_the_gateway_wants_of_ray() -> None:
+def test_pods_have_the_environment_that_the_gateway_sets_for_ray() -> None:
     lines = (DEPLOY / "k8s" / "base" / "ray.env").read_text("utf-8").splitlines()
     given = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
     wanted = serve_environment(AppConfig())
@@ -68,7 +68,7 @@ def test_pods_have_the_environment_that_the_gateway_wants_of_ray() -> None:
     assert given == wanted
 
 
-def test_everything_that_a_dockerfile_copies_is_in_its_context() -> None:
+def test_every_path_that_a_dockerfile_copies_is_in_its_context() -> None:
     ignored = (DEPLOY.parent / ".dockerignore").read_text("utf-8")
     admitted = set(re.findall(r"^!(\S+)$", ignored, re.MULTILINE))
     for file in DOCKERFILES:

@@ -1,7 +1,7 @@
 """The images of gateway and web chat, built from their Dockerfiles and run.
 
-No image can be pulled here: the Python image's place is taken by a Debian with its own Python. All
-steps of the Dockerfiles are run, as they stand, by buildah.
+No registry is needed: a Debian with its own Python replaces the Python image. buildah runs the
+Dockerfiles unchanged.
 """
 
 import os
@@ -28,21 +28,21 @@ CA = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 class Builder:
-    """buildah with a store of its own, so that nothing of it is left."""
+    """buildah with a store of its own, which is deleted at the end."""
 
     def __init__(self, folder: Path) -> None:
         self._store = ["--root", str(folder / "store"), "--runroot", str(folder / "run")]
         self._store += ["--storage-driver", "vfs"]
         self.folder = folder
 
-    def __call__(self, *words: str) -> str:
-        command = ["buildah", *self._store, *words]
+    def __call__(self, *arguments: str) -> str:
+        command = ["buildah", *self._store, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
         assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
         return done.stdout.strip()
 
     def stand_in(self) -> None:
-        """Make the base: Debian with Python, which trusts the certificates of this host."""
+        """Build the base image: Debian with Python and the certificates of this host."""
         root = self.folder / "debian"
         packages = "python3,python3-venv,python3-pip,ca-certificates"
         command = ["debootstrap", "--variant=minbase", f"--include={packages}", "bookworm"]
@@ -56,18 +56,18 @@ class Builder:
 
     def build(self, name: str, **arguments: str) -> str:
         """Build an image from its Dockerfile."""
-        words = ["--isolation", "chroot", "--pull=never", "--volume", f"{CA}:{CA}:ro"]
+        options = ["--isolation", "chroot", "--pull=never", "--volume", f"{CA}:{CA}:ro"]
         for key, value in {"PYTHON_IMAGE": STAND_IN, **arguments}.items():
-            words += ["--build-arg", f"{key}={value}"]
+            options += ["--build-arg", f"{key}={value}"]
         if wheels := os.environ.get("PIP_FIND_LINKS"):
-            words += ["--volume", f"{wheels}:{wheels}:ro"]
-        self("bud", *words, "-f", str(DEPLOY / "docker" / f"{name}.Dockerfile"), "-t", name, ".")
+            options += ["--volume", f"{wheels}:{wheels}:ro"]
+        self("bud", *options, "-f", str(DEPLOY / "docker" / f"{name}.Dockerfile"), "-t", name, ".")
         return self("from", "--pull-never", f"localhost/{name}")
 
-    def popen(self, container: str, *words: str) -> "subprocess.Popen[bytes]":
-        """Run something in a container, on this host's network."""
+    def popen(self, container: str, *arguments: str) -> "subprocess.Popen[bytes]":
+        """Run a command in a container, on this host's network."""
         command = ["buildah", *self._store, "run", "--isolation", "chroot", "--network", "host"]
-        return subprocess.Popen([*command, container, "--", *words])
+        return subprocess.Popen([*command, container, "--", *arguments])
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def answers(url: str) -> bool:
         return False
 
 
-def test_the_gateways_image_serves_a_real_model_as_nobody_special(builder: Builder) -> None:
+def test_the_gateways_image_serves_a_model_as_an_unprivileged_user(builder: Builder) -> None:
     wheels = os.environ.get("PIP_FIND_LINKS")
     torch = f"--find-links {wheels}" if wheels else "--torch-backend cpu"
     container = builder.build("gateway", EXTRAS="serve,cpu,hub", TORCH=torch)
@@ -98,8 +98,8 @@ def test_the_gateways_image_serves_a_real_model_as_nobody_special(builder: Build
     for tool in ("bash", "wget", "grep", "ray", "hf"):
         builder("run", "--isolation", "chroot", container, "--", "bash", "-c", f"command -v {tool}")
     port = str(free_port())
-    words = ["neuron-gateway", "serve", "/opt/neuron-gateway/serve/cpu.yaml", "--port", port]
-    process = builder.popen(container, *words, "--without-ray")
+    command = ["neuron-gateway", "serve", "/opt/neuron-gateway/serve/cpu.yaml", "--port", port]
+    process = builder.popen(container, *command, "--without-ray")
     try:
         until(lambda: answers(f"http://127.0.0.1:{port}/readyz"), 180)
         body = {

@@ -1,4 +1,4 @@
-"""install.sh: in which order it works, what it hands over, and how it stops and goes on."""
+"""install.sh: the order of its stages, what it passes on, and how it stops and continues."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ from tests.tools import require_tool
 
 pytestmark = pytest.mark.deploy
 
-TOKEN = "hf_a_secret_of_somebody"
+TOKEN = "hf_a_secret"
 STAGES = ("vpc", "eks", "karpenter", "addons", "everything", "objects")
 
 
@@ -29,13 +29,13 @@ def rehearsal(tmp_path: Path) -> Rehearsal:
 
 
 def targets(rehearsal: Rehearsal) -> list[str]:
-    """List what was planned and applied, one word for each stage."""
+    """Return the target of each stage that was planned and applied."""
     calls = rehearsal.calls("terraform plan")
     assert len(rehearsal.calls("terraform apply")) in (len(calls), len(calls) - 1)
     return [call.partition("-target=module.")[2] or "everything" for call in calls]
 
 
-def test_stages_are_applied_in_order_and_the_cluster_is_filled_last(rehearsal: Rehearsal) -> None:
+def test_stages_are_applied_in_order_and_objects_are_created_last(rehearsal: Rehearsal) -> None:
     done = rehearsal.run("install.sh", "--yes")
     assert (done.status, done.errors) == (0, [])
     assert targets(rehearsal) == ["vpc", "eks", "karpenter", "addons", "everything"]
@@ -47,14 +47,14 @@ def test_stages_are_applied_in_order_and_the_cluster_is_filled_last(rehearsal: R
     ]
 
 
-def test_each_stage_says_what_it_does_and_how_long_it_took(rehearsal: Rehearsal) -> None:
+def test_each_stage_prints_what_it_does_and_how_long_it_took(rehearsal: Rehearsal) -> None:
     out = rehearsal.run("install.sh", "--yes").out
     for number, stage in enumerate(STAGES, 1):
         assert f"[{number}/6] {stage}: the" in out or f"[{number}/6] {stage}: " in out
         assert f"[{number}/6] {stage}: done in 0 min" in out
 
 
-def test_the_pools_are_told_the_name_of_the_cluster(rehearsal: Rehearsal) -> None:
+def test_the_node_pools_get_the_name_of_the_cluster(rehearsal: Rehearsal) -> None:
     variables = rehearsal.terraform / "blueprint.tfvars"
     variables.write_text(variables.read_text() + 'name = "chat" # ours\n')
     assert rehearsal.run("install.sh", "--yes").status == 0
@@ -62,7 +62,7 @@ def test_the_pools_are_told_the_name_of_the_cluster(rehearsal: Rehearsal) -> Non
     assert all("-var=name=chat" in call for call in rehearsal.calls("terraform plan"))
 
 
-def test_the_model_store_is_made_known_to_the_cluster(rehearsal: Rehearsal) -> None:
+def test_the_cluster_gets_the_name_of_the_model_store(rehearsal: Rehearsal) -> None:
     rehearsal.run("install.sh", "--yes")
     (call,) = rehearsal.calls("kubectl create configmap")
     assert "--from-literal=bucket=neuron-gateway-models-123456789012-us-west-2" in call
@@ -76,7 +76,7 @@ def test_it_ends_with_the_next_commands(rehearsal: Rehearsal) -> None:
     assert steps == "  see steps 2 to 5 of deploy/README.md."
 
 
-def test_the_token_is_seen_by_nobody(rehearsal: Rehearsal) -> None:
+def test_the_token_is_never_printed_or_passed_as_an_argument(rehearsal: Rehearsal) -> None:
     done = rehearsal.run("install.sh", "--yes", HF_TOKEN=TOKEN)
     assert done.status == 0
     assert TOKEN not in done.out + done.err + "\n".join(rehearsal.calls())
@@ -86,7 +86,7 @@ def test_the_token_is_seen_by_nobody(rehearsal: Rehearsal) -> None:
     assert made.startswith("kubectl create secret generic hf-token --namespace neuron-gateway")
 
 
-def test_kubectl_makes_a_secret_of_what_the_pipe_brings(tmp_path: Path) -> None:
+def test_kubectl_reads_the_secret_from_the_pipe(tmp_path: Path) -> None:
     command = ["create", "secret", "generic", "hf-token", "--from-file=token=/dev/stdin"]
     made = subprocess.run(
         [require_tool("kubectl"), *command, "--dry-run=client", "--output=yaml"],
@@ -95,13 +95,13 @@ def test_kubectl_makes_a_secret_of_what_the_pipe_brings(tmp_path: Path) -> None:
     assert yaml.safe_load(made.stdout)["data"] == {"token": "YWJj"}
 
 
-def test_without_a_token_no_secret_is_made(rehearsal: Rehearsal) -> None:
+def test_without_a_token_no_secret_is_created(rehearsal: Rehearsal) -> None:
     done = rehearsal.run("install.sh", "--yes")
     assert "HF_TOKEN is not set" in done.out
     assert not rehearsal.calls("kubectl create secret")
 
 
-def test_a_plan_makes_nothing(rehearsal: Rehearsal) -> None:
+def test_a_plan_creates_nothing(rehearsal: Rehearsal) -> None:
     done = rehearsal.run("install.sh", "--plan-only")
     assert done.status == 0
     assert rehearsal.calls("terraform plan")
@@ -132,7 +132,7 @@ def test_a_failed_stage_is_named_and_the_next_run_continues(
 
 
 @pytest.mark.parametrize("pattern", ["kubectl create configmap *", "kubectl apply -k *"])
-def test_no_failure_passes_for_success(rehearsal: Rehearsal, pattern: str) -> None:
+def test_every_failure_is_reported(rehearsal: Rehearsal, pattern: str) -> None:
     rehearsal.but(Answer(pattern, "no\\n", "1"))
     done = rehearsal.run("install.sh", "--yes")
     assert done.status == 20
@@ -153,7 +153,7 @@ def test_a_cluster_that_does_not_answer_is_explained(rehearsal: Rehearsal) -> No
     ("pattern", "stage"),
     [("terraform plan *=module.eks", "2 of 6 (eks)"), ("terraform apply *", "1 of 6 (vpc)")],
 )
-def test_ctrl_c_says_how_to_continue(rehearsal: Rehearsal, pattern: str, stage: str) -> None:
+def test_ctrl_c_prints_how_to_continue(rehearsal: Rehearsal, pattern: str, stage: str) -> None:
     rehearsal.but(Answer(pattern, status="hang"))
     started = rehearsal.command("install.sh", "--yes")
     script = subprocess.Popen(
@@ -171,7 +171,7 @@ def test_ctrl_c_says_how_to_continue(rehearsal: Rehearsal, pattern: str, stage: 
     assert err.count("Error:") == 1
 
 
-def test_a_chart_that_was_interrupted_is_installed_anew(rehearsal: Rehearsal) -> None:
+def test_an_interrupted_installation_of_a_chart_is_repeated(rehearsal: Rehearsal) -> None:
     pending = "karpenter\\tkube-system\\t1\\t2026-11-26\\tpending-install\\tkarpenter-1.14.1\\n"
     rehearsal.but(
         Answer("helm list *", pending, often="1"),
@@ -183,7 +183,7 @@ def test_a_chart_that_was_interrupted_is_installed_anew(rehearsal: Rehearsal) ->
     assert order[3].endswith("=module.karpenter")
 
 
-def test_a_chart_that_was_being_changed_goes_back_and_others_are_left_alone(
+def test_an_interrupted_upgrade_of_a_chart_is_rolled_back_and_others_are_kept(
     rehearsal: Rehearsal,
 ) -> None:
     pending = (
@@ -208,7 +208,7 @@ LOSSES = """
 """
 
 
-def test_what_holds_something_is_not_replaced_unasked(rehearsal: Rehearsal) -> None:
+def test_resources_with_data_are_not_replaced_by_default(rehearsal: Rehearsal) -> None:
     shown = LOSSES.replace("\n", "\\n")
     rehearsal.but(Answer("terraform show -no-color *", shown))
     done = rehearsal.run("install.sh", "--yes")
@@ -235,7 +235,7 @@ def test_zones_are_kept(rehearsal: Rehearsal) -> None:
     assert not any("-var=zones=" in call for call in rehearsal.calls("terraform plan"))
 
 
-def test_models_of_an_earlier_cluster_are_taken_over(rehearsal: Rehearsal) -> None:
+def test_models_of_an_earlier_cluster_are_imported(rehearsal: Rehearsal) -> None:
     rehearsal.but(
         Answer("terraform state list", 'module.model_store.aws_ecr_repository.image["webui"]\\n'),
         Answer("aws s3api head-bucket *--expected-bucket-owner 123456789012"),
@@ -250,7 +250,7 @@ def test_models_of_an_earlier_cluster_are_taken_over(rehearsal: Rehearsal) -> No
     ]
 
 
-def test_a_second_run_leaves_the_namespace_alone(rehearsal: Rehearsal) -> None:
+def test_a_second_run_keeps_the_namespace(rehearsal: Rehearsal) -> None:
     rehearsal.but(Answer("kubectl get namespace *", "neuron-gateway Active\\n"))
     assert rehearsal.run("install.sh", "--yes").status == 0
     assert not rehearsal.calls("kubectl create namespace")

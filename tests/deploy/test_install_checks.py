@@ -1,4 +1,4 @@
-"""install.sh looks before it makes anything: each trouble is a sentence and a status of its own."""
+"""install.sh checks before it creates anything; each failed check has one error and one status."""
 
 import os
 import pty
@@ -65,14 +65,14 @@ CHECKS = [
 ]
 
 
-@pytest.mark.parametrize(("answer", "status", "words"), CHECKS)
-def test_a_failing_check_is_one_sentence_and_creates_nothing(
-    rehearsal: Rehearsal, answer: Answer, status: int, words: str
+@pytest.mark.parametrize(("answer", "status", "message"), CHECKS)
+def test_a_failed_check_is_one_error_and_creates_nothing(
+    rehearsal: Rehearsal, answer: Answer, status: int, message: str
 ) -> None:
     rehearsal.but(answer)
     done = rehearsal.run("install.sh", "--yes")
     (error,) = done.errors
-    assert (done.status, words in error) == (status, True), error
+    assert (done.status, message in error) == (status, True), error
     assert rehearsal.changes() == []
 
 
@@ -111,7 +111,7 @@ def test_the_region_of_the_variable_file_outranks_the_environments(rehearsal: Re
     assert "mine.tfvars" in first
 
 
-def test_without_networks_it_says_how_to_find_ones_own_address(rehearsal: Rehearsal) -> None:
+def test_without_networks_it_prints_how_to_find_the_own_address(rehearsal: Rehearsal) -> None:
     (rehearsal.terraform / "blueprint.tfvars").unlink()
     done = rehearsal.run("install.sh", "--yes")
     (error,) = done.errors
@@ -129,7 +129,7 @@ OTHERS = [
 
 
 @pytest.mark.parametrize("script", ["install.sh", "cleanup.sh"])
-def test_the_state_of_another_cluster_is_left_alone(rehearsal: Rehearsal, script: str) -> None:
+def test_the_state_of_another_cluster_is_not_changed(rehearsal: Rehearsal, script: str) -> None:
     rehearsal.but(*OTHERS)
     done = rehearsal.run(script, "--yes")
     (error,) = done.errors
@@ -138,13 +138,13 @@ def test_the_state_of_another_cluster_is_left_alone(rehearsal: Rehearsal, script
     assert rehearsal.changes() == []
 
 
-def test_a_state_that_was_only_looked_up_is_nobodys(rehearsal: Rehearsal) -> None:
+def test_a_state_of_data_sources_belongs_to_no_cluster(rehearsal: Rehearsal) -> None:
     looked_up = "data.aws_partition.current\\nmodule.x.data.aws_y.z\\n"
     rehearsal.but(Answer("terraform state list", looked_up), *OTHERS[1:])
     assert rehearsal.run("install.sh", "--yes").status == 0
 
 
-def test_a_role_of_our_own_is_no_trouble(rehearsal: Rehearsal) -> None:
+def test_a_role_in_the_state_is_accepted(rehearsal: Rehearsal) -> None:
     rehearsal.but(
         Answer("terraform state list", "module.karpenter.aws_iam_role.node\\n"),
         Answer("aws iam get-role *"),
@@ -159,7 +159,7 @@ def test_a_low_quota_may_be_ignored(rehearsal: Rehearsal) -> None:
     assert "Warning: The quota" in done.err
 
 
-def test_a_quota_that_cannot_be_read_is_no_hindrance(rehearsal: Rehearsal) -> None:
+def test_a_quota_that_cannot_be_read_is_a_warning(rehearsal: Rehearsal) -> None:
     rehearsal.but(Answer("aws service-quotas *", "AccessDenied\\n", "254"))
     done = rehearsal.run("install.sh", "--yes")
     assert done.status == 0
@@ -194,7 +194,7 @@ def test_help_needs_no_tool(rehearsal: Rehearsal) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
         (["--fast"], "There is no argument --fast."),
         (["--var-file"], "--var-file wants the name of a file."),
@@ -202,9 +202,9 @@ def test_help_needs_no_tool(rehearsal: Rehearsal) -> None:
     ],
 )
 def test_a_wrong_argument_is_refused(
-    rehearsal: Rehearsal, arguments: list[str], words: str
+    rehearsal: Rehearsal, arguments: list[str], message: str
 ) -> None:
     done = rehearsal.run("install.sh", *arguments)
     assert done.status == 2
-    assert words in done.errors[0]
+    assert message in done.errors[0]
     assert rehearsal.calls() == []

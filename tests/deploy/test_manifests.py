@@ -1,4 +1,4 @@
-"""Every overlay and component, rendered and looked through; see `checks`."""
+"""Every overlay and component, rendered and checked; see `checks`."""
 
 import subprocess
 import sys
@@ -36,7 +36,7 @@ def test_an_overlay_has_no_mistake(name: str, check: str) -> None:
 
 
 @pytest.mark.parametrize("folder", ["karpenter", "k8s/jobs/model-sync", "k8s/webui", "monitoring"])
-def test_what_is_applied_by_itself_has_no_mistake(folder: str) -> None:
+def test_a_kustomization_of_its_own_has_no_mistake(folder: str) -> None:
     # They stand beside an overlay, whose pods they select.
     beside = overlay("inf2-8xlarge")
     own = [each for each in documents(rendered(folder)) if each not in beside]
@@ -58,13 +58,13 @@ def test_a_component_adds_no_mistake(tmp_path: Path, component: str) -> None:
     assert findings(documents(text) + documents(rendered("karpenter"))) == []
 
 
-def test_all_components_that_go_together_render_together(tmp_path: Path) -> None:
+def test_all_compatible_components_render_together(tmp_path: Path) -> None:
     together = ["ingress-alb", "gcs-ft", "monitoring", "office-hours", "new-cluster-upgrade"]
     text = with_components(tmp_path, "inf2-48xlarge", together)
     assert findings(documents(text) + documents(rendered("karpenter"))) == []
 
 
-def test_an_ingress_and_an_incremental_upgrade_do_not_go_together(tmp_path: Path) -> None:
+def test_an_ingress_and_an_incremental_upgrade_are_incompatible(tmp_path: Path) -> None:
     text = with_components(tmp_path, "inf2-8xlarge", ["ingress-alb", "incremental-upgrade"])
     (found,) = findings(documents(text) + documents(rendered("karpenter")))
     assert "no Service is called neuron-gateway-serve-svc" in found
@@ -79,11 +79,11 @@ def test_rays_autoscaler_sees_the_cores_of_a_node(name: str, cores: int) -> None
 @pytest.mark.parametrize(
     "file", ["ray-service.yaml", "gradio-ui.yaml", "monitoring/prometheus-rule.yaml"]
 )
-def test_what_is_committed_is_what_its_sources_give(file: str) -> None:
+def test_generated_files_are_up_to_date(file: str) -> None:
     assert (DEPLOY / file).read_text("utf-8") == files()[file], "run `make rendered`"
 
 
-def test_no_yaml_has_a_fault_of_form() -> None:
+def test_yamllint_finds_nothing() -> None:
     rules = "{extends: relaxed, rules: {key-duplicates: enable, line-length: disable, "
     rules += "indentation: {indent-sequences: consistent}}}"
     command = [sys.executable, "-m", "yamllint", "--strict", "-d", rules, str(DEPLOY)]

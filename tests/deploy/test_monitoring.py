@@ -35,9 +35,9 @@ def expressions(file: Path = DASHBOARD) -> list[str]:
     return [target["expr"] for panel in panels for target in panel["targets"]]
 
 
-def promtool(*words: str) -> None:
+def promtool(*arguments: str) -> None:
     done = subprocess.run(
-        [require_tool("promtool"), *words], cwd=FOLDER, capture_output=True, text=True
+        [require_tool("promtool"), *arguments], cwd=FOLDER, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -80,7 +80,7 @@ def test_promtool_accepts_the_rules(command: list[str]) -> None:
 @pytest.mark.parametrize("file", DASHBOARDS, ids=lambda file: file.stem)
 def test_prometheus_can_read_every_panel(tmp_path: Path, file: Path) -> None:
     texts = [text.replace("$__rate_interval", "1m") for text in expressions(file)]
-    rules = [{"record": f"panel:{place}", "expr": text} for place, text in enumerate(texts)]
+    rules = [{"record": f"panel:{number}", "expr": text} for number, text in enumerate(texts)]
     (tmp_path / "rules.yaml").write_text(
         yaml.safe_dump({"groups": [{"name": "p", "rules": rules}]})
     )

@@ -1,4 +1,4 @@
-"""Deliberate mistakes in the manifests: each is found by some check."""
+"""Deliberate mistakes in the manifests, each of which a check must find."""
 
 import copy
 from collections.abc import Callable, Sequence
@@ -41,7 +41,7 @@ class Manifests:
         self.spec["serveConfigV2"] = self.spec["serveConfigV2"].replace(old, new, 1)
 
     def give(self, name: str, amount: str) -> None:
-        """Change what the worker asks for."""
+        """Change the resources of the worker."""
         for part in ("requests", "limits"):
             self.worker["resources"][part][name] = amount
 
@@ -56,11 +56,11 @@ def limits_alone(m: Manifests) -> None:
     del m.group["resources"]
 
 
-def fewer_cores_told(m: Manifests) -> None:
+def fewer_cores_declared(m: Manifests) -> None:
     m.group["resources"]["neuron_cores"] = "1"
 
 
-def resources_told_twice(m: Manifests) -> None:
+def resources_declared_twice(m: Manifests) -> None:
     m.group["rayStartParams"]["resources"] = "'{\"neuron_cores\": 2}'"
 
 
@@ -224,11 +224,11 @@ def a_policy_that_shuts_the_operator_out(m: Manifests) -> None:
     m.named("NetworkPolicy", "ray")["spec"]["ingress"][1]["ports"][0]["port"] = 8266
 
 
-def a_policy_for_nobody(m: Manifests) -> None:
+def a_policy_without_pods(m: Manifests) -> None:
     m.named("NetworkPolicy", "clients")["spec"]["podSelector"]["matchLabels"] = {"app": "gateway"}
 
 
-def a_budget_for_nobody(m: Manifests) -> None:
+def a_budget_without_pods(m: Manifests) -> None:
     m.named("PodDisruptionBudget", "workers")["spec"]["selector"]["matchLabels"] = {"app": "ray"}
 
 

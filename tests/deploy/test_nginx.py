@@ -1,4 +1,4 @@
-"""A real NGINX before the running gateway, set as the component ingress-nginx sets it."""
+"""NGINX in front of the running gateway, with the settings of the component ingress-nginx."""
 
 import contextlib
 import itertools
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.deploy, pytest.mark.timeout(150)]
 
 TOKEN_MS = 100
 PREFIX = "nginx.ingress.kubernetes.io/"
-# What the ingress controller makes of an annotation.
+# The directive that the ingress controller generates for an annotation.
 DIRECTIVES = {
     "proxy-buffering": "proxy_buffering {};",
     "proxy-request-buffering": "proxy_request_buffering {};",
@@ -48,7 +48,7 @@ http {{
 
 
 def annotated() -> list[str]:
-    """Give the directives that the component's annotations stand for."""
+    """Return the directives of the component's annotations."""
     file = DEPLOY / "k8s" / "components" / "ingress-nginx" / "ingress.yaml"
     annotations = yaml.safe_load(file.read_text("utf-8"))["metadata"]["annotations"]
     return [
@@ -58,7 +58,7 @@ def annotated() -> list[str]:
 
 @contextlib.contextmanager
 def nginx(folder: Path, upstream: str, directives: list[str]) -> Iterator[str]:
-    """Run NGINX before a gateway; gives its URL."""
+    """Run NGINX in front of a gateway; yields its URL."""
     program = require_tool("nginx")
     port = free_port()
     text = CONFIG.format(
@@ -84,7 +84,7 @@ def answers(url: str) -> bool:
 
 
 def arrivals(url: str, **more: Any) -> list[float]:
-    """Ask for a stream; gives the time at which each delta with text came."""
+    """Request a stream and return the arrival time of each delta with text."""
     body = {"model": "sim", "messages": [{"role": "user", "content": "hi"}], "stream": True}
     body |= {"max_tokens": 10, "ignore_eos": True} | more
     with httpx.stream(
@@ -118,7 +118,7 @@ def test_tokens_arrive_one_by_one(tmp_path: Path, directives: list[str]) -> None
     assert sum(gap > TOKEN_MS / 2000 for gap in gaps) >= 8
 
 
-def test_a_prefill_of_70_silent_seconds_survives_the_default_time_limit_of_60(
+def test_a_prefill_of_70_silent_seconds_survives_the_default_timeout_of_60(
     tmp_path: Path,
 ) -> None:
     with running(simulated(steady(70_000))) as upstream, nginx(tmp_path, upstream, []) as url:

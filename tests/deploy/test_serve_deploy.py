@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # Ray's own
 ]
 
-# What deploy/docker/drain.sh asks for, of a node by its id.
+# The arguments of deploy/docker/drain.sh, which a node's id completes.
 DRAIN = (
     "drain-node", "--reason", "DRAIN_NODE_REASON_PREEMPTION",
     "--reason-message", "the pod is to stop", "--deadline-remaining-seconds", "750",
@@ -30,7 +30,7 @@ DRAIN = (
 
 
 def config(folder: Path, port: int, **more: Any) -> Path:
-    """Take the overlay's Serve config; no inf2 is here, so the device is a simulated one."""
+    """Write the overlay's Serve config with a simulated device."""
     (service,) = of_kind(overlay("inf2-8xlarge"), "RayService")
     found: dict[str, Any] = yaml.safe_load(service["spec"]["serveConfigV2"])
     (application,) = found["applications"]
@@ -127,7 +127,7 @@ def test_the_clusters_engine_is_that_of_the_file_for_a_single_machine() -> None:
 
 
 def engine(document: dict[str, Any]) -> dict[str, Any]:
-    """Give the engine of a config without the folders, which are those of the machine."""
+    """Return the engine of a config without its folders, which depend on the machine."""
     (model,) = document["applications"][0]["args"]["models"]
     found: dict[str, Any] = model["engine"]
     device = {key: value for key, value in found["device"].items() if key != "artifacts"}

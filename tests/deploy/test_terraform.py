@@ -1,4 +1,4 @@
-"""deploy/terraform, through the true terraform and stand-in providers with the true schemas."""
+"""deploy/terraform with the real terraform and stand-in providers that have the real schemas."""
 
 import json
 import re
@@ -63,7 +63,7 @@ def terraform(folder: Path, providers: dict[str, str], *arguments: str, status: 
 
 
 def variables() -> dict[str, str]:
-    """Find the text of each variable."""
+    """Return the text of each variable."""
     text = "".join(path.read_text() for path in sorted(FOLDER.glob("variables*.tf")))
     parts = re.split(r'^variable "(\w+)" {$', text, flags=re.M)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
@@ -228,7 +228,7 @@ def test_scripts_are_clean(command: list[str]) -> None:
 
 @pytest.fixture
 def rehearsal(tmp_path: Path, providers: dict[str, str]) -> Rehearsal:
-    """The scripts with the true terraform."""
+    """Return a rehearsal with the real terraform."""
     rehearsal = prepare(tmp_path, providers)
     rehearsal.answers(
         [Answer("terraform version", "Terraform v1.11.4\\n"), REAL], TOOLS, INSTALL, NOTHING_THERE

@@ -1,6 +1,6 @@
-"""What is looked for in rendered manifests; each file is one kind of mistake.
+"""Checks of rendered manifests; each module finds one kind of mistake.
 
-`findings(documents)` of each gives a sentence for every mistake, and nothing for a clean render.
+`findings(documents)` of each yields a message for every mistake.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -31,5 +31,5 @@ CHECKS: Final[dict[str, Callable[[Sequence[Document]], Iterator[str]]]] = {
 
 
 def findings(documents: Sequence[Document]) -> list[str]:
-    """Run every check; gives each finding with the name of its check."""
+    """Run every check; return each finding with the name of its check."""
     return [f"{name}: {text}" for name, check in CHECKS.items() for text in check(documents)]

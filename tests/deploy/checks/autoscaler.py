@@ -11,7 +11,7 @@ from tests.deploy.checks.manifests import Document, amount, name_of, of_kind, po
 
 
 def findings(documents: Sequence[Document]) -> Iterator[str]:
-    """Give groups whose NeuronCores Ray does not see, and replicas that no group can hold."""
+    """Yield groups whose NeuronCores Ray does not see, and replicas that fit no group."""
     for service in of_kind(documents, "RayService"):
         try:
             groups = seen(service)
@@ -39,7 +39,7 @@ def seen(service: Document) -> dict[str, Any]:
 
 
 def demand(service: Document) -> dict[str, float]:
-    """Give the resources of one replica: what the gateway derives, or the file says instead."""
+    """Return the resources of one replica: from the file, else as the gateway derives them."""
     from gateway.serving.ray_engine import replica_options
 
     (application,) = yaml.safe_load(service["spec"]["serveConfigV2"])["applications"]
@@ -60,7 +60,7 @@ def _holds(group: dict[str, Any], wanted: dict[str, float]) -> bool:
 
 
 def _limits(service: Document, groups: dict[str, Any]) -> Iterator[str]:
-    """Compare with what Kubernetes gives: Ray is to offer no CPU that the pod has not."""
+    """Yield a difference between the CPUs that Ray offers and those of the pod."""
     for pod in pods([service]):
         name = pod.owner.rpartition(" ")[2]
         offered = groups["headgroup" if name == "head" else name]["resources"].get("CPU", 0)

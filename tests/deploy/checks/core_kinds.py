@@ -13,7 +13,7 @@ _QUANTITIES: Final = frozenset({"requests", "limits"})
 
 
 def findings(documents: Sequence[Document]) -> Iterator[str]:
-    """Give what any of the versions refuses; a kind that nobody knows is a finding too."""
+    """Yield what one of the versions refuses, and unknown kinds."""
     for document in documents:
         if not is_custom(document):
             yield from _refused(document)
@@ -32,7 +32,7 @@ def _refused(document: Document) -> Iterator[str]:
 
 
 def _quantities(value: Any, where: str) -> Iterator[str]:
-    """Look for what the schemas let pass as any text."""
+    """Yield wrong values in fields that the schemas declare as any string."""
     if isinstance(value, list):
         for item in value:
             yield from _quantities(item, where)

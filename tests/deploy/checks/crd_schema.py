@@ -20,7 +20,7 @@ _RANGE: Final = {"int32": 2**31, "int64": 2**63}
 
 
 def json_schema(schema: Schema, *, top: bool = False) -> Schema:
-    """Give the JSON schema of a structural one."""
+    """Return the JSON schema of a structural schema."""
     if schema.get("x-kubernetes-int-or-string"):
         return {"anyOf": [{"type": "integer"}, {"type": "string"}]} | _only(schema, ("pattern",))
     found = _only(schema, _PLAIN) | _properties(schema, top) | _others(schema)
@@ -69,7 +69,7 @@ def _others(schema: Schema) -> Schema:
 
 
 def with_defaults(schema: Schema, value: Any) -> Any:
-    """Give a value without its nulls and with the defaults that the API server would fill in."""
+    """Return a value without nulls and with the defaults that the API server would add."""
     if isinstance(value, list):
         return [with_defaults(schema.get("items", {}), item) for item in value if item is not None]
     if not isinstance(value, dict):
@@ -84,7 +84,7 @@ def with_defaults(schema: Schema, value: Any) -> Any:
 
 
 def parts(schema: Schema, value: Any, path: str = "") -> Iterator[tuple[Schema, Any, str]]:
-    """Give each part of a value with the schema that it has, from the top down."""
+    """Yield each part of a value with its schema and path, from the top down."""
     yield schema, value, path
     if isinstance(value, list):
         for index, item in enumerate(value):

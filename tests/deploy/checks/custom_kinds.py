@@ -1,7 +1,7 @@
 """Custom resources against their CRDs: fields, list keys, and every CEL rule.
 
 The CRDs are KubeRay's, Karpenter's, Prometheus Operator's: a folder of them, as YAML or JSON, is
-named by CRD_DIR. Rules that compare with an old object are skipped: nothing is there before.
+named by CRD_DIR. Rules that compare with an old object are skipped: there is none.
 """
 
 import json
@@ -55,7 +55,7 @@ def is_custom(document: Document) -> bool:
 
 @cache
 def schemas() -> dict[tuple[str, str], Schema]:
-    """Read every CRD; the test that needs them is skipped where there are none."""
+    """Read every CRD; skip the test where there are none."""
     folder = Path(os.environ.get("CRD_DIR") or ROOT.parent / "shared" / "crds")
     files = sorted(file for file in folder.glob("*") if file.suffix in (".json", ".yaml", ".yml"))
     found = [each for file in files for each in _definitions(file)]
@@ -77,7 +77,7 @@ def _definitions(file: Path) -> Iterator[Document]:
 
 
 def findings(documents: Sequence[Document]) -> Iterator[str]:
-    """Give what the API server would refuse on creation."""
+    """Yield what the API server would refuse on creation."""
     for document in filter(is_custom, documents):
         schema = schemas().get((document["apiVersion"], document["kind"]))
         if schema is None:

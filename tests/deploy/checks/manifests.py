@@ -1,4 +1,4 @@
-"""Manifests: rendered by kustomize, read, and walked; quantities as Kubernetes reads them."""
+"""Manifests: rendering with kustomize, documents, pod templates and quantities."""
 
 import re
 import subprocess
@@ -47,22 +47,22 @@ def documents(text: str) -> list[Document]:
 
 
 def overlay(name: str) -> list[Document]:
-    """Give the documents of an overlay with the node pools that it is to run on."""
+    """Return the documents of an overlay and of the node pools."""
     return documents(rendered(f"k8s/overlays/{name}")) + documents(rendered("karpenter"))
 
 
 def of_kind(found: Sequence[Document], kind: str) -> Iterator[Document]:
-    """Give the documents of one kind."""
+    """Yield the documents of one kind."""
     return (document for document in found if document.get("kind") == kind)
 
 
 def name_of(document: Document) -> str:
-    """Name a document as kubectl does."""
+    """Return the name of a document as kubectl prints it."""
     return f"{document.get('kind')}/{document.get('metadata', {}).get('name')}"
 
 
 def quantity(text: object) -> float:
-    """Give the number that a quantity stands for: 500m is 0.5; raises ValueError if it is none."""
+    """Return the value of a quantity: 500m is 0.5. Raises ValueError if it is none."""
     match = _QUANTITY.fullmatch(str(text))
     if match is None:
         raise ValueError(f"{text!r} is not a quantity")
@@ -70,13 +70,13 @@ def quantity(text: object) -> float:
 
 
 def amount(text: object) -> float:
-    """Give the same, and 0 for what is no quantity: that is a finding among core kinds."""
+    """Return the same, and 0 for what is no quantity, which `core_kinds` finds."""
     return quantity(text) if _QUANTITY.fullmatch(str(text)) else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """A pod template, and where it stands."""
+    """A pod template and its owner."""
 
     owner: str
     metadata: Document
@@ -84,16 +84,16 @@ class Pod:
 
     @property
     def containers(self) -> list[Document]:
-        """Give its containers, those of the beginning too."""
+        """Return its containers, init containers included."""
         return [*self.spec.get("initContainers", []), *self.spec["containers"]]
 
     @property
     def labels(self) -> dict[str, str]:
-        """Give its labels."""
+        """Return its labels."""
         return dict(self.metadata.get("labels", {}))
 
     def amount(self, resource: str, of: str = "requests") -> float:
-        """Give what the scheduler counts: the most of one beginning, or the sum of the others."""
+        """Return what the scheduler counts: the largest init container or the sum of the others."""
         begun = [_amount(each, of, resource) for each in self.spec.get("initContainers", [])]
         return max([*begun, sum(_amount(each, of, resource) for each in self.spec["containers"])])
 
@@ -103,7 +103,7 @@ def _amount(container: Document, of: str, resource: str) -> float:
 
 
 def pods(found: Sequence[Document]) -> Iterator[Pod]:
-    """Give every pod template, those inside a RayService too."""
+    """Yield every pod template, those inside a RayService included."""
     for document in found:
         for where, template in _templates(document):
             owner = f"{name_of(document)}{where}"

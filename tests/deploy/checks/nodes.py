@@ -18,7 +18,7 @@ from tests.deploy.checks.manifests import (
 
 POOL: Final = "karpenter.sh/nodepool"
 SIZE: Final = "karpenter.k8s.aws/instance-size"
-_OWN: Final = (POOL, SIZE)  # any other label is one that only somebody else's template sets
+_OWN: Final = (POOL, SIZE)  # any other label is of another template
 _MiB, _GiB = 2**20, 2**30
 DAEMONS: Final = (1.5, 2 * _GiB)  # CPUs and bytes for the DaemonSets of a node
 LEAST_CPU_NODE: Final = (4, 15_000 * _MiB)  # of the pool cpu
@@ -34,7 +34,7 @@ class Node:
 
 
 def allocatable(instance: str, max_pods: int) -> Node:
-    """Give what Karpenter counts on for an inf2 instance, by its own formula (1.14)."""
+    """Return the capacity that Karpenter 1.14 computes for an inf2 instance."""
     size = INSTANCES[instance]
     kept = (11 * max_pods + 255 + 100) * _MiB
     memory = size.host_gib * _GiB * 0.925 - kept
@@ -42,7 +42,7 @@ def allocatable(instance: str, max_pods: int) -> Node:
 
 
 def findings(documents: Sequence[Document]) -> Iterator[str]:
-    """Give pods that would stay Pending."""
+    """Yield pods that would stay Pending."""
     pools = {pool["metadata"]["name"]: pool for pool in of_kind(documents, "NodePool")}
     classes = {each["metadata"]["name"]: each for each in of_kind(documents, "EC2NodeClass")}
     yield from _moved(pools.get("inf2"))
@@ -57,7 +57,7 @@ def findings(documents: Sequence[Document]) -> Iterator[str]:
 
 
 def _moved(pool: Document | None) -> Iterator[str]:
-    """Look for what takes a node away from under its streams, whatever its pods say."""
+    """Yield what removes a node with streams in spite of its pods' annotations."""
     if pool is None:
         return
     template, disruption = pool["spec"]["template"]["spec"], pool["spec"]["disruption"]
@@ -110,7 +110,7 @@ def _tolerates(toleration: dict[str, Any], taint: dict[str, Any]) -> bool:
 def _fits(pod: Pod, node: Node, *, whole: bool) -> Iterator[str]:
     cpus, memory = node.cpus - DAEMONS[0] * whole, node.memory - DAEMONS[1] * whole
     if pod.amount("cpu") > cpus:
-        yield f"{pod.owner}: {pod.amount('cpu'):g} CPUs, and a node gives {cpus:.1f}"
+        yield f"{pod.owner}: {pod.amount('cpu'):g} CPUs, and a node has {cpus:.1f}"
     if pod.amount("memory") > memory:
         yield f"{pod.owner}: {pod.amount('memory') / _GiB:.0f} GiB of {memory / _GiB:.1f}"
     if pod.amount(NEURON) and pod.amount(NEURON) != node.devices:

@@ -1,4 +1,4 @@
-"""Pods by themselves: who they run as, what they may write, their images, probes and secrets."""
+"""Pods: their user, writable paths, images, probes and secrets."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ _PRIVILEGED: Final = ("DaemonSet/neuron-monitor",)
 
 
 def findings(documents: Sequence[Document]) -> Iterator[str]:
-    """Give what a pod may do and need not, and what it lacks."""
+    """Yield permissions that a pod does not need, and settings that it lacks."""
     for pod in pods(documents):
         if pod.owner not in _PRIVILEGED:
             yield from (f"{pod.owner}: {text}" for text in _person(pod.spec))

@@ -1,4 +1,4 @@
-"""RayService rules that no schema knows: KubeRay's operator refuses these, or it cannot scale."""
+"""Rules of a RayService that no schema has: KubeRay refuses these, or cannot scale them."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ _UPGRADES: Final = ("NewCluster", "None", "NewClusterWithIncrementalUpgrade")
 
 
 def findings(documents: Sequence[Document]) -> Iterator[str]:
-    """Give what is wrong with each RayService."""
+    """Yield what is wrong with each RayService."""
     for document in of_kind(documents, "RayService"):
         cluster = document["spec"]["rayClusterConfig"]
         groups = [("head", cluster["headGroupSpec"])]
@@ -133,9 +133,9 @@ def _group(name: str, group: Document) -> Iterator[str]:
 def _cores(name: str, group: Document) -> Iterator[str]:
     limits = _first(group).get("resources", {}).get("limits", {})
     given = amount(limits.get(NEURON, 0)) * CORES_PER_DEVICE
-    told = amount(group.get("resources", {}).get("neuron_cores", 0))
-    if given != told:
-        yield f"it gets {given:g} NeuronCores and tells Ray of {told:g}: it will not scale"
+    declared = amount(group.get("resources", {}).get("neuron_cores", 0))
+    if given != declared:
+        yield f"it has {given:g} NeuronCores and declares {declared:g} to Ray: it will not scale"
     if given and name == "head":
         yield "the head holds Neuron devices"
     if given and len(group["template"]["spec"]["containers"]) > 1:

@@ -1,4 +1,4 @@
-"""Names that one object has for another: each is there, under that name, in that namespace."""
+"""References from one object to another: each target exists in its namespace."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -16,7 +16,7 @@ _CLUSTER_WIDE: Final = ("Namespace", "NodePool", "EC2NodeClass")
 
 
 def findings(documents: Sequence[Document]) -> Iterator[str]:
-    """Give names that lead nowhere."""
+    """Yield references without a target."""
     names = {kind: set(others) for kind, others in _OTHERS.items()}
     for document in documents:
         names.setdefault(document["kind"], set()).add(document["metadata"]["name"])
@@ -32,7 +32,7 @@ def findings(documents: Sequence[Document]) -> Iterator[str]:
 
 
 def _services(document: Document) -> set[str]:
-    """Name what the operator makes of a RayService."""
+    """Return the names of the Services that the operator creates for a RayService."""
     if document["kind"] != "RayService":
         return set()
     name, strategy = document["metadata"]["name"], document["spec"].get("upgradeStrategy", {})

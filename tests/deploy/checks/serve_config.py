@@ -1,4 +1,4 @@
-"""The Serve config inside a RayService: strictly by Ray's schema, and by the gateway's own."""
+"""The Serve config inside a RayService, against Ray's schema and the gateway's."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -20,7 +20,7 @@ _KNOWN: Final = ("GatewayReplica", "GatewayIngress")  # one hop, two hops
 
 
 def findings(documents: Sequence[Document]) -> Iterator[str]:
-    """Give what Ray would drop in silence, what the gateway refuses, and what cannot scale."""
+    """Yield what Ray would ignore, what the gateway refuses, and what cannot scale."""
     for service in of_kind(documents, "RayService"):
         config = yaml.safe_load(service["spec"]["serveConfigV2"])
         for text in (*_strictly(config), *_gateway(config, service)):
@@ -60,7 +60,7 @@ def _gateway(config: dict[str, Any], service: Document) -> Iterator[str]:
     if found.keys_file is None:
         yield "keys_file is not set: anyone who reaches it may call"
     if config.get("http_options", {}).get("host") != "0.0.0.0":
-        yield "http_options.host is not 0.0.0.0: nobody outside the pod reaches it"
+        yield "http_options.host is not 0.0.0.0: it is unreachable from outside the pod"
     yield from _replicas(found, service["spec"]["rayClusterConfig"]["workerGroupSpecs"][0])
 
 

@@ -23,7 +23,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Serve the schemas for as long as a command runs, or as somebody holds standard input."""
+    """Serve the schemas until the command ends, or until standard input is closed."""
     arguments = _arguments(argv)
     try:
         from tests.deploy.schema_server import serving

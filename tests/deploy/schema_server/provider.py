@@ -34,7 +34,7 @@ class Provider:
         self._schema = answer
 
     def schemas(self, request: Any) -> Any:
-        """Say which resources and data sources there are."""
+        """Return the resources and data sources."""
         return self._schema
 
     def validate(self, request: Any) -> Any:
@@ -52,23 +52,23 @@ class Provider:
         return out
 
     def upgrade(self, request: Any) -> Any:
-        """Take the state as it was stored."""
+        """Return the state as it was stored."""
         state = pb.DynamicValue(json=request.raw_state.json)
         return pb.UpgradeResourceState.Response(upgraded_state=state)
 
     def read(self, request: Any) -> Any:
-        """Find every resource as Terraform remembers it."""
+        """Return every resource as it is in the state."""
         return pb.ReadResource.Response(new_state=request.current_state)
 
     def read_data(self, request: Any) -> Any:
-        """Invent what a data source would find."""
+        """Return generated values for a data source."""
         config = decode(request.config)
         seed = seed_of(request.type_name, config)
         block = self._described["data_sources"][request.type_name]
         return pb.ReadDataSource.Response(state=encode(visit(block, config, _inventing(seed))))
 
     def plan(self, request: Any) -> Any:
-        """Leave open on creation what the configuration does not say."""
+        """Return a plan in which unset computed attributes are unknown."""
         proposed = decode(request.proposed_new_state)
         if proposed is None:
             return pb.PlanResourceChange.Response(planned_state=request.proposed_new_state)
@@ -77,7 +77,7 @@ class Provider:
         return pb.PlanResourceChange.Response(planned_state=encode(proposed))
 
     def apply(self, request: Any) -> Any:
-        """Invent what creation would tell."""
+        """Return generated values for unknown attributes."""
         planned = decode(request.planned_state)
         if planned is None:
             return pb.ApplyResourceChange.Response(new_state=request.planned_state)
@@ -107,7 +107,7 @@ def _settling(seed: str) -> Any:
 
 
 def servicer(provider: Provider) -> Any:
-    """Give the provider's answers the names of the protocol."""
+    """Return a gRPC servicer for the provider."""
     answers = {
         "GetMetadata": lambda request: pb.GetMetadata.Response(),
         "GetProviderSchema": provider.schemas,

@@ -10,7 +10,7 @@ NESTING = {"single": 1, "list": 2, "set": 3, "map": 4}
 
 
 def message(block: Block) -> Any:
-    """Write a block as a message, after what Terraform would refuse is tamed."""
+    """Return a block as a message, without types that Terraform would refuse."""
     tame(block)
     return pb.Schema(version=0, block=_block(block))
 

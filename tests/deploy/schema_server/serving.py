@@ -18,14 +18,14 @@ LARGEST_MESSAGE = 64 << 20
 
 
 def schemas_in(folder: Path) -> dict[str, Path]:
-    """Find NAME.schema.json, each of which is served as hashicorp/NAME."""
+    """Return each NAME.schema.json by NAME; it is served as hashicorp/NAME."""
     found = sorted(folder.glob("*.schema.json"))
     return {f"hashicorp/{path.name.split('.')[0]}": path for path in found}
 
 
 @contextmanager
 def served(schemas: dict[str, Path], sockets: Path) -> Iterator[dict[str, Any]]:
-    """Serve each schema on a socket of its own; gives what Terraform wants to know of them."""
+    """Serve each schema on a socket of its own; yields Terraform's reattach configuration."""
     servers = {source: _server(path) for source, path in schemas.items()}
     reattach = {}
     for source, server in servers.items():
@@ -62,7 +62,7 @@ def _reattach(socket: Path) -> dict[str, Any]:
 
 
 def environment(reattach: dict[str, Any], folder: Path) -> dict[str, str]:
-    """Say what Terraform must find in its environment; the folder keeps an empty configuration."""
+    """Return Terraform's environment; the folder gets an empty CLI configuration."""
     configuration = folder / "terraformrc"
     configuration.touch()
     return {

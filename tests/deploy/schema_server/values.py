@@ -1,4 +1,4 @@
-"""Values of resources: invented where a real provider would compute them."""
+"""Values of resources: generated where a real provider would compute them."""
 
 import hashlib
 import json
@@ -16,12 +16,12 @@ Change = Callable[[dict[str, Any], Any, str], Any]
 
 
 def seed_of(kind: str, config: Any) -> str:
-    """Name a configuration: the same one gets the same invented values."""
+    """Return a seed of a configuration: equal ones get equal generated values."""
     return kind + json.dumps(config, default=str, sort_keys=True)
 
 
 def invent(kind: Any, path: str, seed: str) -> Any:
-    """Invent a value of a type for the attribute at a path."""
+    """Return a generated value of a type for the attribute at a path."""
     if kind == "string":
         parts = path.rsplit(".", 2)
         leaf = ".".join(parts[-2:]) if parts[-1].isdigit() else parts[-1]
@@ -69,7 +69,7 @@ def _visit_nested(sub: dict[str, Any], item: Any, change: Change, path: str) -> 
 
 
 def encode(value: Any) -> Any:
-    """Write a value as the protocol has it."""
+    """Encode a value for the protocol."""
     return pb.DynamicValue(msgpack=msgpack.packb(value, use_bin_type=True))
 
 
@@ -81,5 +81,5 @@ def decode(value: Any) -> Any:
 
 
 def is_left_open(attribute: dict[str, Any], value: Any) -> bool:
-    """Tell whether the provider has to compute this attribute."""
+    """Return whether the provider has to compute this attribute."""
     return value is None and attribute["computed"] and "type" in attribute

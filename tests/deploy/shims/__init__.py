@@ -1,1 +1,1 @@
-"""Stand-ins for aws, kubectl, helm and terraform, and a place to rehearse the scripts in."""
+"""Stand-ins for aws, kubectl, helm and terraform, and a folder in which the scripts use them."""

@@ -1,4 +1,4 @@
-"""What AWS and the cluster answer when all is well; a test puts its own answers before these."""
+"""Answers of AWS and the cluster when nothing fails; a test's own answers have precedence."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ NO_CLUSTER = "An error occurred (ResourceNotFoundException): No cluster found\\n
 
 
 class Answer(NamedTuple):
-    """An answer to calls that fit a pattern of the shell."""
+    """An answer to calls that match a pattern of the shell."""
 
     pattern: str
     text: str = ""
@@ -17,7 +17,7 @@ class Answer(NamedTuple):
     often: str = "always"
 
     def line(self) -> str:
-        """Write the answer as a line of the shims' list."""
+        """Return the answer as a line of the list of answers."""
         return "\t".join((self.often, self.pattern, self.status, self.text)) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""The stand-in providers, for as long as tests need them."""
+"""The stand-in providers in a process of their own."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[3]
 
 @contextmanager
 def served_providers() -> Iterator[dict[str, str]]:
-    """Serve them from a process of their own; gives the environment for Terraform."""
+    """Serve the providers; yields the environment for Terraform."""
     command = [sys.executable, "-m", "tests.deploy.schema_server"]
     with subprocess.Popen(command, cwd=ROOT, stdin=PIPE, stdout=PIPE, text=True) as server:
         assert server.stdout is not None

@@ -13,13 +13,13 @@ from tests.deploy.shims.answers import TOOLS, Answer
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 TOOL_NAMES = ("aws", "helm", "kubectl", "terraform")
-# All that the scripts and the shims may use of the system.
+# The programs of the system that the scripts and the shims may use.
 SYSTEM = (
     "awk", "basename", "bash", "cat", "cp", "dirname", "grep", "mktemp", "rm", "sed", "sleep",
     "tee", "tr",
 )  # fmt: skip
 VARIABLES = 'public_access_cidrs = ["198.18.0.7/32"]\n'
-# A call that makes or changes something, in AWS or in the cluster.
+# Calls that create or change something in AWS or in the cluster.
 CHANGES = (
     "terraform apply", "terraform import", "terraform state rm", "kubectl create", "kubectl apply",
     "kubectl delete", "kubectl patch", "kubectl scale", "helm uninstall", "helm rollback",
@@ -38,13 +38,13 @@ class Done:
 
     @property
     def errors(self) -> list[str]:
-        """The lines in which it says why it failed."""
+        """The error messages."""
         return [line for line in self.err.splitlines() if line.startswith("Error:")]
 
 
 @dataclass
 class Rehearsal:
-    """A folder with the scripts, and the tools that answer them."""
+    """A folder with the scripts and stand-ins for their tools."""
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
@@ -57,16 +57,16 @@ class Rehearsal:
 
     @property
     def shims(self) -> Path:
-        """The folder where calls are written down."""
+        """The folder in which calls are recorded."""
         return self.folder / "shims"
 
     def answers(self, *groups: Iterable[Answer]) -> None:
-        """Say what the tools answer when all is as usual; earlier groups outrank later ones."""
+        """Set the usual answers of the tools; earlier groups have precedence."""
         self.usual = [answer for group in groups for answer in group]
         self.but()
 
     def but(self, *answers: Answer) -> None:
-        """Let the tools answer as usual, but for these."""
+        """Set answers with precedence over the usual ones."""
         lines = [answer.line() for answer in [*answers, *self.usual]]
         (self.shims / "answers").write_text("".join(lines))
         for used in self.shims.glob("used.*"):
@@ -77,7 +77,7 @@ class Rehearsal:
         (self.folder / "bin" / tool).unlink()
 
     def command(self, script: str, *arguments: str) -> dict[str, Any]:
-        """Say how a script is started, for subprocess."""
+        """Return the arguments of subprocess that start a script."""
         return {
             "args": ["bash", f"./{script}", *arguments],
             "cwd": self.terraform,
@@ -95,13 +95,13 @@ class Rehearsal:
         return Done(done.returncode, done.stdout, done.stderr)
 
     def calls(self, *beginnings: str) -> list[str]:
-        """List the calls, of those that begin so if beginnings are given."""
+        """Return the recorded calls, those with one of the beginnings if there are any."""
         log = self.shims / "calls"
         lines = log.read_text().splitlines() if log.exists() else []
         return [line for line in lines if not beginnings or line.startswith(beginnings)]
 
     def changes(self) -> list[str]:
-        """List the calls that changed something; a generator's client dry run does not."""
+        """Return the calls that changed something, without client-side dry runs."""
         return [call for call in self.calls(*CHANGES) if "--dry-run=client" not in call]
 
     def forget(self) -> None:
@@ -110,7 +110,7 @@ class Rehearsal:
 
 
 def prepare(folder: Path, providers: dict[str, str] | None = None) -> Rehearsal:
-    """Copy deploy/terraform with what stands beside it, and put the stand-ins on PATH."""
+    """Copy deploy/terraform and its neighbours, and put the stand-ins on PATH."""
     ignored = shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.tfvars")
     shutil.copytree(DEPLOY / "terraform", folder / "deploy" / "terraform", ignore=ignored)
     shutil.copy(DEPLOY / "versions.env", folder / "deploy")
@@ -147,5 +147,5 @@ def _environment(folder: Path, providers: dict[str, str]) -> dict[str, str]:
 
 
 def real_environment(providers: dict[str, str]) -> dict[str, str]:
-    """Give the true terraform an environment of its own."""
+    """Return an environment for the real terraform."""
     return {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"]} | providers

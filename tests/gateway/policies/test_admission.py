@@ -251,7 +251,7 @@ Steps = st.lists(
 
 
 @given(Steps)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_order_of_arrivals_cancellations_and_failures_leaves_a_slot_taken(
     steps: list[tuple[str, int]],
 ) -> None:
