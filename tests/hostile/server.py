@@ -1,4 +1,4 @@
-"""A gateway in a process of its own, on a simulated device with a token every 20 ms."""
+"""A gateway in a process of its own, on a simulated device."""
 
 import contextlib
 import subprocess
@@ -15,9 +15,12 @@ from tests.serving import ROOT, STEADY, free_port
 
 
 @contextlib.contextmanager
-def serving(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
+def serving(
+    folder: Path, *, token_ms: float = 20, max_model_len: int = 20_000
+) -> Iterator[tuple[str, psutil.Process]]:
     """Serve until the block ends; yield the URL and the process."""
-    engine = {"max_model_len": 20_000, "max_num_seqs": 4, "device": STEADY}
+    device = {**STEADY, "decode_base_ms": token_ms}
+    engine = {"max_model_len": max_model_len, "max_num_seqs": 4, "device": device}
     args = {"models": [{"id": "sim", "engine": engine}]}
     application = {"import_path": "gateway.serving.ray_app:build_app", "args": args}
     file, port = folder / "gateway.yaml", free_port()
