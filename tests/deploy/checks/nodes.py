@@ -94,7 +94,7 @@ def _on_pool(pod: Pod, pool: Document, classes: dict[str, Document]) -> Iterator
         return
     max_pods = classes[template["nodeClassRef"]["name"]]["spec"].get("kubelet", {}).get("maxPods")
     node = allocatable(f"inf2.{size}", max_pods or 737) if size else Node(*LEAST_CPU_NODE, 0)
-    yield from _fits(pod, node, whole=bool(size))
+    yield from _capacity_problems(pod, node, whole=bool(size))
 
 
 def _tolerates(toleration: dict[str, Any], taint: dict[str, Any]) -> bool:
@@ -107,7 +107,7 @@ def _tolerates(toleration: dict[str, Any], taint: dict[str, Any]) -> bool:
     )
 
 
-def _fits(pod: Pod, node: Node, *, whole: bool) -> Iterator[str]:
+def _capacity_problems(pod: Pod, node: Node, *, whole: bool) -> Iterator[str]:
     cpus, memory = node.cpus - DAEMONS[0] * whole, node.memory - DAEMONS[1] * whole
     if pod.amount("cpu") > cpus:
         yield f"{pod.owner}: {pod.amount('cpu'):g} CPUs, and a node has {cpus:.1f}"
