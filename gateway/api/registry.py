@@ -13,6 +13,7 @@ from gateway.config import AppConfig, ModelConfig
 from gateway.errors import ApiError
 from gateway.parsing.tool_calls import default_family
 from gateway.policies.pipeline import EnginePipeline
+from gateway.policies.tokenization import TokenizationQueue
 
 MakePipeline = Callable[[EngineBackend, ModelConfig], EnginePipeline]
 _NOT_FOUND: Final = ApiError(
@@ -54,6 +55,7 @@ class ServedModel:
     engine: Engine
     waiting: Callable[[], int] | None
     created: int
+    tokenizations: TokenizationQueue
 
     @property
     def id(self) -> str:
@@ -105,7 +107,10 @@ class ModelRegistry:
         for model in map(_with_tool_parser, config.models):
             backend = backends[model.id]
             pipeline = make_pipeline(backend, model)
-            served = ServedModel(model, backend, pipeline.engine, pipeline.waiting, created)
+            tokenizations = TokenizationQueue(config.limits)
+            served = ServedModel(
+                model, backend, pipeline.engine, pipeline.waiting, created, tokenizations
+            )
             self._models[model.id] = served
             self._names |= dict.fromkeys((model.id, *model.aliases), served)
 

@@ -1,6 +1,8 @@
 """`POST /tokenize` and `/detokenize`: a model's tokens, in vLLM's wire format."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from typing import Annotated, Any, ClassVar
 
 from fastapi import APIRouter, Request
@@ -8,7 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from engine import Chat, EngineBackend
+from engine import Chat, DeadlineExceeded, EngineBackend, Prompt
 from gateway.api.body.bounded import JsonObject, Name, Text, TokenIds
 from gateway.api.body.route import BodyRoute
 from gateway.api.chat.messages import Message
@@ -17,6 +19,8 @@ from gateway.api.openapi import ERRORS
 from gateway.api.schema import RequestModel, Unsupported
 from gateway.api.state import gateway_of
 from gateway.context import context_of
+from gateway.keys.rate_limit import Estimate
+from gateway.policies.token_estimate import estimate_prompt_tokens
 
 router = APIRouter(route_class=BodyRoute, tags=["tokens"], responses=ERRORS)
 
@@ -92,12 +96,15 @@ class DetokenizeResponse(TypedDict):
 
 @router.post("/tokenize", response_model=None, responses={200: {"model": TokenizeResponse}})
 async def tokenize(request: Request, body: TokenizeRequest) -> TokenizeResponse:
-    """Return a text's tokens, or those of a conversation as the chat template renders it."""
-    backend = _backend(request, body.model)
-    special = body.add_special_tokens
-    tokens = await backend.tokenize(
-        body.text(), add_special_tokens=body.messages is None if special is None else special
-    )
+    """Return a text's tokens, or those of a conversation as the chat template renders it.
+
+    It counts as one request of the API key, and uses none of its tokens.
+    """
+    text, special = body.text(), body.add_special_tokens
+    async with _admitted(request, body.model, text) as backend:
+        tokens = await backend.tokenize(
+            text, add_special_tokens=body.messages is None if special is None else special
+        )
     return {
         "count": len(tokens.ids),
         "max_model_len": backend.model.max_model_len,
@@ -108,9 +115,25 @@ async def tokenize(request: Request, body: TokenizeRequest) -> TokenizeResponse:
 
 @router.post("/detokenize", response_model=None, responses={200: {"model": DetokenizeResponse}})
 async def detokenize(request: Request, body: DetokenizeRequest) -> DetokenizeResponse:
-    """Return the text of token ids."""
-    return {"prompt": await _backend(request, body.model).detokenize(tuple(body.tokens))}
+    """Return the text of token ids. It counts as one request of the API key."""
+    token_ids = tuple(body.tokens)
+    async with _admitted(request, body.model, token_ids) as backend:
+        return {"prompt": await backend.detokenize(token_ids)}
 
 
-def _backend(request: Request, model: str) -> EngineBackend:
-    return gateway_of(request).models.find(model, context_of(request.scope).caller).backend
+@asynccontextmanager
+async def _admitted(
+    request: Request, model: str, prompt: Prompt
+) -> AsyncGenerator[EngineBackend, None]:
+    """Charge a request and wait for a slot of the tokenizer; return what tokenizes."""
+    gateway, caller = gateway_of(request), context_of(request.scope).caller
+    served, seconds = gateway.models.find(model, caller), gateway.config.limits.ttft_timeout_seconds
+    try:
+        async with (
+            asyncio.timeout(seconds),
+            gateway.rate_limiter.charge(caller, Estimate(prompt=0, answers=0, choices=1)),
+            served.tokenizations.slot(caller, estimate_prompt_tokens(prompt)),
+        ):
+            yield served.backend
+    except TimeoutError:
+        raise DeadlineExceeded(f"The text was not tokenized within {seconds:g} s.") from None

@@ -1,6 +1,5 @@
 """`Admission`: as many requests as the engine can serve, a fair and bounded queue before them."""
 
-import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator, Callable
@@ -8,9 +7,9 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
 
-from engine import DeadlineExceeded, Engine, EngineOverloaded, GenerateRequest, TokenDelta
+from engine import Engine, EngineOverloaded, GenerateRequest, TokenDelta
 from gateway.policies.base import EngineMiddleware
-from gateway.policies.fair_queue import FairQueue
+from gateway.policies.fair_slots import FairSlots
 from gateway.policies.token_estimate import estimated_prompt_tokens, max_output_tokens
 from gateway.policies.wait_estimator import PendingWork, WaitEstimator
 
@@ -31,7 +30,7 @@ class Ticket:
     """One request in Admission: it is queued, is admitted, and leaves."""
 
     __slots__ = (
-        "admitted", "admitted_at", "cost", "first_token_at", "generated_tokens", "prompt_tokens",
+        "admitted_at", "cost", "first_token_at", "generated_tokens", "prompt_tokens",
         "request",
     )  # fmt: skip
 
@@ -39,7 +38,6 @@ class Ticket:
         self.request = request
         self.prompt_tokens = estimated_prompt_tokens(request) + len(request.emitted)
         self.cost = self.prompt_tokens + max_output_tokens(request)
-        self.admitted: asyncio.Future[None] | None = None  # where it was queued
         self.admitted_at = self.first_token_at = 0.0
         self.generated_tokens = 0
 
@@ -78,19 +76,18 @@ class Admission(EngineMiddleware):
         self._limits = limits
         self._clock = clock
         self._chance = chance
-        self._running: set[Ticket] = set()
-        self._queue: FairQueue[Ticket] = FairQueue()
+        self._slots: FairSlots[Ticket] = FairSlots(limits.max_running)
         self._estimator = WaitEstimator()
 
     @property
     def waiting(self) -> int:
         """The number of requests in the queue."""
-        return len(self._queue)
+        return len(self._slots.queue)
 
     @property
     def running(self) -> int:
         """The number of requests that the engine has."""
-        return len(self._running)
+        return len(self._slots.running)
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenDelta, None]:
         """Yield the deltas of the wrapped engine, once it has room for the request.
@@ -98,8 +95,11 @@ class Admission(EngineMiddleware):
         Raises EngineOverloaded where that would take too long, and DeadlineExceeded where it did.
         """
         ticket, arrived_at = Ticket(request), self._clock()
-        try:
-            await self._enter(ticket)
+        timeout = min(self._limits.queue_timeout_seconds, request.timeout_seconds or float("inf"))
+        if self._slots.full:
+            self._require_short_wait(ticket, timeout)
+        async with self._slots.slot(ticket, timeout):
+            ticket.admitted_at = self._clock()
             queue_seconds = ticket.admitted_at - arrived_at
             async with aclosing(self._engine.generate(request)) as deltas:
                 async for delta in deltas:
@@ -108,35 +108,13 @@ class Admission(EngineMiddleware):
                         usage = replace(delta.usage, queue_seconds=queue_seconds)
                         delta = replace(delta, usage=usage)
                     yield delta
-        finally:
-            self._leave(ticket)
-
-    async def _enter(self, ticket: Ticket) -> None:
-        if len(self._running) >= self._limits.max_running or self._queue:
-            await self._wait_in_queue(ticket)
-        else:
-            self._admit(ticket)
-
-    async def _wait_in_queue(self, ticket: Ticket) -> None:
-        timeout = min(
-            self._limits.queue_timeout_seconds, ticket.request.timeout_seconds or float("inf")
-        )
-        self._require_short_wait(ticket, timeout)
-        ticket.admitted = asyncio.get_running_loop().create_future()
-        self._queue.push(ticket)
-        try:
-            # Not wait_for: in Python 3.11 it loses a cancellation that comes with the result.
-            async with asyncio.timeout(timeout):
-                await ticket.admitted
-        except TimeoutError:
-            raise DeadlineExceeded("The request waited too long for a slot.") from None
 
     def _require_short_wait(self, ticket: Ticket, timeout: float) -> None:
         """Raise EngineOverloaded where the queue is full or too slow."""
-        running = [other.pending_work() for other in self._running]
-        queued = [other.pending_work() for other in self._queue.ahead_of(ticket)]
+        running = [other.pending_work() for other in self._slots.running]
+        queued = [other.pending_work() for other in self._slots.queue.ahead_of(ticket)]
         slots = self._limits.max_running
-        if len(self._queue) >= self._limits.max_queued:
+        if self.waiting >= self._limits.max_queued:
             # The queue has room as soon as one of the running requests ends.
             raise self._overloaded(self._estimator.estimate_wait(running, (), slots))
         wait = self._estimator.estimate_wait(running, queued, slots)
@@ -151,10 +129,6 @@ class Admission(EngineMiddleware):
             retry_after,
         )
 
-    def _admit(self, ticket: Ticket) -> None:
-        ticket.admitted_at = self._clock()
-        self._running.add(ticket)
-
     def _record(self, ticket: Ticket, delta: TokenDelta) -> None:
         """Learn the speed of the engine; most deltas cost one addition."""
         if ticket.generated_tokens == 0 and delta.token_ids:
@@ -164,17 +138,3 @@ class Admission(EngineMiddleware):
         if delta.finish_reason is not None:
             decode_seconds = self._clock() - ticket.first_token_at
             self._estimator.record_answer(ticket.generated_tokens, decode_seconds)
-
-    def _leave(self, ticket: Ticket) -> None:
-        if ticket in self._running:
-            self._running.remove(ticket)
-            self._admit_queued()
-        elif ticket.admitted is not None:
-            self._queue.remove(ticket)
-
-    def _admit_queued(self) -> None:
-        while self._queue and len(self._running) < self._limits.max_running:
-            ticket = self._queue.pop()
-            self._admit(ticket)
-            if ticket.admitted is not None and not ticket.admitted.done():
-                ticket.admitted.set_result(None)
