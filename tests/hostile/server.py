@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -16,12 +17,17 @@ from tests.serving import ROOT, STEADY, free_port
 
 @contextlib.contextmanager
 def serving(
-    folder: Path, *, token_ms: float = 20, max_model_len: int = 20_000
+    folder: Path,
+    *,
+    token_ms: float = 20,
+    max_model_len: int = 20_000,
+    device: dict[str, Any] | None = None,
+    **parts: Any,
 ) -> Iterator[tuple[str, psutil.Process]]:
-    """Serve until the block ends; yield the URL and the process."""
-    device = {**STEADY, "decode_base_ms": token_ms}
+    """Serve until the block ends; yield the URL and the process. The model is named `sim`."""
+    device = device or {**STEADY, "decode_base_ms": token_ms}
     engine = {"max_model_len": max_model_len, "max_num_seqs": 4, "device": device}
-    args = {"models": [{"id": "sim", "engine": engine}]}
+    args = {"models": [{"id": "sim", "engine": engine}]} | parts
     application = {"import_path": "gateway.serving.ray_app:build_app", "args": args}
     file, port = folder / "gateway.yaml", free_port()
     file.write_text(yaml.safe_dump({"applications": [application]}))
