@@ -1,22 +1,20 @@
 """`NeuronOptions`: the keys of a Neuron device, and the lengths and cores that follow from them."""
 
-from typing import Any, Final, Literal, NoReturn
+from typing import Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from engine.neuron.buckets import FIRST_CONTEXT, FIRST_GENERATION, powers_of_two
 from engine.neuron.capabilities import Sampling
-from engine.neuron.catalogue import DEGREES, INSTANCES, PLUGIN_RELEASES, Instance, PluginRelease
-
-# The keys of neuronx-distributed-inference that tune. The gateway sets the others itself.
-TUNABLE: Final = frozenset({
-    "async_mode", "attn_kernel_enabled", "cc_pipeline_tiling_factor", "flash_decoding_enabled",
-    "fused_qkv", "kv_cache_quant", "logical_nc_config", "quantization_dtype", "quantization_type",
-    "quantized", "quantized_checkpoints_path", "save_sharded_checkpoint", "scratchpad_page_size",
-    "sequence_parallel_enabled", "skip_warmup", "token_generation_batches",
-    "weight_gather_seq_len_threshold",
-})  # fmt: skip
+from engine.neuron.catalogue import (
+    DEGREES,
+    INSTANCES,
+    PLUGIN_RELEASES,
+    TUNABLE,
+    Instance,
+    PluginRelease,
+)
 
 
 class SamplingClass(BaseModel):
