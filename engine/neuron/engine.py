@@ -89,8 +89,8 @@ class NeuronEngine(VLLMEngine):
         return variables
 
     def _enter_phase(self, phase: str) -> None:
-        if self._phase not in ("ready", "dead"):
-            self._phase = cast(Phase, phase)
+        if self.phase not in ("ready", "dead"):
+            self.phase = cast(Phase, phase)
             _log.info("%s: %s", self.model.id, phase)
 
     def _cause(self) -> Cause | None:
