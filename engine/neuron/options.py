@@ -1,9 +1,8 @@
 """`NeuronOptions`: the keys of a Neuron device, and the lengths and cores that follow from them."""
 
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
 
 from engine.neuron.buckets import FIRST_CONTEXT, FIRST_GENERATION, powers_of_two
 from engine.neuron.capabilities import Sampling
@@ -80,25 +79,25 @@ class NeuronOptions(BaseModel):
     @classmethod
     def _is_compiled_degree(cls, degree: int) -> int:
         if degree not in DEGREES:
-            _refuse(f"{degree} is no degree of inf2. Give one of {', '.join(map(str, DEGREES))}")
+            known = ", ".join(map(str, DEGREES))
+            raise ValueError(f"{degree} is no degree of inf2. Give one of {known}")
         return degree
 
     @field_validator("block_size")
     @classmethod
     def _only_with_prefix_caching(cls, size: int | None, info: ValidationInfo) -> int | None:
         if size is not None and not info.data.get("prefix_caching"):
-            _refuse("is only for prefix_caching: true. Leave it out")
+            raise ValueError("is only for prefix_caching: true. Leave it out")
         return size
 
     @field_validator("override_neuron_config")
     @classmethod
     def _only_tunable_keys(cls, overrides: dict[str, Any]) -> dict[str, Any]:
-        for name in overrides:
-            if name not in TUNABLE:
-                _refuse(
-                    f"{name} is not for the file to set; the plugin drops unknown names in "
-                    f"silence. Known: {', '.join(sorted(TUNABLE))}"
-                )
+        if unknown := next((name for name in overrides if name not in TUNABLE), None):
+            raise ValueError(
+                f"{unknown} is not for the file to set; the plugin drops unknown names in "
+                f"silence. Known: {', '.join(sorted(TUNABLE))}"
+            )
         return overrides
 
     @property
@@ -129,7 +128,3 @@ class NeuronOptions(BaseModel):
     def generation_buckets(self, max_model_len: int) -> tuple[int, ...]:
         """Return the compiled lengths of decode steps."""
         return self.token_generation_buckets or powers_of_two(FIRST_GENERATION, max_model_len)
-
-
-def _refuse(message: str) -> NoReturn:
-    raise PydanticCustomError("neuron", "{message}", {"message": message})
