@@ -3,12 +3,12 @@
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator
+from pydantic import Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
 from engine import Structured
-from gateway.api.body.bounded import Json, JsonObject, Name, Text
-from gateway.api.chat.response_format import FunctionName, valid_schema
+from gateway.api.body.bounded import Json, Name, Text
+from gateway.api.chat.response_format import FunctionName, JsonSchema
 from gateway.api.schema import RequestModel, only_supported
 
 
@@ -17,13 +17,8 @@ class Function(RequestModel):
 
     name: FunctionName
     description: Text | None = None
-    parameters: JsonObject | None = None
+    parameters: JsonSchema | None = None
     strict: bool | None = None
-
-    @field_validator("parameters")
-    @classmethod
-    def _is_a_schema(cls, schema: dict[str, Any] | None) -> dict[str, Any] | None:
-        return valid_schema(schema)
 
     @property
     def arguments_schema(self) -> dict[str, Any]:
