@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from engine.neuron.buckets import FIRST_CONTEXT, FIRST_GENERATION, powers_of_two
 from engine.neuron.capabilities import Sampling
@@ -14,22 +14,19 @@ from engine.neuron.catalogue import (
     Instance,
     PluginRelease,
 )
+from engine.options import ConfigModel
 
 
-class SamplingClass(BaseModel):
+class SamplingClass(ConfigModel):
     """The only sampling that a replica serves where the plugin's sampling rows stay unpatched."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     temperature: float = Field(default=1.0, ge=0, le=2)
     top_p: float = Field(default=1.0, gt=0, le=1)
     top_k: int = Field(default=0, ge=0)
 
 
-class NeuronOptions(BaseModel):
+class NeuronOptions(ConfigModel):
     """The NeuronCores of one engine and what is compiled for them; lengths are in tokens."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     kind: Literal["neuron"]
     instance: Literal["inf2.xlarge", "inf2.8xlarge", "inf2.24xlarge", "inf2.48xlarge"]
