@@ -34,7 +34,7 @@ from gateway.keys.store import KeyStore
 from gateway.observe.access_log import AccessLogMiddleware
 from gateway.observe.metrics import Meter
 from gateway.observe.prometheus import PrometheusMeter
-from gateway.observe.traces import OtlpTracer
+from gateway.observe.traces import Tracer
 from gateway.policies.pipeline import engine_pipeline
 
 ROUTES: Final = (chat, completions, responses, models, tokenize, health, index)
@@ -100,7 +100,7 @@ def _gateway(
         rate_limiter=RateLimiter(config.limits.rate_limit_storage),
         body_budget=BodyBudget(config.limits.max_body_bytes_in_flight),
         meter=meter,
-        tracer=OtlpTracer(config.otlp_endpoint) if config.otlp_endpoint else None,
+        tracer=Tracer(config.otlp_endpoint) if config.otlp_endpoint else None,
     )
 
 

@@ -1,25 +1,15 @@
 """OpenTelemetry traces: a span for each request, with child spans for queue, prefill, decode."""
 
 from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from gateway.observe.request_record import RequestRecord
 
 SERVICE: Final = "neuron-gateway"
 
 
-class Tracer(Protocol):
-    """Exports the record of a request that has ended."""
-
-    def trace(self, record: RequestRecord, headers: Mapping[str, str], request_id: str) -> None:
-        """Create its spans; their parent is the W3C trace context of the headers."""
-
-    def close(self) -> None:
-        """Export what is left."""
-
-
-class OtlpTracer:
-    """A Tracer that exports by OTLP over HTTP; needs the extra `[traces]`.
+class Tracer:
+    """Exports records by OTLP over HTTP; needs the extra `[traces]`.
 
     Spans are created when the request has ended, from the times of its record.
     """
@@ -39,7 +29,7 @@ class OtlpTracer:
         self._propagator = TraceContextTextMapPropagator()
 
     def trace(self, record: RequestRecord, headers: Mapping[str, str], request_id: str) -> None:
-        """Create the spans of a request."""
+        """Create the spans of a request; their parent is the W3C trace context of the headers."""
         from opentelemetry.trace import Status, StatusCode, set_span_in_context
 
         parent = self._propagator.extract(dict(headers))

@@ -90,9 +90,7 @@ class ChatCompletionRequest(AcceptedFields, SamplingFields):
 
     @field_validator("tool_choice")
     @classmethod
-    def _tool_choice_fits_tools(
-        cls, choice: ToolChoice | None, info: ValidationInfo
-    ) -> ToolChoice | None:
+    def _tool_choice_fits_tools(cls, choice: Any, info: ValidationInfo) -> Any:
         check_choice(choice, info.data.get("tools") or [])
         return choice
 

@@ -149,15 +149,11 @@ def forced_call_schema(
     array: dict[str, Any] = {"type": "array", "minItems": 1, "items": {"anyOf": calls}}
     array |= {} if many else {"maxItems": 1}
     # References in the arguments' schemas count from the root.
-    definitions = {k: v for call in calls for k, v in _definitions(call).items()}
+    schemas = [tool.function.arguments_schema for tool in tools]
+    definitions = {k: v for schema in schemas for k, v in schema.get("$defs", {}).items()}
     return Structured(
         json_schema=array | ({"$defs": definitions} if definitions else {}), param="tool_choice"
     )
-
-
-def _definitions(call: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = call["properties"]["arguments"].get("$defs", {})
-    return found
 
 
 def _call_schema(function: Function) -> dict[str, Any]:

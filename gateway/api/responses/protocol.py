@@ -75,9 +75,7 @@ class ResponsesRequest(AcceptedFields, GenerationFields):
 
     @field_validator("tool_choice")
     @classmethod
-    def _tool_choice_fits_tools(
-        cls, choice: FlatChoice | None, info: ValidationInfo
-    ) -> FlatChoice | None:
+    def _tool_choice_fits_tools(cls, choice: Any, info: ValidationInfo) -> Any:
         tools = [tool.for_chat() for tool in info.data.get("tools") or ()]
         # A mode without tools is how some clients say nothing at all.
         check_choice(None if choice == "auto" else chat_choice(choice), tools)
