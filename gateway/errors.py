@@ -7,6 +7,7 @@ both renderings show the same `body()`.
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -31,36 +32,22 @@ from engine import (
 REPLACEMENT_SECONDS: Final = 30.0
 
 
+@dataclass(eq=False)
 class ApiError(Exception):
     """An error in OpenAI's shape: status, type, code, param and extra headers."""
 
-    def __init__(
-        self,
-        status: int,
-        message: str,
-        *,
-        code: str | None = None,
-        param: str | None = None,
-        type_: str = "invalid_request_error",
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-        self.code = code
-        self.param = param
-        self.type = type_
-        self.headers = dict(headers or {})
+    status: int
+    message: str
+    _: KW_ONLY
+    code: str | None = None
+    param: str | None = None
+    type_: str = "invalid_request_error"
+    headers: Mapping[str, str] | None = None
 
     def body(self) -> dict[str, Any]:
         """Return the envelope that OpenAI's clients parse."""
-        error = {
-            "message": self.message,
-            "type": self.type,
-            "param": self.param,
-            "code": self.code,
-        }
-        return {"error": error}
+        error = {"message": self.message, "type": self.type_}
+        return {"error": error | {"param": self.param, "code": self.code}}
 
     def response(self) -> Response:
         """Render as a JSON answer."""

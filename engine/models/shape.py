@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from engine.data import read_data
+
 BF16_BYTES: Final = 2
 
 
@@ -98,15 +100,4 @@ def _rope_type(config: dict[str, Any]) -> str:
     return str(scaling.get("rope_type") or scaling.get("type") or "default")
 
 
-_LLAMA: Final = "LlamaForCausalLM"
-# From the models' own config.json, for configs that are checked before a gated model is fetched.
-KNOWN: Final = {
-    "meta-llama/Meta-Llama-3-8B-Instruct": ModelShape(
-        architecture=_LLAMA, hidden_size=4096, intermediate_size=14336, layers=32, heads=32,
-        kv_heads=8, head_dim=128, vocab_size=128256, max_position_embeddings=8192,
-    ),
-    "TinyLlama/TinyLlama-1.1B-Chat-v1.0": ModelShape(
-        architecture=_LLAMA, hidden_size=2048, intermediate_size=5632, layers=22, heads=32,
-        kv_heads=4, head_dim=64, vocab_size=32000, max_position_embeddings=2048,
-    ),
-}  # fmt: skip
+KNOWN: Final = read_data("models/known.yaml", dict[str, ModelShape])

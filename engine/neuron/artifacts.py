@@ -67,18 +67,16 @@ class Artifacts:
         A compiled folder is renamed to its key when the block ends without an error, so that a
         partial one is never loaded. Of several processes one compiles; the others wait, and load.
         """
-        if self.exists:
-            yield self.folder
-            return
-        self.root.mkdir(parents=True, exist_ok=True)
-        with _locked(self.root / f".{self.key}.lock"):
-            if self.exists:
-                yield self.folder
-                return
-            partial = self.root / f".{self.key}.partial"
-            shutil.rmtree(partial, ignore_errors=True)
-            yield partial
-            self._finish(partial)
+        if not self.exists:
+            self.root.mkdir(parents=True, exist_ok=True)
+            with _locked(self.root / f".{self.key}.lock"):
+                if not self.exists:
+                    partial = self.root / f".{self.key}.partial"
+                    shutil.rmtree(partial, ignore_errors=True)
+                    yield partial
+                    self._finish(partial)
+                    return
+        yield self.folder
 
     def _finish(self, partial: Path) -> None:
         manifest = json.dumps(self.facts, indent=1, sort_keys=True)

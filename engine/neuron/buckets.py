@@ -1,7 +1,6 @@
 """Buckets, the compiled lengths: their defaults, and the padding that they cost."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Final
 
 FIRST_CONTEXT: Final = 256
@@ -36,25 +35,6 @@ def bucket_of(length: int, buckets: Sequence[int]) -> int:
     It is the first that is strictly greater; only the last can be filled.
     """
     return next((size for size in buckets if size > length), buckets[-1])
-
-
-@dataclass(frozen=True, slots=True)
-class BucketUse:
-    """The number of prompts that run in a bucket, and the share of their positions that pad."""
-
-    bucket: int
-    prompts: int
-    padding: float
-
-
-def sort_into_buckets(lengths: Iterable[int], buckets: Sequence[int]) -> list[BucketUse]:
-    """Return how prompts of these lengths, in tokens, use each bucket."""
-    by_bucket: dict[int, list[int]] = {size: [] for size in buckets}
-    for length in lengths:
-        by_bucket[bucket_of(length, buckets)].append(length)
-    return [
-        BucketUse(size, len(some), padding_share(some, (size,))) for size, some in by_bucket.items()
-    ]
 
 
 def padding_share(lengths: Sequence[int], buckets: Sequence[int]) -> float:

@@ -43,28 +43,19 @@ class NeuronEngine(VLLMEngine):
             self._start_with_retries()
 
     def _start_with_retries(self) -> None:
-        for _ in range(RETRIES):
-            if self._try_start():
+        for retries in range(RETRIES, -1, -1):
+            self._close_pipe()
+            self._pipe = LogPipe(self._enter_phase)
+            try:
+                super()._load()
+            except Exception:
+                cause = self._cause()
+                if not retries or cause is None or cause.action != "retry":
+                    raise
+                _log.warning("%s Trying again in %.0f s.", cause, BACKOFF_SECONDS)
+                time.sleep(BACKOFF_SECONDS)
+            else:
                 return
-            time.sleep(BACKOFF_SECONDS)
-        self._start_once()
-
-    def _try_start(self) -> bool:
-        """Start; return False where it failed and can succeed a little later."""
-        try:
-            self._start_once()
-        except Exception:
-            cause = self._cause()
-            if cause is None or cause.action != "retry":
-                raise
-            _log.warning("%s Trying again in %.0f s.", cause, BACKOFF_SECONDS)
-            return False
-        return True
-
-    def _start_once(self) -> None:
-        self._close_pipe()
-        self._pipe = LogPipe(self._enter_phase)
-        super()._load()
 
     def _require_startable(self) -> None:
         """Raise EngineDead for a start that would fail after minutes, or compile unasked."""
@@ -89,8 +80,8 @@ class NeuronEngine(VLLMEngine):
         return variables
 
     def _enter_phase(self, phase: str) -> None:
-        if self._phase not in ("ready", "dead"):
-            self._phase = cast(Phase, phase)
+        if self.phase not in ("ready", "dead"):
+            self.phase = cast(Phase, phase)
             _log.info("%s: %s", self.model.id, phase)
 
     def _cause(self) -> Cause | None:

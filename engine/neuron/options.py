@@ -1,38 +1,32 @@
 """`NeuronOptions`: the keys of a Neuron device, and the lengths and cores that follow from them."""
 
-from typing import Any, Final, Literal, NoReturn
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, ValidationInfo, field_validator
 
 from engine.neuron.buckets import FIRST_CONTEXT, FIRST_GENERATION, powers_of_two
 from engine.neuron.capabilities import Sampling
-from engine.neuron.catalogue import DEGREES, INSTANCES, PLUGIN_RELEASES, Instance, PluginRelease
+from engine.neuron.catalogue import (
+    DEGREES,
+    INSTANCES,
+    PLUGIN_RELEASES,
+    TUNABLE,
+    Instance,
+    PluginRelease,
+)
+from engine.options import ConfigModel
 
-# The keys of neuronx-distributed-inference that tune. The gateway sets the others itself.
-TUNABLE: Final = frozenset({
-    "async_mode", "attn_kernel_enabled", "cc_pipeline_tiling_factor", "flash_decoding_enabled",
-    "fused_qkv", "kv_cache_quant", "logical_nc_config", "quantization_dtype", "quantization_type",
-    "quantized", "quantized_checkpoints_path", "save_sharded_checkpoint", "scratchpad_page_size",
-    "sequence_parallel_enabled", "skip_warmup", "token_generation_batches",
-    "weight_gather_seq_len_threshold",
-})  # fmt: skip
 
-
-class SamplingClass(BaseModel):
+class SamplingClass(ConfigModel):
     """The only sampling that a replica serves where the plugin's sampling rows stay unpatched."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     temperature: float = Field(default=1.0, ge=0, le=2)
     top_p: float = Field(default=1.0, gt=0, le=1)
     top_k: int = Field(default=0, ge=0)
 
 
-class NeuronOptions(BaseModel):
+class NeuronOptions(ConfigModel):
     """The NeuronCores of one engine and what is compiled for them; lengths are in tokens."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     kind: Literal["neuron"]
     instance: Literal["inf2.xlarge", "inf2.8xlarge", "inf2.24xlarge", "inf2.48xlarge"]
@@ -82,25 +76,25 @@ class NeuronOptions(BaseModel):
     @classmethod
     def _is_compiled_degree(cls, degree: int) -> int:
         if degree not in DEGREES:
-            _refuse(f"{degree} is no degree of inf2. Give one of {', '.join(map(str, DEGREES))}")
+            known = ", ".join(map(str, DEGREES))
+            raise ValueError(f"{degree} is no degree of inf2. Give one of {known}")
         return degree
 
     @field_validator("block_size")
     @classmethod
     def _only_with_prefix_caching(cls, size: int | None, info: ValidationInfo) -> int | None:
         if size is not None and not info.data.get("prefix_caching"):
-            _refuse("is only for prefix_caching: true. Leave it out")
+            raise ValueError("is only for prefix_caching: true. Leave it out")
         return size
 
     @field_validator("override_neuron_config")
     @classmethod
     def _only_tunable_keys(cls, overrides: dict[str, Any]) -> dict[str, Any]:
-        for name in overrides:
-            if name not in TUNABLE:
-                _refuse(
-                    f"{name} is not for the file to set; the plugin drops unknown names in "
-                    f"silence. Known: {', '.join(sorted(TUNABLE))}"
-                )
+        if unknown := next((name for name in overrides if name not in TUNABLE), None):
+            raise ValueError(
+                f"{unknown} is not for the file to set; the plugin drops unknown names in "
+                f"silence. Known: {', '.join(sorted(TUNABLE))}"
+            )
         return overrides
 
     @property
@@ -131,7 +125,3 @@ class NeuronOptions(BaseModel):
     def generation_buckets(self, max_model_len: int) -> tuple[int, ...]:
         """Return the compiled lengths of decode steps."""
         return self.token_generation_buckets or powers_of_two(FIRST_GENERATION, max_model_len)
-
-
-def _refuse(message: str) -> NoReturn:
-    raise PydanticCustomError("neuron", "{message}", {"message": message})

@@ -8,7 +8,7 @@ from typing import Any, Final
 from engine.device import Launch
 from engine.models.shape import ModelShape
 from engine.neuron.artifacts import Artifacts
-from engine.neuron.buckets import padding_share, sort_into_buckets
+from engine.neuron.buckets import bucket_of, padding_share
 from engine.neuron.capabilities import CAPABILITIES
 from engine.neuron.catalogue import PRICE_DATE
 from engine.neuron.memory import Memory
@@ -101,12 +101,11 @@ class Plan:
             title="compiled lengths in tokens",
             columns=("context encoding", "prompts", "padding"),
             rows=[
-                (f"{use.bucket:,}", *((f"{use.prompts}", f"{use.padding:.0%}")
-                                      if use.prompts else ("", "")))
-                for use in sort_into_buckets(prompt_lengths, buckets)
+                _bucket_row(size, [n for n in prompt_lengths if bucket_of(n, buckets) == size])
+                for size in buckets
             ],
             caption=f"token generation: {decode}\n{padding}",
-        )  # fmt: skip
+        )
 
     def _artifacts(self) -> str:
         if not self._model_is_local:
@@ -121,6 +120,11 @@ class Plan:
             columns=("parameter", "support"),
             rows=[(c.api.replace("`", ""), c.outcome(sampling)) for c in CAPABILITIES],
         )
+
+
+def _bucket_row(bucket: int, lengths: Sequence[int]) -> Sequence[str]:
+    padding = f"{padding_share(lengths, (bucket,)):.0%}"
+    return (f"{bucket:,}", f"{len(lengths)}", padding) if lengths else (f"{bucket:,}", "", "")
 
 
 def _settings(title: str, settings: Mapping[str, Any]) -> str:

@@ -2,12 +2,12 @@
 
 from typing import Any, ClassVar, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from engine.device import BaseDevice
 from engine.neuron.buckets import bucket_of, powers_of_two
-from engine.options import EngineOptions
+from engine.options import ConfigModel, EngineOptions
 from engine.simulated.profiles import PROFILES, ProfileName
 from engine.types import ModelInfo
 
@@ -15,10 +15,8 @@ DEFAULT_CONTEXT: Final = 4096  # tokens; there is no model with a limit of its o
 FIRST_BUCKET: Final = 128
 
 
-class Faults(BaseModel):
+class Faults(ConfigModel):
     """Failures on purpose, each at a token of every request, counted from 0."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     fail_at_token: int | None = Field(default=None, ge=0)
     """The request fails."""
@@ -28,10 +26,8 @@ class Faults(BaseModel):
     """The engine dies."""
 
 
-class Script(BaseModel):
+class Script(ConfigModel):
     """A fixed reply to every prompt that contains a text."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     when: str = Field(min_length=1)
     """The text in the prompt."""

@@ -17,7 +17,6 @@ from engine.types import (
     Chat,
     GenerateRequest,
     Load,
-    ModelInfo,
     Phase,
     Prompt,
     TokenDelta,
@@ -36,22 +35,12 @@ class SimulatedEngine:
     def __init__(self, model_id: str, options: EngineOptions, device: Simulated) -> None:
         self._device = device
         self._slots = options.max_num_seqs
-        self._model = device.describe(model_id, options)
+        self.model = device.describe(model_id, options)
         self._waiting: deque[Sequence] = deque()
         self._running: list[Sequence] = []
         self._work = asyncio.Event()
         self._scheduler: asyncio.Task[None] | None = None
-        self._phase: Phase = "created"
-
-    @property
-    def model(self) -> ModelInfo:
-        """The model as the config describes it."""
-        return self._model
-
-    @property
-    def phase(self) -> Phase:
-        """The phase between created and dead."""
-        return self._phase
+        self.phase: Phase = "created"
 
     @property
     def load(self) -> Load:
@@ -60,10 +49,10 @@ class SimulatedEngine:
 
     async def start(self) -> None:
         """Wait for `load_seconds`, then run the device."""
-        self._phase = "loading"
+        self.phase = "loading"
         await asyncio.sleep(self._device.load_seconds * self._device.time_scale)
         self._scheduler = asyncio.create_task(self._schedule(), name="simulated-device")
-        self._phase = "ready"
+        self.phase = "ready"
 
     async def close(self) -> None:
         """Stop the device; running requests end with EngineDead."""
@@ -75,10 +64,10 @@ class SimulatedEngine:
 
     async def check_health(self) -> None:
         """Raise EngineDead after the fault that kills the device, EngineLoading before start."""
-        if self._phase == "dead":
+        if self.phase == "dead":
             raise EngineDead("The engine is not running.")
-        if self._phase != "ready":
-            raise EngineLoading(f"The model is not ready yet: {self._phase}.", 1)
+        if self.phase != "ready":
+            raise EngineLoading(f"The model is not ready yet: {self.phase}.", 1)
 
     async def tokenize(
         self,
@@ -116,14 +105,14 @@ class SimulatedEngine:
         text = self._text(prompt)
         prompt_tokens = len(prompt if isinstance(prompt, tuple) else encode(text))
         limit = completion_limit(
-            prompt, prompt_tokens, sampling.max_tokens, self._model.max_model_len
+            prompt, prompt_tokens, sampling.max_tokens, self.model.max_model_len
         )
         return Sequence(request, Reply.to(text, sampling, limit, self._device), prompt_tokens)
 
     def _text(self, prompt: Prompt) -> str:
         text = prompt_text(prompt, self._device)
         param = "messages" if isinstance(prompt, Chat) else "prompt"
-        check_text_length(text, param, self._model.max_model_len, LONGEST_TOKEN)
+        check_text_length(text, param, self.model.max_model_len, LONGEST_TOKEN)
         return text
 
     def _remove(self, sequence: Sequence) -> None:
@@ -147,7 +136,7 @@ class SimulatedEngine:
     async def _prefill(self, sequence: Sequence) -> None:
         self._running.append(sequence)
         tokens = sequence.prompt_tokens + len(sequence.request.emitted)
-        await self._sleep(self._device.prefill_seconds(tokens, self._model.buckets))
+        await self._sleep(self._device.prefill_seconds(tokens, self.model.buckets))
         if sequence in self._running:  # else it was closed meanwhile
             self._advance(sequence)
 
@@ -177,7 +166,7 @@ class SimulatedEngine:
         return position in (faults.die_at_token, faults.fail_at_token, faults.stall_at_token)
 
     def _die(self) -> None:
-        self._phase = "dead"
+        self.phase = "dead"
         for sequence in (*self._running, *self._waiting):
             sequence.fail(EngineDead("The engine died."))
         self._running.clear()

@@ -16,7 +16,7 @@ from engine.device import VLLMDevice
 from engine.errors import EngineDead, EngineError, EngineLoading, GenerationFailed
 from engine.options import EngineOptions
 from engine.prompts.encoder import EncodedPrompt, PromptEncoder
-from engine.types import Chat, GenerateRequest, Load, ModelInfo, Phase, TokenDelta, Tokens
+from engine.types import Chat, GenerateRequest, Load, Phase, TokenDelta, Tokens
 from engine.vllm.errors import translate_error
 from engine.vllm.output import DeltaBuilder
 from engine.vllm.request import vllm_request
@@ -35,9 +35,9 @@ class VLLMEngine:
     def __init__(self, model_id: str, options: EngineOptions, device: VLLMDevice) -> None:
         self._options = options
         self._device = device
-        self._model = device.describe(model_id, options)
+        self.model = device.describe(model_id, options)
         self.hang_timeout_seconds = HANG_TIMEOUT_SECONDS
-        self._phase: Phase = "created"
+        self.phase: Phase = "created"
         self._death: EngineDead | None = None
         self._llm: Any = None  # AsyncLLM, once started
         self._encoder: PromptEncoder | None = None
@@ -45,16 +45,6 @@ class VLLMEngine:
         self._open: set[str] = set()  # vLLM's request ids
         self._watchdog = Watchdog()
         self._closing: asyncio.Task[None] | None = None
-
-    @property
-    def model(self) -> ModelInfo:
-        """The model as its folder and the config describe it."""
-        return self._model
-
-    @property
-    def phase(self) -> Phase:
-        """The phase between created and dead."""
-        return self._phase
 
     @property
     def load(self) -> Load:
@@ -65,25 +55,25 @@ class VLLMEngine:
 
     async def start(self) -> None:
         """Load model and tokenizer; raise EngineDead if that fails."""
-        self._phase = "loading"
+        self.phase = "loading"
         try:
             await asyncio.to_thread(self._load)
         except Exception as error:
             _log.exception("The engine did not start")
-            self._phase = "dead"
+            self.phase = "dead"
             self._death = error if isinstance(error, EngineDead) else self._dead("did not start")
             raise self._death from error
         if self._llm is None:
             raise EngineDead("The engine was closed while it started.")
-        self._phase = "ready"
+        self.phase = "ready"
 
     def _load(self) -> None:
         """Do the slow part of `start`, in a thread that `close` cannot stop."""
-        arguments = self._device.engine_args(self._model.id, self._options)
+        arguments = self._device.engine_args(self.model.id, self._options)
         # In no local variable: vLLM keeps this frame alive, and with it the engine until exit.
         self._llm = make_async_llm(arguments, self.environment, self._options.stat_loggers or ())
-        self._encoder = PromptEncoder.load(Path(self._options.model), self._model)
-        if self._phase == "dead":
+        self._encoder = PromptEncoder.load(Path(self._options.model), self.model)
+        if self.phase == "dead":
             self._shut_down()
 
     @property
@@ -103,7 +93,7 @@ class VLLMEngine:
         await self._begin_closing()
 
     def _begin_closing(self) -> asyncio.Task[None]:
-        self._phase = "dead"
+        self.phase = "dead"
         self._closing = self._closing or asyncio.create_task(self._close())
         return self._closing
 
@@ -127,10 +117,8 @@ class VLLMEngine:
         with self._translate_errors():
             await self._llm.check_health()
         if self._watchdog.silent_seconds() > self.hang_timeout_seconds:
-            self._death = EngineDead(
-                "The engine makes no progress.",
-                f"No step ended in {self.hang_timeout_seconds:g} s.",
-            )
+            reason = f"No step ended in {self.hang_timeout_seconds:g} s."
+            self._death = EngineDead("The engine makes no progress.", reason)
             self._begin_closing()  # not awaited: a process that hangs is killed after 5 s
             raise self._death
 
@@ -148,10 +136,10 @@ class VLLMEngine:
         return self._encoder
 
     def _require_ready(self) -> None:
-        if self._phase == "dead":
+        if self.phase == "dead":
             raise self._death or EngineDead("The engine is not running.")
-        if self._phase != "ready":
-            raise EngineLoading(f"The model is not ready yet: {self._phase}.", RETRY_AFTER_SECONDS)
+        if self.phase != "ready":
+            raise EngineLoading(f"The model is not ready yet: {self.phase}.", RETRY_AFTER_SECONDS)
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenDelta, None]:
         """Stream one completion; closing the generator aborts it in vLLM."""
@@ -173,8 +161,7 @@ class VLLMEngine:
         request_id = f"{request.request_id}-{next(self._numbers)}"
         vllm_prompt, params = vllm_request(request, prompt)
         llm, finished = self._llm, False
-        if self._phase == "dead":  # since the prompt was encoded
-            raise self._death or EngineDead("The engine is not running.")
+        self._require_ready()  # it may have died since the prompt was encoded
         self._open.add(request_id)
         self._watchdog.begin_wait(request_id)
         try:
@@ -197,17 +184,17 @@ class VLLMEngine:
         try:
             yield
         except EngineError as error:
-            if self._phase == "dead" and isinstance(error, GenerationFailed):
+            if self.phase == "dead" and isinstance(error, GenerationFailed):
                 raise self._death_error() from error
             raise
         except Exception as error:
-            if self._phase == "dead" or self._llm.errored:
+            if self.phase == "dead" or self._llm.errored:
                 raise self._death_error() from error
             raise translate_error(error, request) from error
 
     def _death_error(self) -> EngineDead:
         """Return an EngineDead for one request; the first cause of death is kept."""
-        self._phase = "dead"
+        self.phase = "dead"
         self._death = self._death or self._dead("was closed" if self._closing else "died")
         return EngineDead(*self._death.args)
 

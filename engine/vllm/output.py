@@ -6,7 +6,8 @@ from engine.errors import GenerationFailed
 from engine.prompts.encoder import EncodedPrompt
 from engine.types import FinishReason, GenerateRequest, TokenDelta, TokenLogprob, Usage
 
-_FINISH_REASONS: Final[dict[str, FinishReason]] = {
+_FINISH_REASONS: Final[dict[str | None, FinishReason | None]] = {
+    None: None,
     "stop": "stop",
     "length": "length",
     "repetition": "stop",  # vLLM's own; OpenAI's API has no such reason
@@ -63,8 +64,6 @@ def _logprob(token_id: int, entries: dict[int, Any], alternatives: int) -> Token
 
 
 def _finish_reason(reason: str | None) -> FinishReason | None:
-    if reason is None:
-        return None
     if reason in _FINISH_REASONS:
         return _FINISH_REASONS[reason]
     raise GenerationFailed("The engine aborted this request.")  # "abort" and "error"

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import Any
 
 from engine.processes import kill_children_with_parent
@@ -28,14 +28,9 @@ def make_async_llm(
     with kill_children_with_parent("VLLM::EngineCore"):
         return AsyncLLMEngine.from_vllm_config(
             vllm_config,
-            stat_loggers=[_class_by_name(name) for name in stat_loggers] or None,
+            stat_loggers=[resolve_name(name) for name in stat_loggers] or None,
             disable_log_stats=not stat_loggers,
         )
-
-
-def _class_by_name(name: str) -> Any:
-    module, _, attribute = name.partition(":")
-    return getattr(import_module(module), attribute)
 
 
 def _set_environment(environment: Mapping[str, str]) -> None:

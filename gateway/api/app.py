@@ -1,10 +1,9 @@
 """`create_app`: the routes, the middleware, the error handlers, the lifespan of the engines."""
 
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from fastapi import FastAPI, Request
 from sse_starlette.sse import AppStatus
@@ -23,11 +22,11 @@ from gateway.api.completions.response import Completion
 from gateway.api.lifespan import supervise_engines, wait_for_engines
 from gateway.api.openapi import document
 from gateway.api.pages import docs, index
-from gateway.api.registry import ModelRegistry
+from gateway.api.registry import MakePipeline, ModelRegistry
 from gateway.api.responses import router as responses
 from gateway.api.responses.response import ResponseEvent
 from gateway.api.state import Gateway
-from gateway.config import AppConfig, Cors, Limits, ModelConfig
+from gateway.config import AppConfig
 from gateway.errors import ApiError, api_error
 from gateway.keys.middleware import ApiKeyMiddleware
 from gateway.keys.rate_limit import RateLimiter
@@ -35,10 +34,9 @@ from gateway.keys.store import KeyStore
 from gateway.observe.access_log import AccessLogMiddleware
 from gateway.observe.metrics import Meter
 from gateway.observe.prometheus import PrometheusMeter
-from gateway.observe.traces import make_tracer
-from gateway.policies.pipeline import EnginePipeline, engine_pipeline
+from gateway.observe.traces import Tracer
+from gateway.policies.pipeline import engine_pipeline
 
-MakePipeline = Callable[[EngineBackend, ModelConfig, Limits, Meter], EnginePipeline]
 ROUTES: Final = (chat, completions, responses, models, tokenize, health, index)
 FRAMES: Final = (ChatCompletionChunk, Completion, ResponseEvent)  # of streamed answers
 EXPOSED_HEADERS: Final = (
@@ -96,16 +94,13 @@ def _gateway(
     meter: Meter,
     make_pipeline: MakePipeline,
 ) -> Gateway:
-    def pipeline(backend: EngineBackend, model: ModelConfig) -> EnginePipeline:
-        return make_pipeline(backend, model, config.limits, meter)
-
     return Gateway(
         config=config,
-        models=ModelRegistry(engines, config, int(time.time()), pipeline),
+        models=ModelRegistry(engines, config, make_pipeline, meter),
         rate_limiter=RateLimiter(config.limits.rate_limit_storage),
         body_budget=BodyBudget(config.limits.max_body_bytes_in_flight),
         meter=meter,
-        tracer=make_tracer(config.otlp_endpoint),
+        tracer=Tracer(config.otlp_endpoint) if config.otlp_endpoint else None,
     )
 
 
@@ -113,21 +108,18 @@ def _middleware(gateway: Gateway, *, sets_request_id: bool) -> list[Middleware]:
     """Return the middleware, outermost first."""
     config, meter = gateway.config, gateway.meter
     keys = KeyStore(Path(config.keys_file).expanduser()) if config.keys_file else None
-    cors = [Middleware(CORSMiddleware, **_cors(config.cors))] if config.cors.allow_origins else []
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=config.cors.allow_origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["*"],  # the SDK sends a dozen of its own
+        expose_headers=EXPOSED_HEADERS,
+    )
     return [
-        *cors,
+        *([cors] if config.cors.allow_origins else ()),
         Middleware(AccessLogMiddleware, sets_request_id=sets_request_id, meter=meter),
         Middleware(ApiKeyMiddleware, keys=keys, rate_limiter=gateway.rate_limiter),
     ]
-
-
-def _cors(cors: Cors) -> dict[str, Any]:
-    return {
-        "allow_origins": cors.allow_origins,
-        "allow_methods": ["GET", "POST"],
-        "allow_headers": ["*"],  # the SDK sends a dozen of its own
-        "expose_headers": EXPOSED_HEADERS,
-    }
 
 
 async def _respond_to_error(_: Request, error: Exception) -> Response:

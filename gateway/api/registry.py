@@ -1,5 +1,6 @@
 """`ModelRegistry`: the served models, each with its engine; who may use which."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,13 +10,14 @@ from typing_extensions import TypedDict
 
 from engine import Engine, EngineBackend, Load, ModelInfo, Phase, model_type
 from gateway.caller import Caller
-from gateway.config import AppConfig, ModelConfig
+from gateway.config import AppConfig, Limits, ModelConfig
 from gateway.errors import ApiError
+from gateway.observe.metrics import Meter
 from gateway.parsing.tool_calls import default_family
 from gateway.policies.pipeline import EnginePipeline
 from gateway.policies.tokenization import TokenizationQueue
 
-MakePipeline = Callable[[EngineBackend, ModelConfig], EnginePipeline]
+MakePipeline = Callable[[EngineBackend, ModelConfig, Limits, Meter], EnginePipeline]
 _NOT_FOUND: Final = ApiError(
     404,
     "The requested model does not exist. GET /v1/models lists those that do.",
@@ -93,20 +95,21 @@ class ServedModel:
 
 
 class ModelRegistry:
-    """The served models; `created` is the Unix time at which the gateway started."""
+    """The served models; `created` of each is the Unix time at which the gateway started."""
 
     def __init__(
         self,
         backends: Mapping[str, EngineBackend],
         config: AppConfig,
-        created: int,
         make_pipeline: MakePipeline,
+        meter: Meter,
     ) -> None:
+        created = int(time.time())
         self._models: dict[str, ServedModel] = {}
         self._names: dict[str, ServedModel] = {}
         for model in map(_with_tool_parser, config.models):
             backend = backends[model.id]
-            pipeline = make_pipeline(backend, model)
+            pipeline = make_pipeline(backend, model, config.limits, meter)
             tokenizations = TokenizationQueue(config.limits)
             served = ServedModel(
                 model, backend, pipeline.engine, pipeline.waiting, created, tokenizations

@@ -1,4 +1,4 @@
-"""The sampling parameters that chats and completions share."""
+"""The fields that requests for generation share, and their sampling parameters."""
 
 from typing import Annotated, Any
 
@@ -16,20 +16,33 @@ LogitBias = Annotated[
 _StopString = Annotated[str, Field(min_length=1, max_length=1024)]
 
 
-class SamplingFields(RequestModel):
-    """Fields of a request that say how tokens are chosen, with OpenAI's ranges."""
+class GenerationFields(RequestModel):
+    """Fields of every request for generation, with OpenAI's ranges."""
 
+    model: Name
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    stream: bool | None = None
+    user: Name | None = None
+
+    @field_validator("stream_options", check_fields=False)
+    @classmethod
+    def _only_with_stream(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is not None and not info.data.get("stream"):
+            raise PydanticCustomError("needs_stream", "is only allowed with stream: true")
+        return value
+
+
+class SamplingFields(GenerationFields):
+    """Fields of a chat or a completion that say how tokens are chosen, with OpenAI's ranges."""
+
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     stop: _StopString | Annotated[list[_StopString], Field(max_length=4)] | None = None
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     logit_bias: LogitBias | None = None
     n: Annotated[int, Field(ge=1, le=128)] | None = None
-    stream: bool | None = None
     stream_options: StreamOptions | None = None
-    user: Name | None = None
 
     # vLLM's extensions, as benchmark tools send them.
     top_k: Annotated[int, Field(ge=-1, le=2**31)] | None = None
@@ -67,15 +80,6 @@ class SamplingFields(RequestModel):
         if (n or 1) > 1 and info.data.get("temperature") == 0:
             raise PydanticCustomError("greedy_n", "must be 1 with temperature 0: all would agree")
         return n
-
-    @field_validator("stream_options")
-    @classmethod
-    def _only_with_stream(
-        cls, value: StreamOptions | None, info: ValidationInfo
-    ) -> StreamOptions | None:
-        if value is not None and not info.data.get("stream"):
-            raise PydanticCustomError("needs_stream", "is only allowed with stream: true")
-        return value
 
     @property
     def include_usage(self) -> bool:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, NotRequired
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema
+from pydantic_core import PydanticCustomError, core_schema
 from typing_extensions import TypedDict
 
 
@@ -23,25 +23,17 @@ class RequestModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-@dataclass(frozen=True, slots=True, eq=False)  # hashed by identity, as typing wants it
-class Check:
-    """A check of a field's value, and how the API reference shows the field."""
-
-    check: Callable[[Any], Any]
-    json_schema: dict[str, Any]
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self.check, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, _schema: CoreSchema, _handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        return dict(self.json_schema)
+def checked(check: Callable[[Any], Any], json_schema: dict[str, Any]) -> GetPydanticSchema:
+    """Return a check of a field's value, with how the API reference shows the field."""
+    return GetPydanticSchema(
+        lambda source, handler: core_schema.no_info_after_validator_function(
+            check, handler(source)
+        ),
+        lambda _schema, _handler: dict(json_schema),
+    )
 
 
-def unsupported(instead: str = "leave it out") -> Check:
+def unsupported(instead: str = "leave it out") -> GetPydanticSchema:
     """Return the check that refuses a field by name, with what to do instead."""
 
     def check(value: Any) -> Any:
@@ -53,13 +45,13 @@ def unsupported(instead: str = "leave it out") -> Check:
             )
         return value
 
-    return Check(check, {"type": "null", "description": f"Not supported: {instead}."})
+    return checked(check, {"type": "null", "description": f"Not supported: {instead}."})
 
 
 Unsupported = Annotated[Any, unsupported()]
 
 
-def only_supported(*supported: str) -> Check:
+def only_supported(*supported: str) -> GetPydanticSchema:
     """Return the check that refuses the values that OpenAI knows and this gateway does not."""
 
     def check(value: str) -> str:
@@ -71,7 +63,7 @@ def only_supported(*supported: str) -> Check:
             )
         return value
 
-    return Check(check, {"type": "string", "enum": list(supported)})
+    return checked(check, {"type": "string", "enum": list(supported)})
 
 
 def required_iff(required: bool, value: Any, *, name: str) -> Any:

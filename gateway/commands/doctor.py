@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from rich.table import Table
 from rich.text import Text
 
-from engine import Finding, Host
+from engine import Finding
 from gateway.config import AppConfig, ConfigError, ModelConfig
 
 _COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
@@ -17,12 +17,6 @@ def compiled_model(config: AppConfig) -> ModelConfig:
         if model.engine.device.compiler is not None:
             return model
     raise ConfigError("models.0.engine.device: kind is not neuron. Give a config for inf2.")
-
-
-def findings(config: AppConfig, host: Host | None = None) -> list[Finding]:
-    """Return the state of this node, or of another host, for that model's device."""
-    engine = compiled_model(config).engine
-    return list(engine.device.examine(engine, host or Host()))
 
 
 def table(found: Iterable[Finding]) -> Table:

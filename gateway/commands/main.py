@@ -6,8 +6,9 @@ Ray, the engines and the clients are imported by the command that needs them.
 import typer
 from rich.console import Console
 
+from engine import Host
 from gateway.commands.check import check
-from gateway.commands.doctor import findings, table
+from gateway.commands.doctor import compiled_model, table
 from gateway.commands.errors import exit_on_config_error
 from gateway.commands.extensions import ExtensibleGroup
 from gateway.commands.keys import commands as keys
@@ -20,7 +21,8 @@ from gateway.version import VERSION
 def doctor(config: NeuronFile) -> None:
     """List what keeps this node from serving a config on its NeuronCores, with the fixes."""
     with exit_on_config_error():
-        found = findings(load_config(config))
+        engine = compiled_model(load_config(config)).engine
+        found = list(engine.device.examine(engine, Host()))
     Console().print(table(found))
     if any(one.state == "error" for one in found):
         raise typer.Exit(1)

@@ -10,18 +10,14 @@ from gateway.config.models import AppConfig
 
 IMPORT_PATH: Final = "gateway.serving.ray_app:build_app"
 # Ray Serve's config file, version 2.60. A test compares these with Ray's own models.
-FILE_KEYS: Final = frozenset(
-    {
-        "applications", "controller_options", "grpc_options", "http_options", "logging_config",
-        "proxy_location", "target_capacity", "tracing_config",
-    }
-)  # fmt: skip
-APPLICATION_KEYS: Final = frozenset(
-    {
-        "args", "autoscaling_policy", "deployments", "external_scaler_enabled", "host",
-        "import_path", "logging_config", "name", "port", "route_prefix", "runtime_env",
-    }
-)  # fmt: skip
+FILE_KEYS: Final = frozenset({
+    "applications", "controller_options", "grpc_options", "http_options", "logging_config",
+    "proxy_location", "target_capacity", "tracing_config",
+})  # fmt: skip
+APPLICATION_KEYS: Final = frozenset({
+    "args", "autoscaling_policy", "deployments", "external_scaler_enabled", "host", "import_path",
+    "logging_config", "name", "port", "route_prefix", "runtime_env",
+})  # fmt: skip
 # pydantic puts the chosen member of a union into an error's location; it is no key of the file.
 _UNION_MEMBERS: Final = ("cpu", "neuron", "simulated", "Replicas", "int")
 

@@ -1,25 +1,15 @@
 """OpenTelemetry traces: a span for each request, with child spans for queue, prefill, decode."""
 
 from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from gateway.observe.request_record import RequestRecord
 
 SERVICE: Final = "neuron-gateway"
 
 
-class Tracer(Protocol):
-    """Exports the record of a request that has ended."""
-
-    def trace(self, record: RequestRecord, headers: Mapping[str, str], request_id: str) -> None:
-        """Create its spans; their parent is the W3C trace context of the headers."""
-
-    def close(self) -> None:
-        """Export what is left."""
-
-
-class OtlpTracer:
-    """A Tracer that exports by OTLP over HTTP; needs the extra `[traces]`.
+class Tracer:
+    """Exports records by OTLP over HTTP; needs the extra `[traces]`.
 
     Spans are created when the request has ended, from the times of its record.
     """
@@ -39,15 +29,17 @@ class OtlpTracer:
         self._propagator = TraceContextTextMapPropagator()
 
     def trace(self, record: RequestRecord, headers: Mapping[str, str], request_id: str) -> None:
-        """Create the spans of a request."""
+        """Create the spans of a request; their parent is the W3C trace context of the headers."""
+        from opentelemetry.trace import Status, StatusCode, set_span_in_context
+
         parent = self._propagator.extract(dict(headers))
         attributes = _attributes(record) | {"request.id": request_id}
         span = self._span(f"generate {record.model.id}", record.started_at, parent, attributes)
-        context = _context_of(span)
+        context = set_span_in_context(span)
         for name, start, end in _phases(record):
             self._span(name, start, context, {}).end(_nanoseconds(end))
         if record.outcome not in ("ok", "cancelled"):
-            _mark_failed(span, record.outcome)
+            span.set_status(Status(StatusCode.ERROR, record.outcome))
         span.end(_nanoseconds(record.ended_at))
 
     def close(self) -> None:
@@ -58,11 +50,6 @@ class OtlpTracer:
         return self._tracer.start_span(
             name, context, attributes=attributes, start_time=_nanoseconds(start)
         )
-
-
-def make_tracer(endpoint: str | None) -> Tracer | None:
-    """Return a tracer for this endpoint, or None where there is none."""
-    return OtlpTracer(endpoint) if endpoint else None
 
 
 def _phases(record: RequestRecord) -> list[tuple[str, float, float]]:
@@ -86,18 +73,6 @@ def _attributes(record: RequestRecord) -> dict[str, Any]:
         "neuron_gateway.key": record.key,
         "neuron_gateway.outcome": record.outcome,
     }
-
-
-def _context_of(span: Any) -> Any:
-    from opentelemetry.trace import set_span_in_context
-
-    return set_span_in_context(span)
-
-
-def _mark_failed(span: Any, outcome: str) -> None:
-    from opentelemetry.trace import Status, StatusCode
-
-    span.set_status(Status(StatusCode.ERROR, outcome))
 
 
 def _nanoseconds(seconds: float) -> int:

@@ -12,7 +12,7 @@ class ReasoningParser:
     """
 
     def __init__(self, *, begins_inside: bool = False) -> None:
-        self._inside = begins_inside
+        self.inside = begins_inside  # whether the text so far ends inside reasoning
         self._may_open_again = begins_inside  # some models repeat the template's <think>
         self._after_marker = begins_inside
         self._text = ""  # not looked through yet: at most the beginning of a marker
@@ -41,13 +41,8 @@ class ReasoningParser:
         return self._take_deltas()
 
     @property
-    def inside(self) -> bool:
-        """Whether the text so far ends inside reasoning."""
-        return self._inside
-
-    @property
     def _marker(self) -> str:
-        return "</think>" if self._inside else "<think>"
+        return "</think>" if self.inside else "<think>"
 
     def _opened_again(self) -> bool:
         """Drop a repeated `<think>`; false while the text may yet become one."""
@@ -59,7 +54,7 @@ class ReasoningParser:
         return True
 
     def _switch(self) -> None:
-        self._inside = not self._inside
+        self.inside = not self.inside
         self._after_marker = True
         self._space = ""
 
@@ -74,7 +69,7 @@ class ReasoningParser:
 
     def _add(self, text: str) -> None:
         if text:
-            self._parts.append(ReasoningDelta(text) if self._inside else ContentDelta(text))
+            self._parts.append(ReasoningDelta(text) if self.inside else ContentDelta(text))
 
     def _take_deltas(self) -> list[MessageDelta]:
         parts, self._parts = self._parts, []

@@ -1,6 +1,6 @@
 """Estimates of a request's tokens, before its tokenizer has seen it."""
 
-from typing import Any, Final
+from typing import Final
 
 from engine import Chat, GenerateRequest, Prompt
 
@@ -24,13 +24,10 @@ def estimate_prompt_tokens(prompt: Prompt) -> int:
 
 
 def _characters(chat: Chat) -> int:
-    contents = (_length(message.get("content")) for message in chat.messages)
+    contents = (message.get("content") for message in chat.messages)
+    texts = sum(len(content) for content in contents if isinstance(content, str))
     tools = sum(len(str(tool)) for tool in chat.tools)
-    return sum(contents) + MESSAGE_CHARACTERS * len(chat.messages) + tools
-
-
-def _length(content: Any) -> int:
-    return len(content) if isinstance(content, str) else 0
+    return texts + MESSAGE_CHARACTERS * len(chat.messages) + tools
 
 
 def max_output_tokens(request: GenerateRequest) -> int:

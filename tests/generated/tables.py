@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from deploy.planner.published import PUBLISHED, Served, simulated
 from engine.neuron.capabilities import CAPABILITIES
-from engine.simulated.profiles import Row, table
 from gateway.observe.metrics import METRICS, OUTCOMES, PREFIX
+from tests.generated.profiles import Row, table
 
 
 def profiles() -> str:

@@ -6,7 +6,7 @@ from typing import Final
 
 from engine.host import Host
 from engine.models.shape import ModelShape
-from engine.neuron.node.machine import CORES_PER_DEVICE, Node
+from engine.neuron.node import machine
 from engine.neuron.options import NeuronOptions
 from engine.neuron.packages import base_version, package_problem, package_versions
 from engine.report import Finding
@@ -19,19 +19,18 @@ UNKNOWN_WEIGHTS_GIB: Final = 15  # those of an 8B model
 
 def examine_node(device: NeuronOptions, shape: ModelShape | None, host: Host) -> Iterator[Finding]:
     """Yield the state of everything on a host that an engine on this device needs."""
-    node = Node(host)
     weights = shape.weight_bytes / 2**30 if shape is not None else UNKNOWN_WEIGHTS_GIB
-    yield _driver(device, node)
-    yield _tools(node)
-    yield _devices(device, node)
-    yield _holders(node)
+    yield _driver(device, host)
+    yield _tools(host)
+    yield _devices(device, host)
+    yield _holders(host)
     yield _packages(device, host)
     yield _disk(device, host, weights + NEFFS_GIB)
     yield _memory(host, weights + COMPILER_GIB)
 
 
-def _driver(device: NeuronOptions, node: Node) -> Finding:
-    wanted, seen = device.release.driver, node.driver()
+def _driver(device: NeuronOptions, host: Host) -> Finding:
+    wanted, seen = device.release.driver, machine.driver(host)
     fix = f"Use a node image with aws-neuronx-dkms {wanted} or newer (AL2023 Neuron)."
     if seen is None:
         return Finding("driver", "error", "the kernel module neuron is not loaded", fix)
@@ -44,26 +43,24 @@ def _numbers(version: str) -> list[int]:
     return [int(part) for part in version.split(".") if part.isdigit()]
 
 
-def _tools(node: Node) -> Finding:
-    found = node.tools()
+def _tools(host: Host) -> Finding:
+    found = machine.tools(host)
     if found is None:
         fix = "Install aws-neuronx-tools; without it Ray does not find the neuron_cores by itself."
         return Finding("tools", "warning", "neuron-ls is not installed", fix)
     return Finding("tools", "ok", str(found))
 
 
-def _devices(device: NeuronOptions, node: Node) -> Finding:
-    files = node.devices()
-    cores, wanted = CORES_PER_DEVICE * len(files), device.visible_cores[-1] + 1
+def _devices(device: NeuronOptions, host: Host) -> Finding:
+    files = machine.devices(host)
+    cores, wanted = machine.CORES_PER_DEVICE * len(files), device.visible_cores[-1] + 1
     seen = f"{len(files)} /dev/neuron*, {cores} cores"
-    if cores < wanted:
-        fix = f"The config wants {wanted} cores. Give the pod aws.amazon.com/neuron, or the node."
-        return Finding("devices", "error", seen, fix)
-    return Finding("devices", "ok", seen)
+    fix = f"The config wants {wanted} cores. Give the pod aws.amazon.com/neuron, or the node."
+    return _enough("devices", seen, fix, enough=cores >= wanted)
 
 
-def _holders(node: Node) -> Finding:
-    holders = node.holders()
+def _holders(host: Host) -> Finding:
+    holders = machine.holders(host)
     if not holders:
         return Finding("cores free", "ok", "no process has a device open")
     pairs = [f"{name} by {', '.join(map(str, sorted(pids)))}" for name, pids in holders.items()]
@@ -90,19 +87,17 @@ def _packages(device: NeuronOptions, host: Host) -> Finding:
 def _disk(device: NeuronOptions, host: Host, wanted: float) -> Finding:
     folder = Path(device.artifacts).expanduser()
     free = host.free_disk_gib(folder)
-    seen = f"{free:.0f} GiB free at {folder}"
-    if free < wanted:
-        fix = f"The artifacts take about {wanted:.0f} GiB. Free some, or move device.artifacts."
-        return Finding("disk", "error", seen, fix)
-    return Finding("disk", "ok", seen)
+    fix = f"The artifacts take about {wanted:.0f} GiB. Free some, or move device.artifacts."
+    return _enough("disk", f"{free:.0f} GiB free at {folder}", fix, enough=free >= wanted)
 
 
 def _memory(host: Host, wanted: float) -> Finding:
     free = host.available_memory_gib()
     if free is None:
         return Finding("memory", "warning", "unknown: there is no /proc/meminfo", "Use Linux.")
-    seen = f"{free:.0f} GiB free"
-    if free < wanted:
-        fix = f"A compile takes about {wanted:.0f} GiB. Compile on a larger instance."
-        return Finding("memory", "error", seen, fix)
-    return Finding("memory", "ok", seen)
+    fix = f"A compile takes about {wanted:.0f} GiB. Compile on a larger instance."
+    return _enough("memory", f"{free:.0f} GiB free", fix, enough=free >= wanted)
+
+
+def _enough(name: str, seen: str, fix: str, *, enough: bool) -> Finding:
+    return Finding(name, "ok", seen) if enough else Finding(name, "error", seen, fix)

@@ -1,8 +1,7 @@
-"""`Node`: what a host shows of its Neuron devices, and the processes that have them open."""
+"""What a host shows of its Neuron devices, and the processes that have them open."""
 
 import glob
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from engine.host import Host
@@ -15,40 +14,37 @@ def device_files() -> list[str]:
     return sorted(glob.glob("/dev/neuron*"))  # noqa: PTH207
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A host with Neuron devices."""
+def devices(host: Host) -> list[str]:
+    """Return the device files, such as `/dev/neuron0`."""
+    if host.root == Path("/"):
+        return device_files()
+    return sorted(f"/dev/{file.name}" for file in host.root.glob("dev/neuron*"))
 
-    host: Host
 
-    def devices(self) -> list[str]:
-        """Return the device files, such as `/dev/neuron0`."""
-        if self.host.root == Path("/"):
-            return device_files()
-        return sorted(f"/dev/{file.name}" for file in self.host.root.glob("dev/neuron*"))
+def driver(host: Host) -> str | None:
+    """Return the version of the loaded kernel module."""
+    file = host.root / "sys/module/neuron/version"
+    return file.read_text("ascii").strip() if file.is_file() else None
 
-    def driver(self) -> str | None:
-        """Return the version of the loaded kernel module."""
-        file = self.host.root / "sys/module/neuron/version"
-        return file.read_text("ascii").strip() if file.is_file() else None
 
-    def tools(self) -> Path | None:
-        """Return where neuron-ls is."""
-        packaged = self.host.root / "opt/aws/neuron/bin/neuron-ls"
-        on_path = shutil.which("neuron-ls")
-        return packaged if packaged.is_file() else Path(on_path) if on_path else None
+def tools(host: Host) -> Path | None:
+    """Return where neuron-ls is."""
+    packaged = host.root / "opt/aws/neuron/bin/neuron-ls"
+    on_path = shutil.which("neuron-ls")
+    return packaged if packaged.is_file() else Path(on_path) if on_path else None
 
-    def holders(self) -> dict[str, set[int]]:
-        """Return the ids of processes by the device file that they have open.
 
-        Only root sees those of other users.
-        """
-        found: dict[str, set[int]] = {}
-        for link in self.host.root.glob("proc/[0-9]*/fd/*"):
-            try:
-                target = str(link.readlink())
-            except OSError:  # closed meanwhile, or of another user
-                continue
-            if target.startswith("/dev/neuron"):
-                found.setdefault(target, set()).add(int(link.parts[-3]))
-        return found
+def holders(host: Host) -> dict[str, set[int]]:
+    """Return the ids of processes by the device file that they have open.
+
+    Only root sees those of other users.
+    """
+    found: dict[str, set[int]] = {}
+    for link in host.root.glob("proc/[0-9]*/fd/*"):
+        try:
+            target = str(link.readlink())
+        except OSError:  # closed meanwhile, or of another user
+            continue
+        if target.startswith("/dev/neuron"):
+            found.setdefault(target, set()).add(int(link.parts[-3]))
+    return found

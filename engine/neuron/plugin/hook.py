@@ -12,7 +12,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Final
 
-from engine.neuron.cores import claim
+from engine.neuron.cores import claim, expand_ranges
 from engine.neuron.plugin.log_pipe import send_phase, write_to
 from engine.neuron.plugin.sampling_rows import patch_sampling_rows
 from engine.processes import exit_with_parent
@@ -28,7 +28,7 @@ def install() -> None:
     exit_with_parent(os.getppid())
     if pipe := environment.get("NEURON_GATEWAY_LOG"):
         write_to(Path(pipe))
-    claim(_cores(environment.get("NEURON_RT_VISIBLE_CORES", "")))
+    claim(map(int, expand_ranges(environment.get("NEURON_RT_VISIBLE_CORES", ""))))
     if environment["NEURON_GATEWAY_ROWS"] == "1":
         runner = importlib.import_module(f"{_WORKER}.neuronx_distributed_model_runner")
         patch_sampling_rows(runner.NeuronxDistributedModelRunner)
@@ -36,42 +36,25 @@ def install() -> None:
     _guard_compile(loader.NeuronModelBase, allowed=environment["NEURON_GATEWAY_COMPILE"] != "never")
 
 
-def _cores(visible: str) -> range:
-    first, _, last = visible.partition("-")
-    return range(int(first), int(last or first) + 1) if first else range(0)
-
-
 def _guard_compile(model: type, *, allowed: bool) -> None:
     """Report the phases of a load and of a compile, or refuse to compile.
 
     The plugin compiles whatever it cannot load; only here can it be kept from that.
     """
-    _wrap(model, "_load_compiled_model", lambda load: _reporting("loading", load))
-    _wrap(
-        model,
-        "_compile_and_load_model",
-        (lambda compile_: _reporting("compiling", compile_)) if allowed else _refusing,
-    )
+    _guard(model, "_load_compiled_model", "loading", allowed=True)
+    _guard(model, "_compile_and_load_model", "compiling", allowed=allowed)
 
 
-def _wrap(model: type, name: str, wrapper: Callable[[Any], Callable[..., Any]]) -> None:
-    setattr(model, name, wrapper(getattr(model, name)))
+def _guard(model: type, method: str, phase: str, *, allowed: bool) -> None:
+    work: Callable[..., Any] = getattr(model, method)
 
-
-def _refusing(compile_: Any) -> Callable[..., Any]:
-    @wraps(compile_)
-    def refuse(*_args: Any, **_kwargs: Any) -> Any:
-        raise RuntimeError("The plugin would have to compile, which `compile: never` forbids.")
-
-    return refuse
-
-
-def _reporting(phase: str, work: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(work)
-    def report_phases(*args: Any, **kwargs: Any) -> Any:
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        if not allowed:
+            raise RuntimeError("The plugin would have to compile, which `compile: never` forbids.")
         send_phase(phase)
         result = work(*args, **kwargs)
         send_phase("warming up")
         return result
 
-    return report_phases
+    setattr(model, method, guarded)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, TypeVar
 from pydantic import Field
 from pydantic_core import PydanticCustomError
 
-from gateway.api.schema import Check
+from gateway.api.schema import checked
 
 T = TypeVar("T")
 MAX_TEXT: Final = 4 * 2**20  # characters: no more than a body has bytes
@@ -48,6 +48,6 @@ def _small(value: Any) -> Any:
 
 Json = Annotated[
     Any,
-    Check(_small, {"description": f"Any JSON of at most {MAX_JSON_VALUES} values."}),
+    checked(_small, {"description": f"Any JSON of at most {MAX_JSON_VALUES} values."}),
 ]
 JsonObject = Annotated[dict[Name, Json], Field(max_length=1024)]

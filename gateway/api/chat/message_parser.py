@@ -38,12 +38,10 @@ def message_parser(body: ChatCompletionRequest, model: ModelConfig) -> MakeMessa
     make_tools = _tool_parser(body, model.tool_parser or "hermes")
     if make_tools is None and model.reasoning is None:
         return None
-    begins_inside = model.reasoning == "think_begun"
 
     def make() -> MessageParser:
-        reasoning = None
-        if model.reasoning is not None:
-            reasoning = ReasoningParser(begins_inside=begins_inside)
+        begins_inside = model.reasoning == "think_begun"
+        reasoning = ReasoningParser(begins_inside=begins_inside) if model.reasoning else None
         return MessageParser(reasoning, make_tools() if make_tools else None)
 
     return make

@@ -34,21 +34,19 @@ class ContentPart(RequestModel):
         return value
 
 
+Content = Text | Annotated[list[ContentPart], Field(fail_fast=True, min_length=1, max_length=1024)]
+Calls = Annotated[list[AssistantToolCall], Field(fail_fast=True, max_length=128)]
+
+
 class Message(RequestModel):
     """One message; an assistant's answer may be sent back as it came."""
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
     name: Name | None = None
     tool_call_id: Name | None = None
-    tool_calls: Annotated[list[AssistantToolCall], Field(fail_fast=True, max_length=128)] | None = (
-        None
-    )
+    tool_calls: Calls | None = None
     refusal: Text | None = None
-    content: (
-        Text
-        | Annotated[list[ContentPart], Field(fail_fast=True, min_length=1, max_length=1024)]
-        | None
-    ) = Field(default=None, validate_default=True)
+    content: Content | None = Field(default=None, validate_default=True)
     annotations: Annotated[list[Json], Field(max_length=128)] | None = None
     parsed: Json = None  # the SDK's own, in the answers of its parse() and stream()
     reasoning: Text | None = None

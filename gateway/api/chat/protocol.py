@@ -19,16 +19,26 @@ from gateway.api.chat.tools import (
     resolve_tool_choice,
 )
 from gateway.api.sampling import SamplingFields
-from gateway.api.schema import Metadata, Unsupported, unsupported
+from gateway.api.schema import Metadata, RequestModel, Unsupported, unsupported
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
-ServiceTier = Literal["auto", "default", "flex", "scale", "priority", "fast"]
 
 
-class ChatCompletionRequest(SamplingFields):
+class AcceptedFields(RequestModel):
+    """Fields of a chat or a response that are valid, checked, and without effect here."""
+
+    metadata: Metadata | None = None
+    prompt_cache_key: Name | None = None
+    prompt_cache_options: JsonObject | None = None
+    prompt_cache_retention: Name | None = None
+    safety_identifier: Annotated[str, Field(max_length=64)] | None = None
+    service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast"] | None = None
+    store: bool | None = None
+
+
+class ChatCompletionRequest(AcceptedFields, SamplingFields):
     """What a client may send; every other name is refused."""
 
-    model: Name
     messages: Annotated[list[Message], Field(fail_fast=True, min_length=1, max_length=4096)]
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
@@ -43,16 +53,9 @@ class ChatCompletionRequest(SamplingFields):
     reasoning_effort: Effort | None = None
     chat_template_kwargs: JsonObject | None = None
 
-    # Valid, checked, and without effect here.
-    metadata: Metadata | None = None
+    # Without effect too.
     modalities: Annotated[list[Literal["text"]], Field(max_length=4)] | None = None
     prediction: JsonObject | None = None
-    prompt_cache_key: Name | None = None
-    prompt_cache_options: JsonObject | None = None
-    prompt_cache_retention: Name | None = None
-    safety_identifier: Annotated[str, Field(max_length=64)] | None = None
-    service_tier: ServiceTier | None = None
-    store: bool | None = None
     verbosity: Literal["low", "medium", "high"] | None = None
 
     audio: Unsupported = None
@@ -87,9 +90,7 @@ class ChatCompletionRequest(SamplingFields):
 
     @field_validator("tool_choice")
     @classmethod
-    def _tool_choice_fits_tools(
-        cls, choice: ToolChoice | None, info: ValidationInfo
-    ) -> ToolChoice | None:
+    def _tool_choice_fits_tools(cls, choice: Any, info: ValidationInfo) -> Any:
         check_choice(choice, info.data.get("tools") or [])
         return choice
 

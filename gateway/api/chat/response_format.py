@@ -3,24 +3,23 @@
 from typing import Annotated, Any, Final, Literal
 
 import jsonschema
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from engine import Structured
 from gateway.api.body.bounded import JsonObject, Text
-from gateway.api.schema import RequestModel
+from gateway.api.schema import RequestModel, required_iff
 
 MAX_NODES: Final = 5000  # objects, lists and values; OpenAI takes 5,000 properties in all
 MAX_CHARACTERS: Final = 120_000  # as OpenAI has it
 FunctionName = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 
 
-def valid_schema(schema: dict[str, Any] | None) -> dict[str, Any] | None:
+def _valid_schema(schema: dict[str, Any]) -> dict[str, Any]:
     """Return the schema; raise PydanticCustomError with the position of what is no JSON schema."""
     try:
-        if schema is not None:
-            _require_small(schema)
-            jsonschema.Draft202012Validator.check_schema(schema)
+        _require_small(schema)
+        jsonschema.Draft202012Validator.check_schema(schema)
     except jsonschema.SchemaError as error:
         where = error.json_path.removeprefix("$").lstrip(".") or "its top"
         raise PydanticCustomError(
@@ -52,18 +51,16 @@ def _require_small(schema: Any) -> None:
             )
 
 
+JsonSchema = Annotated[JsonObject, AfterValidator(_valid_schema)]
+
+
 class JsonSchemaFormat(RequestModel):
     """A named JSON schema; the output is held to it whether or not `strict` is said."""
 
     name: FunctionName
     description: Text | None = None
-    schema_: JsonObject | None = Field(default=None, alias="schema")
+    schema_: JsonSchema | None = Field(default=None, alias="schema")
     strict: bool | None = None
-
-    @field_validator("schema_")
-    @classmethod
-    def _is_a_schema(cls, schema: dict[str, Any] | None) -> dict[str, Any] | None:
-        return valid_schema(schema)
 
 
 class ResponseFormat(RequestModel):
@@ -74,15 +71,8 @@ class ResponseFormat(RequestModel):
 
     @field_validator("json_schema")
     @classmethod
-    def _schema_required(
-        cls, value: JsonSchemaFormat | None, info: ValidationInfo
-    ) -> JsonSchemaFormat | None:
-        wanted = info.data.get("type") == "json_schema"
-        if wanted and value is None:
-            raise PydanticCustomError("missing", "json_schema is required")
-        if value is not None and not wanted:
-            raise PydanticCustomError("misplaced", "is only allowed with type json_schema")
-        return value
+    def _schema_required(cls, value: Any, info: ValidationInfo) -> Any:
+        return required_iff(info.data.get("type") == "json_schema", value, name="json_schema")
 
     def structured(self) -> Structured | None:
         """Return what the engine has to hold the output to; None for text."""

@@ -3,12 +3,12 @@
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator
+from pydantic import Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
 from engine import Structured
-from gateway.api.body.bounded import Json, JsonObject, Name, Text
-from gateway.api.chat.response_format import FunctionName, valid_schema
+from gateway.api.body.bounded import Json, Name, Text
+from gateway.api.chat.response_format import FunctionName, JsonSchema
 from gateway.api.schema import RequestModel, only_supported
 
 
@@ -17,13 +17,8 @@ class Function(RequestModel):
 
     name: FunctionName
     description: Text | None = None
-    parameters: JsonObject | None = None
+    parameters: JsonSchema | None = None
     strict: bool | None = None
-
-    @field_validator("parameters")
-    @classmethod
-    def _is_a_schema(cls, schema: dict[str, Any] | None) -> dict[str, Any] | None:
-        return valid_schema(schema)
 
     @property
     def arguments_schema(self) -> dict[str, Any]:
@@ -154,15 +149,11 @@ def forced_call_schema(
     array: dict[str, Any] = {"type": "array", "minItems": 1, "items": {"anyOf": calls}}
     array |= {} if many else {"maxItems": 1}
     # References in the arguments' schemas count from the root.
-    definitions = {k: v for call in calls for k, v in _definitions(call).items()}
+    schemas = [tool.function.arguments_schema for tool in tools]
+    definitions = {k: v for schema in schemas for k, v in schema.get("$defs", {}).items()}
     return Structured(
         json_schema=array | ({"$defs": definitions} if definitions else {}), param="tool_choice"
     )
-
-
-def _definitions(call: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = call["properties"]["arguments"].get("$defs", {})
-    return found
 
 
 def _call_schema(function: Function) -> dict[str, Any]:

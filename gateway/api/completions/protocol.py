@@ -6,7 +6,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from engine import GenerateRequest
-from gateway.api.body.bounded import Name, Text, TokenIds
+from gateway.api.body.bounded import Text, TokenIds
 from gateway.api.sampling import SamplingFields
 from gateway.api.schema import Unsupported
 
@@ -19,7 +19,6 @@ class CompletionRequest(SamplingFields):
 
     max_values: ClassVar[int] = 300_000  # token ids
 
-    model: Name
     prompt: Text | _Tokens | Annotated[list[Text], _Many] | Annotated[list[_Tokens], _Many]
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     best_of: Annotated[int, Field(ge=0, le=20)] | None = None

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from engine import TokenLogprob
-from gateway.api.logprobs import LogprobEntry, response_logprobs
+from gateway.api.logprobs import Alternative, LogprobEntry, response_logprobs
 from gateway.parsing.deltas import ContentDelta, MessageDelta, ReasoningDelta, ToolCallDelta
 
 Event = dict[str, Any]
@@ -27,10 +27,7 @@ class _Item:
         text = part.arguments if isinstance(part, ToolCallDelta) else part.text
         self._texts.append(text)
         self.logprobs += logprobs
-        event = self._event("delta") | {"delta": text}
-        return event | (
-            {"logprobs": _event_logprobs(logprobs)} if self.kind is ContentDelta else {}
-        )
+        return self._event("delta") | {"delta": text} | self._event_logprobs(logprobs)
 
     def begin_events(self) -> list[Event]:
         """Return the events that begin the item."""
@@ -45,10 +42,8 @@ class _Item:
         if self.kind is ToolCallDelta:
             events = [done | {"arguments": whole}]
         else:
-            shown = (
-                {"logprobs": _event_logprobs(self.logprobs)} if self.kind is ContentDelta else {}
-            )
-            events = [done | {"text": whole} | shown, self._part("done", whole)]
+            done |= {"text": whole} | self._event_logprobs(self.logprobs)
+            events = [done, self._part("done", whole)]
         item = {"type": "response.output_item.done", "output_index": self.index}
         return [*events, item | {"item": self.body(status)}]
 
@@ -78,6 +73,17 @@ class _Item:
         event = {"type": f"response.{_NAMES[self.kind]}.{what}", **self._position()}
         return event if self.kind is ToolCallDelta else event | {"content_index": 0}
 
+    def _event_logprobs(self, logprobs: list[LogprobEntry]) -> Event:
+        """Return log-probabilities as events show them: without the bytes that items have."""
+        if self.kind is not ContentDelta:
+            return {}
+        shown: list[dict[str, Any]] = [
+            _without_bytes(entry)
+            | {"top_logprobs": [_without_bytes(other) for other in entry["top_logprobs"]]}
+            for entry in logprobs
+        ]
+        return {"logprobs": shown}
+
     def _position(self) -> dict[str, Any]:
         return {"item_id": self.id, "output_index": self.index}
 
@@ -98,19 +104,8 @@ def _fixed_fields(part: MessageDelta) -> dict[str, Any]:
     return call | {"call_id": part.id, "name": part.name}
 
 
-def _event_logprobs(logprobs: list[LogprobEntry]) -> list[dict[str, Any]]:
-    """Return log-probabilities as events show them: without the bytes that items have."""
-    return [
-        {
-            "token": entry["token"],
-            "logprob": entry["logprob"],
-            "top_logprobs": [
-                {"token": other["token"], "logprob": other["logprob"]}
-                for other in entry["top_logprobs"]
-            ],
-        }
-        for entry in logprobs
-    ]
+def _without_bytes(entry: Alternative) -> dict[str, Any]:
+    return {"token": entry["token"], "logprob": entry["logprob"]}
 
 
 def _new_id(prefix: str) -> str:

@@ -5,12 +5,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.api.body.bounded import JsonObject, Name, Text
-from gateway.api.chat.protocol import ChatCompletionRequest, Effort, ServiceTier
+from gateway.api.body.bounded import Name, Text
+from gateway.api.chat.protocol import AcceptedFields, ChatCompletionRequest, Effort
 from gateway.api.chat.tools import check_choice
 from gateway.api.responses.items import InputCall, InputResult, Item, conversation
 from gateway.api.responses.tools import FlatChoice, FunctionTool, TextSettings, chat_choice
-from gateway.api.schema import Metadata, RequestModel, Unsupported, only_supported, unsupported
+from gateway.api.sampling import GenerationFields
+from gateway.api.schema import RequestModel, Unsupported, only_supported, unsupported
 
 LOGPROBS = "message.output_text.logprobs"
 
@@ -29,18 +30,14 @@ class ResponseStreamOptions(RequestModel):
     include_obfuscation: bool | None = None
 
 
-class ResponsesRequest(RequestModel):
-    """What a client may send; every other name is refused."""
+class ResponsesRequest(AcceptedFields, GenerationFields):
+    """What a client may send; every other name is refused. Nothing is stored."""
 
-    model: Name
     input: Text | Annotated[list[Item], Field(fail_fast=True, min_length=1, max_length=4096)]
     instructions: Text | None = None
     max_output_tokens: Annotated[int, Field(ge=1)] | None = None
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     include: Annotated[list[Name], Field(fail_fast=True, max_length=64)] | None = None
-    stream: bool | None = None
     stream_options: ResponseStreamOptions | None = None
     text: TextSettings | None = None
     tools: Annotated[list[FunctionTool], Field(fail_fast=True, max_length=128)] | None = None
@@ -49,16 +46,8 @@ class ResponsesRequest(RequestModel):
     reasoning: Reasoning | None = None
     truncation: Annotated[Literal["auto", "disabled"], only_supported("disabled")] | None = None
 
-    # Valid, checked, and without effect here; nothing is stored.
-    max_tool_calls: Annotated[int, Field(ge=1)] | None = None  # of tools that OpenAI hosts
-    metadata: Metadata | None = None
-    prompt_cache_key: Name | None = None
-    prompt_cache_options: JsonObject | None = None
-    prompt_cache_retention: Name | None = None
-    safety_identifier: Annotated[str, Field(max_length=64)] | None = None
-    service_tier: ServiceTier | None = None
-    store: bool | None = None
-    user: Name | None = None
+    # Without effect: it is of tools that OpenAI hosts.
+    max_tool_calls: Annotated[int, Field(ge=1)] | None = None
 
     background: Literal[False] | None = None
     context_management: Unsupported = None
@@ -84,18 +73,9 @@ class ResponsesRequest(RequestModel):
                 )
         return said
 
-    @field_validator("stream_options")
-    @classmethod
-    def _only_with_stream(cls, value: Any, info: ValidationInfo) -> Any:
-        if value is not None and not info.data.get("stream"):
-            raise PydanticCustomError("needs_stream", "is only allowed with stream: true")
-        return value
-
     @field_validator("tool_choice")
     @classmethod
-    def _tool_choice_fits_tools(
-        cls, choice: FlatChoice | None, info: ValidationInfo
-    ) -> FlatChoice | None:
+    def _tool_choice_fits_tools(cls, choice: Any, info: ValidationInfo) -> Any:
         tools = [tool.for_chat() for tool in info.data.get("tools") or ()]
         # A mode without tools is how some clients say nothing at all.
         check_choice(None if choice == "auto" else chat_choice(choice), tools)

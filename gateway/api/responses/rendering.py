@@ -99,12 +99,12 @@ class ResponsesRenderer:
 
 
 _ECHOED = {"reasoning", "text", "tool_choice", "tools"}
+_TOOL_DEFAULTS = {"description": None, "parameters": None, "strict": False}
 
 
 def _echo(body: ResponsesRequest, head: ResponseHead) -> dict[str, Any]:
     """Return what every state of a response repeats of its request."""
     sent = body.model_dump(include=_ECHOED, by_alias=True, exclude_none=True)
-    text = sent.get("text", {})
     return {
         "id": head.id,
         "object": "response",
@@ -126,19 +126,15 @@ def _echo(body: ResponsesRequest, head: ResponseHead) -> dict[str, Any]:
         "safety_identifier": body.safety_identifier,
         "service_tier": "default",
         "temperature": 1.0 if body.temperature is None else body.temperature,
-        "text": {"format": {"type": "text"}} | text,
+        "text": {"format": {"type": "text"}} | sent.get("text", {}),
         "tool_choice": sent.get("tool_choice", "auto"),
-        "tools": [_tool(tool) for tool in sent.get("tools", ())],
+        "tools": [_TOOL_DEFAULTS | tool for tool in sent.get("tools", ())],
         "top_logprobs": body.top_logprobs or 0,
         "top_p": 1.0 if body.top_p is None else body.top_p,
         "truncation": "disabled",
         "usage": None,
         "user": body.user,
     }
-
-
-def _tool(tool: dict[str, Any]) -> dict[str, Any]:
-    return {"description": None, "parameters": None, "strict": False} | tool
 
 
 def _usage(totals: UsageTotals) -> ResponseUsage:

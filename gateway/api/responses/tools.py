@@ -4,12 +4,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
 
-from gateway.api.body.bounded import JsonObject, Name, Text
+from gateway.api.body.bounded import Name, Text
 from gateway.api.chat.response_format import (
     FunctionName,
+    JsonSchema,
     JsonSchemaFormat,
     ResponseFormat,
-    valid_schema,
 )
 from gateway.api.chat.tools import (
     AllowedChoice,
@@ -75,7 +75,7 @@ class TextFormat(RequestModel):
 
     type: Literal["text", "json_object", "json_schema"]
     name: FunctionName | None = Field(default=None, validate_default=True)
-    schema_: JsonObject | None = Field(default=None, alias="schema", validate_default=True)
+    schema_: JsonSchema | None = Field(default=None, alias="schema", validate_default=True)
     description: Text | None = None
     strict: bool | None = None
 
@@ -86,11 +86,6 @@ class TextFormat(RequestModel):
         if kind is not None:
             required_iff(kind == "json_schema", value, name="json_schema")
         return value
-
-    @field_validator("schema_")
-    @classmethod
-    def _is_a_schema(cls, schema: dict[str, Any] | None) -> dict[str, Any] | None:
-        return valid_schema(schema)
 
     def for_chat(self) -> ResponseFormat:
         """Return the format as a chat asks for it."""

@@ -11,27 +11,19 @@ class PrimedStream:
     """Deltas whose first one has arrived, or is still awaited.
 
     A class and not a generator: closing a generator that was never started closes nothing.
+    Deltas after the `first` one are in `deltas`.
     """
 
     def __init__(self, deltas: ChoiceDeltas) -> None:
         self.deltas = deltas
-        self._first: asyncio.Future[tuple[int, TokenDelta]] = asyncio.ensure_future(anext(deltas))
-
-    @property
-    def silent(self) -> bool:
-        """Whether the first delta is still awaited."""
-        return not self._first.done()
+        self.first: asyncio.Future[tuple[int, TokenDelta]] = asyncio.ensure_future(anext(deltas))
 
     async def wait(self, seconds: float) -> None:
         """Wait for the first delta, `seconds` at most; raise what it raised."""
         # Not wait_for: that would cancel the pending delta.
-        done, _ = await asyncio.wait({self._first}, timeout=seconds)
-        if done and (error := self._first.exception()) is not None:
+        done, _ = await asyncio.wait({self.first}, timeout=seconds)
+        if done and (error := self.first.exception()) is not None:
             raise error
-
-    async def first(self) -> tuple[int, TokenDelta]:
-        """Return the first delta; those after it are in `deltas`."""
-        return await self._first
 
     async def fail(self, error: Exception) -> None:
         """Raise the reader's error inside the stream, which records it as the request's end."""
@@ -40,12 +32,12 @@ class PrimedStream:
 
     async def aclose(self) -> None:
         """End the stream at whatever point it is; the engine frees its slot."""
-        if not self._first.done():
-            self._first.cancel()
+        if not self.first.done():
+            self.first.cancel()
             with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration, EngineError):
-                await self._first
-        elif not self._first.cancelled():
-            self._first.exception()  # it is known of, although nobody reads it any more
+                await self.first
+        elif not self.first.cancelled():
+            self.first.exception()  # it is known of, although nobody reads it any more
         await self.deltas.aclose()
 
 

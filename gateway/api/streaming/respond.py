@@ -55,10 +55,10 @@ async def _whole(deltas: ChoiceDeltas, renderer: Renderer) -> Any:
 
 async def _frames(stream: PrimedStream, renderer: Renderer) -> AsyncGenerator[bytes, None]:
     """Yield a stream's frames; a failure becomes the error frame before the last one."""
-    if stream.silent:
+    if not stream.first.done():
         yield PING  # so that no proxy holds the response's head back
     try:
-        if data := renderer.feed(*await stream.first()):
+        if data := renderer.feed(*await stream.first):
             yield data
         async for index, delta in stream.deltas:
             if data := renderer.feed(index, delta):

@@ -7,7 +7,6 @@ from engine.neuron.buckets import (
     bucket_problem,
     padding_share,
     powers_of_two,
-    sort_into_buckets,
 )
 
 
@@ -48,12 +47,8 @@ def test_good_buckets_are_no_problem() -> None:
 
 
 def test_padding_is_the_share_of_positions_without_a_token() -> None:
-    small, large = sort_into_buckets([32, 32, 96], (64, 128))
-    assert (small.bucket, small.prompts, small.padding) == (64, 2, 0.5)
-    assert (large.bucket, large.prompts, large.padding) == (128, 1, 0.25)
     assert padding_share([32, 32, 96], (64, 128)) == 1 - 160 / 256
 
 
-def test_a_bucket_that_no_prompt_runs_in_wastes_nothing() -> None:
-    assert sort_into_buckets([100], (64, 128))[0].padding == 0.0
+def test_no_prompts_have_no_padding() -> None:
     assert padding_share([], (64, 128)) == 0.0

@@ -57,6 +57,7 @@ def test_padding_is_shown_for_lengths_given_or_in_a_file(tmp_path: Path) -> None
     for given in (str(lengths), "128,128,1536"):
         shown = check(file(tmp_path), "--lengths", given)
         assert re.search(r"│\s+256 │\s+2 │\s+50% │", shown)
+        assert re.search(r"│\s+512 │\s+│\s+│", shown)
         assert re.search(r"│\s+2,048 │\s+1 │\s+25% │", shown)
         assert "30% of all prefilled positions are padding" in shown
 

@@ -4,7 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from engine import Simulated
-from engine.simulated.profiles import PROFILES, Point, fit, table
+from engine.simulated.profiles import PROFILES, Point, fit
+from tests.generated.profiles import table
 
 
 def test_a_line_is_that_of_least_squares() -> None:
