@@ -57,16 +57,18 @@ def create_app(
     on_death: Callable[[EngineDead], None] = lambda _: None,
     meter: Meter | None = None,
     make_pipeline: MakePipeline = engine_pipeline,
+    clock: Callable[[], float] = time.time,
 ) -> FastAPI:
     """Build the ASGI app over these engines; its lifespan starts and closes them.
 
     Behind Ray Serve it waits for the engines, and Serve sets the header of the request id.
     Otherwise it serves at once, shows how far they are, and reports the first to die to
-    `on_death`. Without a meter the app shows its metrics at `/metrics`.
+    `on_death`. Without a meter the app shows its metrics at `/metrics`. The clock, in Unix seconds,
+    tells the minutes of the limits of keys.
     """
     # Streams end by themselves on SIGTERM; the server's own grace period bounds them.
     AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]
-    gateway = _gateway(config, engines, meter or PrometheusMeter(), make_pipeline)
+    gateway = _gateway(config, engines, meter or PrometheusMeter(), make_pipeline, clock)
     app = FastAPI(
         lifespan=wait_for_engines if behind_serve else supervise_engines(on_death),
         middleware=_middleware(gateway, sets_request_id=not behind_serve),
@@ -95,14 +97,15 @@ def _gateway(
     engines: Mapping[str, EngineBackend],
     meter: Meter,
     make_pipeline: MakePipeline,
+    clock: Callable[[], float],
 ) -> Gateway:
     def pipeline(backend: EngineBackend, model: ModelConfig) -> EnginePipeline:
         return make_pipeline(backend, model, config.limits, meter)
 
     return Gateway(
         config=config,
-        models=ModelRegistry(engines, config, int(time.time()), pipeline),
-        rate_limiter=RateLimiter(config.limits.rate_limit_storage),
+        models=ModelRegistry(engines, config, int(clock()), pipeline),
+        rate_limiter=RateLimiter(config.limits.rate_limit_storage, clock),
         body_budget=BodyBudget(config.limits.max_body_bytes_in_flight),
         meter=meter,
         tracer=make_tracer(config.otlp_endpoint),

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from gateway.commands.main import app
 from gateway.keys.store import RELOAD_SECONDS, KeyStore, read_keys
+from tests.conftest import Clock
 
 
 def keys(*arguments: str) -> str:
@@ -88,13 +89,6 @@ def test_other_machines_may_not_call_without_keys() -> None:
     assert (result.exit_code, result.stdout) == (2, "")
     assert "neuron-gateway keys new NAME" in result.stderr
     assert "--insecure" in result.stderr
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
