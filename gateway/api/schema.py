@@ -59,19 +59,21 @@ def unsupported(instead: str = "leave it out") -> Check:
 Unsupported = Annotated[Any, unsupported()]
 
 
-def only_supported(*supported: str) -> Check:
+def only_supported(*supported: str | bool) -> Check:
     """Return the check that refuses the values that OpenAI knows and this gateway does not."""
 
-    def check(value: str) -> str:
+    def check(value: Any) -> Any:
         if value not in supported:
             raise PydanticCustomError(
                 "unsupported_value",
                 "this gateway serves only {supported}",
-                {"supported": ", ".join(supported)},
+                {"supported": ", ".join(map(str, supported))},
             )
         return value
 
-    return Check(check, {"type": "string", "enum": list(supported)})
+    one = len(supported) == 1
+    schema = {"const": supported[0]} if one else {"type": "string", "enum": list(supported)}
+    return Check(check, schema)
 
 
 def required_iff(required: bool, value: Any, *, name: str) -> Any:

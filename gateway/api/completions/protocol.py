@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 from engine import GenerateRequest
 from gateway.api.body.bounded import Name, Text, TokenIds
 from gateway.api.sampling import SamplingFields
-from gateway.api.schema import Unsupported
+from gateway.api.schema import Unsupported, only_supported
 
 _Tokens = Annotated[TokenIds, Field(min_length=1)]
 _Many = Field(fail_fast=True, min_length=1, max_length=128)
@@ -23,16 +23,9 @@ class CompletionRequest(SamplingFields):
     prompt: Text | _Tokens | Annotated[list[Text], _Many] | Annotated[list[_Tokens], _Many]
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     best_of: Annotated[int, Field(ge=0, le=20)] | None = None
-    echo: bool | None = None
+    echo: Annotated[bool, only_supported(False)] | None = None
     logprobs: Annotated[int, Field(ge=0, le=5)] | None = None
     suffix: Unsupported = None
-
-    @field_validator("echo")
-    @classmethod
-    def _echo_unsupported(cls, value: bool | None) -> bool | None:
-        if value:
-            raise PydanticCustomError("unsupported_parameter", "this gateway does not echo prompts")
-        return value
 
     @field_validator("best_of")
     @classmethod

@@ -60,7 +60,7 @@ class ResponsesRequest(RequestModel):
     store: bool | None = None
     user: Name | None = None
 
-    background: Literal[False] | None = None
+    background: Annotated[bool, only_supported(False)] | None = None
     context_management: Unsupported = None
     conversation: Annotated[Any, unsupported("send the whole conversation in input")] = None
     moderation: Unsupported = None
