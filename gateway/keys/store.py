@@ -1,6 +1,7 @@
 """`KeyStore`: API keys from a mounted file of hashes, which is read again when it changes."""
 
 import asyncio
+import fcntl
 import hashlib
 import hmac
 import logging
@@ -9,7 +10,8 @@ import secrets
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -57,7 +59,7 @@ class ApiKey(BaseModel):
 
 
 class KeyFile(BaseModel):
-    """The file: a list of keys with different names."""
+    """The file: a list of keys with different names and hashes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -65,10 +67,11 @@ class KeyFile(BaseModel):
 
     @field_validator("keys")
     @classmethod
-    def _names_differ(cls, keys: tuple[ApiKey, ...]) -> tuple[ApiKey, ...]:
-        name, count = Counter(key.name for key in keys).most_common(1)[0] if keys else ("", 0)
-        if count > 1:
-            raise ValueError(f"the name {name} is used twice. Give every key its own name")
+    def _keys_differ(cls, keys: tuple[ApiKey, ...]) -> tuple[ApiKey, ...]:
+        for field in ("name", "sha256"):
+            values = Counter(getattr(key, field) for key in keys)
+            if twice := next((value for value, count in values.items() if count > 1), None):
+                raise ValueError(f"the {field} {twice} is used twice. Give every key its own")
         return keys
 
 
@@ -94,22 +97,19 @@ class KeyStore:
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._path = path
         self._clock = clock
-        self._keys = read_keys(path)
+        self._keys = _by_digest(path)
         self._version = _version(path)
         self._checked_at = clock()
 
     async def find(self, text: str) -> ApiKey | None:
-        """Return the key with this text, if any; a wrong text takes as long as a right one."""
+        """Return the key with this text, if any; the time does not grow with the number of keys."""
         now = self._clock()
         if now - self._checked_at >= RELOAD_SECONDS:
             self._checked_at = now
             await asyncio.to_thread(self._reload)
         digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
-        found = None
-        for key in self._keys:
-            if hmac.compare_digest(key.sha256, digest):
-                found = key
-        return found
+        key = self._keys.get(digest)
+        return key if key and hmac.compare_digest(key.sha256, digest) else None
 
     def _reload(self) -> None:
         version = _version(self._path)
@@ -117,10 +117,14 @@ class KeyStore:
             return
         self._version = version
         try:
-            self._keys = read_keys(self._path)
+            self._keys = _by_digest(self._path)
             _log.info("%s was read again: %d keys", self._path, len(self._keys))
         except ConfigError as error:
             _log.error("%s The keys stay as they were.", error)
+
+
+def _by_digest(path: Path) -> dict[str, ApiKey]:
+    return {key.sha256: key for key in read_keys(path)}
 
 
 def _version(path: Path) -> tuple[int, int, int] | None:
@@ -136,9 +140,6 @@ def new_key(path: Path, name: str, **limits: Any) -> str:
 
     Raises ConfigError where the name is taken or a limit is invalid.
     """
-    existing = read_keys(path) if path.exists() else ()
-    if any(key.name == name for key in existing):
-        raise ConfigError(f"{path}: the name {name} is taken. Choose another name.")
     text = PREFIX + secrets.token_urlsafe(32)
     set_limits = {field: value for field, value in limits.items() if value is not None}
     try:
@@ -146,23 +147,47 @@ def new_key(path: Path, name: str, **limits: Any) -> str:
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         raise ConfigError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
-    _write(path, (*existing, key))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _only_writer(path):
+        existing = read_keys(path) if path.exists() else ()
+        if any(other.name == name for other in existing):
+            raise ConfigError(f"{path}: the name {name} is taken. Choose another name.")
+        _write(path, (*existing, key))
     return text
 
 
 def remove_key(path: Path, name: str) -> None:
     """Remove a key from the file; raises ConfigError where no key has that name."""
-    existing = read_keys(path)
-    remaining = tuple(key for key in existing if key.name != name)
-    if remaining == existing:
-        raise ConfigError(f"{path}: no key is named {name}. `neuron-gateway keys list` shows them.")
-    _write(path, remaining)
+    with _only_writer(path):
+        existing = read_keys(path)
+        remaining = tuple(key for key in existing if key.name != name)
+        if remaining == existing:
+            fix = "`neuron-gateway keys list` shows them."
+            raise ConfigError(f"{path}: no key is named {name}. {fix}")
+        _write(path, remaining)
+
+
+@contextmanager
+def _only_writer(path: Path) -> Iterator[None]:
+    """Lock the file's folder, since the file itself is replaced.
+
+    Raises ConfigError where the folder cannot be written.
+    """
+    try:
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
+    except OSError as error:
+        fix = "Give a file in a folder that can be written."
+        raise ConfigError(f"{path}: cannot be written ({error.strerror}). {fix}") from None
 
 
 def _write(path: Path, keys: tuple[ApiKey, ...]) -> None:
     """Replace the file atomically, readable by its owner alone."""
     document = {"keys": [key.model_dump(mode="json", exclude_defaults=True) for key in keys]}
-    path.parent.mkdir(parents=True, exist_ok=True)
     handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(handle, "w") as file:
         file.write("# Made by `neuron-gateway keys`. Hashes only; nobody can read a key from it.\n")

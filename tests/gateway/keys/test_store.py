@@ -2,13 +2,15 @@
 
 import re
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from gateway.commands.main import app
-from gateway.keys.store import RELOAD_SECONDS, KeyStore, read_keys
+from gateway.keys.store import RELOAD_SECONDS, KeyStore, new_key, read_keys
 from tests.conftest import Clock
 
 
@@ -38,6 +40,7 @@ def test_a_key_is_shown_once_and_kept_as_a_hash_that_its_owner_alone_can_read(
 
 
 HASH = "0" * 64
+CHANGES = (("new", "new"), ("remove", "old"))
 
 
 @pytest.mark.parametrize(
@@ -51,6 +54,10 @@ HASH = "0" * 64
         (
             f"keys: [{{name: a, sha256: '{HASH}'}}, {{name: a, sha256: '{HASH}'}}]",
             "the name a is used twice",
+        ),
+        (
+            f"keys: [{{name: a, sha256: '{HASH}'}}, {{name: b, sha256: '{HASH}'}}]",
+            "the sha256 0000.* is used twice",
         ),
     ],
 )
@@ -74,6 +81,31 @@ def test_a_name_that_is_taken_and_one_that_is_unknown_are_rejected(file: Path, a
     assert (again.exit_code, "the name alice is taken" in again.stderr) == (2, True)
     other = CliRunner().invoke(app, ["keys", "remove", "bob", "--file", str(file)])
     assert (other.exit_code, "no key is named bob" in other.stderr) == (2, True)
+
+
+@pytest.mark.timeout(90)
+def test_processes_that_change_the_file_at_once_lose_no_change(file: Path) -> None:
+    for n in range(4):
+        new_key(file, f"old-{n}")
+    command = [sys.executable, "-m", "gateway", "keys"]
+    changes = [(change, f"{name}-{n}") for n in range(4) for change, name in CHANGES]
+    processes = [
+        subprocess.Popen(
+            [*command, *change, "--file", str(file)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for change in changes
+    ]
+    assert [process.wait() for process in processes] == [0] * 8
+    assert sorted(key.name for key in read_keys(file)) == [f"new-{n}" for n in range(4)]
+    assert [entry.name for entry in file.parent.iterdir()] == [file.name]
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_that_says_so() -> None:
+    result = CliRunner().invoke(app, ["keys", "new", "alice", "--file", "/proc/keys.yaml"])
+    assert result.exit_code == 2
+    assert "/proc/keys.yaml: cannot be written" in result.stderr
 
 
 def test_the_list_shows_names_and_limits_and_no_hash(file: Path) -> None:
