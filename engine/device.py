@@ -6,18 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
-from pydantic import BaseModel, ConfigDict
-
 from engine.host import Host
 from engine.models.folder import model_context_length
-from engine.options import EngineOptions
+from engine.options import ConfigModel, EngineOptions
 from engine.report import Finding, Table
 from engine.types import ModelInfo
 
 UNKNOWN_CONTEXT: Final = 2048  # tokens, while the model's own limit is not known
 
 
-class BaseDevice(BaseModel):
+class BaseDevice(ConfigModel):
     """The hardware of one engine: the keys below `device:` in its config, and what follows.
 
     Code outside a device's own package never looks at its class or its `kind`: it calls one of
@@ -45,7 +43,6 @@ class BaseDevice(BaseModel):
     - `reads_model` is whether the engine needs the model's folder on this machine.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
     driver: ClassVar[str]
     compiler: ClassVar[str | None] = None
     reads_model: ClassVar[bool] = True

@@ -1,13 +1,14 @@
 """`NeuronOptions`: the keys of a Neuron device, and the lengths and cores that follow from them."""
 
-from typing import Any, Final, Literal, NoReturn
+from typing import Annotated, Final, Literal, NoReturn
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import Field, JsonValue, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from engine.neuron.buckets import FIRST_CONTEXT, FIRST_GENERATION, powers_of_two
 from engine.neuron.capabilities import Sampling
 from engine.neuron.catalogue import DEGREES, INSTANCES, PLUGIN_RELEASES, Instance, PluginRelease
+from engine.options import ConfigModel, Seconds, TokenCount
 
 # The keys of neuronx-distributed-inference that tune. The gateway sets the others itself.
 TUNABLE: Final = frozenset({
@@ -19,20 +20,16 @@ TUNABLE: Final = frozenset({
 })  # fmt: skip
 
 
-class SamplingClass(BaseModel):
+class SamplingClass(ConfigModel):
     """The only sampling that a replica serves where the plugin's sampling rows stay unpatched."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     temperature: float = Field(default=1.0, ge=0, le=2)
     top_p: float = Field(default=1.0, gt=0, le=1)
-    top_k: int = Field(default=0, ge=0)
+    top_k: int = Field(default=0, ge=0, le=10**6)
 
 
-class NeuronOptions(BaseModel):
+class NeuronOptions(ConfigModel):
     """The NeuronCores of one engine and what is compiled for them; lengths are in tokens."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     kind: Literal["neuron"]
     instance: Literal["inf2.xlarge", "inf2.8xlarge", "inf2.24xlarge", "inf2.48xlarge"]
@@ -48,34 +45,34 @@ class NeuronOptions(BaseModel):
     sampling_class: SamplingClass | None = None
     """Serve this one `{temperature, top_p, top_k}` and leave the plugin's sampling rows unpatched.
     """
-    max_prompt_length: int | None = Field(default=None, ge=1)
+    max_prompt_length: TokenCount | None = None
     """Longest prompt, by default `max_model_len`. A longer one is a 400; it would end the plugin's
     engine."""
-    context_encoding_buckets: tuple[int, ...] | None = Field(
+    context_encoding_buckets: tuple[TokenCount, ...] | None = Field(
         default=None,
         description="Compiled prompt lengths, ascending to the longest prompt; by default powers "
         f"of two from {FIRST_CONTEXT}.",
     )
-    token_generation_buckets: tuple[int, ...] | None = Field(
+    token_generation_buckets: tuple[TokenCount, ...] | None = Field(
         default=None,
         description="Compiled lengths of decode steps, ascending to `max_model_len`; by default "
         f"powers of two from {FIRST_GENERATION}.",
     )
     prefix_caching: bool = False
     """Reuse the KV cache of common prefixes; needs `block_size`."""
-    block_size: int | None = Field(default=None, ge=1)
+    block_size: TokenCount | None = None
     """Tokens of a KV block, with `prefix_caching`."""
     compile: Literal["never", "allowed"] = "never"
     """Whether a start may compile. `never` refuses to start without artifacts."""
     artifacts: str = "~/.cache/neuron-gateway/artifacts"
     """Folder of compiled artifacts, each set in a folder named by a hash of everything that shapes
     it."""
-    override_neuron_config: dict[str, Any] = Field(default_factory=dict)
+    override_neuron_config: dict[str, JsonValue] = Field(default_factory=dict)
     """Tuning keys of neuronx-distributed-inference, such as `fused_qkv`."""
-    hang_timeout_seconds: float = Field(default=60.0, gt=0)
+    hang_timeout_seconds: Seconds = Field(default=60.0, gt=0)
     """Seconds without a step while requests run, after which the engine is dead: streams end with
     an error, the process is killed and the replica replaced."""
-    cores: tuple[int, ...] | None = None
+    cores: tuple[Annotated[int, Field(ge=0, lt=24)], ...] | None = None
     """Contiguous core ids; by default the first ones, under Ray those it assigned."""
 
     @field_validator("tensor_parallel_size")
@@ -94,7 +91,7 @@ class NeuronOptions(BaseModel):
 
     @field_validator("override_neuron_config")
     @classmethod
-    def _only_tunable_keys(cls, overrides: dict[str, Any]) -> dict[str, Any]:
+    def _only_tunable_keys(cls, overrides: dict[str, JsonValue]) -> dict[str, JsonValue]:
         for name in overrides:
             if name not in TUNABLE:
                 _refuse(

@@ -51,7 +51,7 @@ def load_config(path: Path | None) -> AppConfig:
 
 
 def parse_config(args: Any, source: str) -> AppConfig:
-    """Validate `args:`. Raises ConfigError that names `source` and the first wrong key."""
+    """Validate `args:`. Raises ConfigError that names `source` and a wrong key."""
     try:
         return AppConfig.model_validate(args)
     except ValidationError as error:
@@ -80,7 +80,7 @@ def _require_known(section: Any, known: frozenset[str], path: Path, prefix: str)
 
 
 def _sentence(error: ValidationError) -> str:
-    first = error.errors()[0]
+    first = max(error.errors(), key=lambda finding: len(finding["loc"]))  # a union's own is shorter
     parts = [str(part) for part in first["loc"] if part not in _UNION_MEMBERS]
     parts += [first["ctx"]["key"]] if "key" in first.get("ctx", {}) else []
     key = ".".join(parts) or "args"

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
+from engine import ConfigModel
 from gateway.caller import Caller
 from gateway.config import ConfigError
 
@@ -26,7 +27,7 @@ RELOAD_SECONDS: Final = 1.0  # between two looks at the file
 _log: Final = logging.getLogger(__name__)
 
 
-class ApiKey(BaseModel):
+class ApiKey(ConfigModel):
     """One key by the SHA-256 of its text, and what its holder may do; a limit of None is none.
 
     A key has 256 random bits, so that a plain hash cannot be reversed. `priority` is its share of
@@ -34,13 +35,11 @@ class ApiKey(BaseModel):
     is counted in each replica. `metrics` admits to `/metrics`, which shows the names of all keys.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     name: str = Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    requests_per_minute: int | None = Field(default=None, ge=1)
-    tokens_per_minute: int | None = Field(default=None, ge=1)
-    concurrency: int | None = Field(default=None, ge=1)
+    requests_per_minute: int | None = Field(default=None, ge=1, le=10**12)
+    tokens_per_minute: int | None = Field(default=None, ge=1, le=10**12)
+    concurrency: int | None = Field(default=None, ge=1, le=10**12)
     models: tuple[str, ...] | None = None
     priority: float = Field(default=1.0, ge=0.01, le=100)
     metrics: bool = False
@@ -58,10 +57,8 @@ class ApiKey(BaseModel):
         )
 
 
-class KeyFile(BaseModel):
+class KeyFile(ConfigModel):
     """The file: a list of keys with different names and hashes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     keys: tuple[ApiKey, ...]
 

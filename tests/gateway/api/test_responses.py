@@ -94,6 +94,16 @@ def test_what_the_device_ignores_is_refused_by_this_endpoints_name(serve: Serve)
         assert f"'{param}'" in error["message"]
 
 
+@pytest.mark.parametrize("number", ["1e999", "-1e999"])
+def test_a_number_that_is_not_finite_is_refused_and_not_repeated(url: str, number: str) -> None:
+    tool = json.dumps(WEATHER | {"parameters": {"maximum": 1.5}}).replace("1.5", number)
+    body = f'{{"model": "sim", "input": "Hello.", "tools": [{tool}]}}'
+    answer = httpx.post(
+        f"{url}/v1/responses", content=body, headers={"content-type": "application/json"}
+    )
+    assert (answer.status_code, "too large" in answer.text) == (400, True)
+
+
 def test_instructions_and_a_system_message_are_one(url: str) -> None:
     system = {"role": "system", "content": "b"}
     joined = post(url, instructions="a\n\nb", input=[SAID])
