@@ -70,8 +70,7 @@ class SimulatedEngine:
         self._die()
         if self._scheduler is not None:
             self._scheduler.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._scheduler
+            await asyncio.gather(self._scheduler, return_exceptions=True)
 
     async def check_health(self) -> None:
         """Raise EngineDead after the fault that kills the device, EngineLoading before start."""
