@@ -26,6 +26,7 @@ from engine.errors import (
     QuotaExceeded,
     UnsupportedParameter,
     UnsupportedValue,
+    without_message,
 )
 from engine.host import Host
 from engine.models.folder import model_context_length, model_type
@@ -61,7 +62,7 @@ __all__ = [
     "Structured",
     "Table", "TokenDelta", "TokenLogprob", "Tokens", "UnsupportedParameter", "UnsupportedValue",
     "Usage", "create_engine", "model_context_length", "model_type", "precompile",
-    "resolve_model",
+    "resolve_model", "without_message",
 ]  # fmt: skip
 
 

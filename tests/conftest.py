@@ -15,7 +15,7 @@ import openai
 import pytest
 import uvicorn
 
-from engine import create_engine
+from engine import EngineBackend, create_engine
 from gateway.api.app import create_app
 from gateway.config import AppConfig, parse_config
 
@@ -54,12 +54,17 @@ def simulated(device: dict[str, Any] | None = None, **parts: Any) -> AppConfig:
 
 
 @contextlib.contextmanager
-def running(config: AppConfig, port: int = 0, clock: Clock | None = None) -> Iterator[str]:
+def running(
+    config: AppConfig,
+    port: int = 0,
+    clock: Clock | None = None,
+    make_engine: Callable[..., EngineBackend] = create_engine,
+) -> Iterator[str]:
     """Serve the app under uvicorn in a thread; yields its URL.
 
     The minutes of limits are those of the clock, so that no minute ends within a test by itself.
     """
-    engines = {model.id: create_engine(model.id, model.engine) for model in config.models}
+    engines = {model.id: make_engine(model.id, model.engine) for model in config.models}
     app = create_app(config, engines, clock=clock or Clock())
     listener = socket.create_server(("127.0.0.1", port))
     server = uvicorn.Server(
