@@ -96,7 +96,8 @@ async def test_a_first_delta_that_fails_after_the_reader_left_is_no_unread_failu
         yield 0, TokenDelta()
 
     stream = PrimedStream(failing())
-    await asyncio.sleep(0)
+    while stream.silent:
+        await asyncio.sleep(0)
     await stream.aclose()
     del stream
     gc.collect()
