@@ -173,8 +173,7 @@ class VLLMEngine:
         request_id = f"{request.request_id}-{next(self._numbers)}"
         vllm_prompt, params = vllm_request(request, prompt)
         llm, finished = self._llm, False
-        if self._phase == "dead":  # since the prompt was encoded
-            raise self._death or EngineDead("The engine is not running.")
+        self._require_ready()  # still, now that the prompt is encoded
         self._open.add(request_id)
         self._watchdog.begin_wait(request_id)
         try:

@@ -10,6 +10,7 @@ from gateway.config.file import (
     FILE_KEYS,
     IMPORT_PATH,
     ConfigError,
+    describe,
     load_config,
     parse_config,
 )
@@ -17,5 +18,6 @@ from gateway.config.models import AppConfig, Cors, Limits, ModelConfig, Reasonin
 
 __all__ = [
     "APPLICATION_KEYS", "FILE_KEYS", "IMPORT_PATH", "AppConfig", "ConfigError", "Cors",
-    "Limits", "ModelConfig", "ReasoningStyle", "Replicas", "load_config", "parse_config",
+    "Limits", "ModelConfig", "ReasoningStyle", "Replicas", "describe", "load_config",
+    "parse_config",
 ]  # fmt: skip

@@ -55,7 +55,7 @@ def parse_config(args: Any, source: str) -> AppConfig:
     try:
         return AppConfig.model_validate(args)
     except ValidationError as error:
-        raise ConfigError(f"{source}: {_sentence(error)}") from None
+        raise ConfigError(f"{source}: {describe(error, 'args')}") from None
 
 
 def _args(document: Any, path: Path) -> Any:
@@ -79,11 +79,12 @@ def _require_known(section: Any, known: frozenset[str], path: Path, prefix: str)
         )
 
 
-def _sentence(error: ValidationError) -> str:
+def describe(error: ValidationError, root: str) -> str:
+    """Return a sentence with the key that is wrong; `root` is the name of the whole document."""
     first = max(error.errors(), key=lambda finding: len(finding["loc"]))  # a union's own is shorter
     parts = [str(part) for part in first["loc"] if part not in _UNION_MEMBERS]
     parts += [first["ctx"]["key"]] if "key" in first.get("ctx", {}) else []
-    key = ".".join(parts) or "args"
+    key = ".".join(parts) or root
     if first["type"] == "extra_forbidden":
         return f"{key} is not a known key. Remove it or correct its spelling."
     return f"{key}: {first['msg'].removeprefix('Value error, ')}."

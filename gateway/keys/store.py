@@ -20,41 +20,19 @@ from pydantic import Field, ValidationError, field_validator
 
 from engine import ConfigModel
 from gateway.caller import Caller
-from gateway.config import ConfigError
+from gateway.config import ConfigError, describe
 
 PREFIX: Final = "ngw-"
 RELOAD_SECONDS: Final = 1.0  # between two looks at the file
 _log: Final = logging.getLogger(__name__)
 
 
-class ApiKey(ConfigModel):
-    """One key by the SHA-256 of its text, and what its holder may do; a limit of None is none.
-
-    A key has 256 random bits, so that a plain hash cannot be reversed. `priority` is its share of
-    the queue: a key of priority 4 gets four times the tokens of a key of priority 1. Concurrency
-    is counted in each replica. `metrics` admits to `/metrics`, which shows the names of all keys.
-    """
+class ApiKey(Caller):
+    """A caller by the SHA-256 of its key, whose 256 random bits make a plain hash enough."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    requests_per_minute: int | None = Field(default=None, ge=1, le=10**12)
-    tokens_per_minute: int | None = Field(default=None, ge=1, le=10**12)
-    concurrency: int | None = Field(default=None, ge=1, le=10**12)
-    models: tuple[str, ...] | None = None
-    priority: float = Field(default=1.0, ge=0.01, le=100)
     metrics: bool = False
-
-    def caller(self) -> Caller:
-        """Return the holder of the key."""
-        return Caller(
-            name=self.name,
-            requests_per_minute=self.requests_per_minute,
-            tokens_per_minute=self.tokens_per_minute,
-            concurrency=self.concurrency,
-            models=self.models,
-            weight=self.priority,
-            sees_metrics=self.metrics,
-        )
 
 
 class KeyFile(ConfigModel):
@@ -80,10 +58,7 @@ def read_keys(path: Path) -> tuple[ApiKey, ...]:
         fix = "`neuron-gateway keys new NAME` makes one."
         raise ConfigError(f"{path}: cannot be read ({error.strerror}). {fix}") from None
     except ValidationError as error:  # which is a ValueError too
-        first = error.errors(include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "keys"
-        message = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{path}: {where}: {message}.") from None
+        raise ConfigError(f"{path}: {describe(error, 'keys')}") from None
     except (yaml.YAMLError, ValueError, RecursionError):
         raise ConfigError(f"{path}: is not valid YAML. Fix the syntax.") from None
 
@@ -142,8 +117,7 @@ def new_key(path: Path, name: str, **limits: Any) -> str:
     try:
         key = ApiKey(name=name, sha256=hashlib.sha256(text.encode()).hexdigest(), **set_limits)
     except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        raise ConfigError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
+        raise ConfigError(describe(error, "keys")) from None
     path.parent.mkdir(parents=True, exist_ok=True)
     with _only_writer(path):
         existing = read_keys(path) if path.exists() else ()

@@ -91,13 +91,16 @@ async def test_a_cancel_reaches_the_reader_of_a_stream_that_closes() -> None:
 async def test_a_first_delta_that_fails_after_the_reader_left_is_no_unread_failure(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    failed = asyncio.Event()
+
     async def failing() -> AsyncGenerator[tuple[int, TokenDelta], None]:
+        failed.set()
         raise EngineDead("The engine died.")
         yield 0, TokenDelta()
 
     stream = PrimedStream(failing())
-    while stream.silent:
-        await asyncio.sleep(0)
+    await failed.wait()
+    assert not stream.silent
     await stream.aclose()
     del stream
     gc.collect()

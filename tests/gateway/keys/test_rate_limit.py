@@ -5,7 +5,6 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -287,7 +286,7 @@ async def test_a_request_that_is_cancelled_at_any_moment_is_settled_and_closed()
     await limiter.close()
     # Each costs the estimate of its prompt, or nothing where it was cancelled before it began.
     assert await remaining(limiter) in range(1000 - 8 * 100, 1000, 100)
-    async with limiter.charge(replace(LIMITED, tokens_per_minute=None), ESTIMATE):
+    async with limiter.charge(LIMITED.model_copy(update={"tokens_per_minute": None}), ESTIMATE):
         pass  # no request is open
 
 

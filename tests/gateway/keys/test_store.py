@@ -48,7 +48,7 @@ CHANGES = (("new", "new"), ("remove", "old"))
     [
         ("keys: [{name: a}]", r"keys.0.sha256: Field required"),
         ("keys: [{name: a, sha256: abc}]", r"keys.0.sha256: String should match"),
-        (f"keys: [{{name: a, sha256: '{HASH}', rpm: 3}}]", r"keys.0.rpm: Extra inputs"),
+        (f"keys: [{{name: a, sha256: '{HASH}', rpm: 3}}]", r"keys.0.rpm is not a known key"),
         (f"keys: [{{name: a b, sha256: '{HASH}'}}]", r"keys.0.name: String should match"),
         ("keys: [", "is not valid YAML"),
         (
