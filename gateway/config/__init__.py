@@ -13,11 +13,12 @@ from gateway.config.file import (
     describe,
     load_config,
     parse_config,
+    read_yaml,
 )
 from gateway.config.models import AppConfig, Cors, Limits, ModelConfig, ReasoningStyle, Replicas
 
 __all__ = [
     "APPLICATION_KEYS", "FILE_KEYS", "IMPORT_PATH", "AppConfig", "ConfigError", "Cors",
     "Limits", "ModelConfig", "ReasoningStyle", "Replicas", "describe", "load_config",
-    "parse_config",
+    "parse_config", "read_yaml",
 ]  # fmt: skip

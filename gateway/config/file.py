@@ -37,17 +37,29 @@ def load_config(path: Path | None) -> AppConfig:
     """
     if path is None:
         return AppConfig()
+    return parse_config(_args(read_yaml(path, "Give a readable file."), path), str(path))
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's loader, which would drop all but the last value of a key that comes twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        if twice := next((key for key in keys if keys.count(key) > 1), None):
+            raise yaml.MarkedYAMLError(None, None, f"{twice} is given twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path, fix: str) -> Any:
+    """Return a YAML document; raise ConfigError, with `fix` where there is no file."""
     try:
-        document = yaml.safe_load(path.read_text("utf-8"))
+        return yaml.load(path.read_text("utf-8"), _Loader)  # noqa: S506 - a SafeLoader
     except OSError as error:
-        raise ConfigError(
-            f"{path}: cannot be read ({error.strerror}). Give a readable file."
-        ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" at line {mark.line + 1}" if mark else ""
-        raise ConfigError(f"{path}: is not valid YAML{line}. Correct the syntax.") from None
-    return parse_config(_args(document, path), str(path))
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}). {fix}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+        where = f" at line {mark.line + 1}: {problem}" if mark else ""
+        raise ConfigError(f"{path}: is not valid YAML{where}. Correct the syntax.") from None
 
 
 def parse_config(args: Any, source: str) -> AppConfig:

@@ -20,7 +20,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from engine import ConfigModel
 from gateway.caller import Caller
-from gateway.config import ConfigError, describe
+from gateway.config import ConfigError, describe, read_yaml
 
 PREFIX: Final = "ngw-"
 RELOAD_SECONDS: Final = 1.0  # between two looks at the file
@@ -52,15 +52,11 @@ class KeyFile(ConfigModel):
 
 def read_keys(path: Path) -> tuple[ApiKey, ...]:
     """Read a file of keys; raises ConfigError with the field and the fix."""
+    document = read_yaml(path, "`neuron-gateway keys new NAME` makes one.")
     try:
-        return KeyFile.model_validate(yaml.safe_load(path.read_text("utf-8"))).keys
-    except OSError as error:
-        fix = "`neuron-gateway keys new NAME` makes one."
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}). {fix}") from None
-    except ValidationError as error:  # which is a ValueError too
+        return KeyFile.model_validate(document).keys
+    except ValidationError as error:
         raise ConfigError(f"{path}: {describe(error, 'keys')}") from None
-    except (yaml.YAMLError, ValueError, RecursionError):
-        raise ConfigError(f"{path}: is not valid YAML. Fix the syntax.") from None
 
 
 class KeyStore:

@@ -1,6 +1,7 @@
 """The JSON Schema of the config file."""
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,20 @@ def test_a_number_that_is_not_finite_or_too_large_is_an_error_that_names_its_key
     section[key] = [value] if in_list else value
     with pytest.raises(ConfigError, match=rf"\b{key}\b"):
         parse_config(args, "test")
+
+
+@pytest.mark.parametrize("key", ["applications:", "limits:", "id: twice"])
+def test_a_key_that_is_given_twice_is_an_error_at_every_level(tmp_path: Path, key: str) -> None:
+    file = tmp_path / "gateway.yaml"
+    text = (
+        "applications:\n- import_path: gateway.serving.ray_app:build_app\n  args:\n"
+        "    limits:\n      max_queued: 1\n    models:\n    - id: twice\n"
+    )
+    line = next(line for line in text.splitlines() if key in line)
+    file.write_text(text.replace(line, f"{line}\n{line.replace('- ', '  ')}"))
+    result = CliRunner().invoke(app, ["check", str(file)])
+    assert result.exit_code == 2
+    assert re.search(rf"at line \d: {key.partition(':')[0]} is given twice", result.stderr)
 
 
 def test_an_infinite_limit_is_refused_before_anything_starts(tmp_path: Path) -> None:

@@ -50,7 +50,8 @@ CHANGES = (("new", "new"), ("remove", "old"))
         ("keys: [{name: a, sha256: abc}]", r"keys.0.sha256: String should match"),
         (f"keys: [{{name: a, sha256: '{HASH}', rpm: 3}}]", r"keys.0.rpm is not a known key"),
         (f"keys: [{{name: a b, sha256: '{HASH}'}}]", r"keys.0.name: String should match"),
-        ("keys: [", "is not valid YAML"),
+        ("keys: [", "is not valid YAML at line 1"),
+        ("keys: []\nkeys: []", "is not valid YAML at line 1: keys is given twice"),
         (
             f"keys: [{{name: a, sha256: '{HASH}'}}, {{name: a, sha256: '{HASH}'}}]",
             "the name a is used twice",
