@@ -77,7 +77,7 @@ def expected(waits: list[Wait], ends_at: int | None) -> tuple[int, float] | None
 @settings(max_examples=1000, deadline=None)
 @given(st.lists(WAIT, max_size=12), st.none() | st.integers(1, 200))
 def test_the_first_late_wait_is_ended_at_its_limit(waits: list[Wait], ends_at: int | None) -> None:
-    # A wait that ends at the very moment of its limit may go either way: none does here.
-    waits = [(limit * 10, duration * 10 + 1, pause * 10, s) for limit, duration, pause, s in waits]
-    ends_at = None if ends_at is None else ends_at * 10 + 5
+    # A wait that ends at the very moment of its limit may go either way: none of the twelve does.
+    waits = [(100 * limit, 100 * last + 1, 100 * pause, s) for limit, last, pause, s in waits]
+    ends_at = None if ends_at is None else ends_at * 100 + 50
     assert run_in_virtual_time(first_late(waits, ends_at)) == expected(waits, ends_at)
