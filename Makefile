@@ -87,7 +87,7 @@ test: $(VENV)/installed
 test-clients: $(VENV)/installed $(NPM_CLIENT)/node_modules/.package-lock.json examples
 	$(BIN)/python -m pytest -m clients
 
-## test-hostile    send the largest bodies of every shape beside a stream, and measure its longest gap
+## test-hostile    send requests made from the API document, and the largest bodies beside a stream
 test-hostile: $(VENV)/installed
 	$(BIN)/python -m pytest -m hostile -s
 

@@ -26,12 +26,13 @@ from engine.errors import (
     QuotaExceeded,
     UnsupportedParameter,
     UnsupportedValue,
+    without_message,
 )
 from engine.host import Host
 from engine.models.folder import model_context_length, model_type
 from engine.models.store import resolve_model
 from engine.neuron.device import Neuron
-from engine.options import DEFAULT_MODEL, EngineOptions
+from engine.options import DEFAULT_MODEL, ConfigModel, EngineOptions, Seconds
 from engine.report import Finding, Table
 from engine.simulated.device import Simulated
 from engine.types import (
@@ -53,14 +54,15 @@ from engine.types import (
 from engine.vllm.patches import RAY_STAT_LOGGER
 
 __all__ = [
-    "DEFAULT_MODEL", "RAY_STAT_LOGGER", "Chat", "ContextLengthExceeded", "Cpu",
+    "DEFAULT_MODEL", "RAY_STAT_LOGGER", "Chat", "ConfigModel", "ContextLengthExceeded", "Cpu",
     "DeadlineExceeded", "Engine", "EngineBackend", "EngineConfig", "EngineDead", "EngineError",
     "EngineLoading", "EngineOptions", "EngineOverloaded", "Finding", "GenerateRequest",
     "GenerationFailed", "Host", "InvalidRequest", "Load", "ModelInfo", "ModelNotAvailable",
-    "Neuron", "Phase", "Prompt", "QuotaExceeded", "SamplingParams", "Simulated", "Structured",
+    "Neuron", "Phase", "Prompt", "QuotaExceeded", "SamplingParams", "Seconds", "Simulated",
+    "Structured",
     "Table", "TokenDelta", "TokenLogprob", "Tokens", "UnsupportedParameter", "UnsupportedValue",
     "Usage", "create_engine", "model_context_length", "model_type", "precompile",
-    "resolve_model",
+    "resolve_model", "without_message",
 ]  # fmt: skip
 
 

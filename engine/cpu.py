@@ -17,9 +17,9 @@ class Cpu(VLLMDevice):
     driver: ClassVar[str] = "engine.vllm.engine:VLLMEngine"
 
     kind: Literal["cpu"] = "cpu"
-    kv_cache_gib: float = Field(default=1.0, gt=0)
+    kv_cache_gib: float = Field(default=1.0, gt=0, le=10**6)
     """Memory for the KV cache in GiB, reserved at start."""
-    threads: int = Field(default=0, ge=0)
+    threads: int = Field(default=0, ge=0, le=10_000)
     """Threads that compute the model; 0 means all cores."""
 
     def summary(self) -> str:

@@ -94,5 +94,13 @@ class GenerationFailed(EngineError):
     """The engine failed on this request; others may succeed."""
 
 
+def without_message(error: Exception) -> Exception:
+    """Return the type's name and the stack of an exception for a log.
+
+    Messages of libraries may quote values of the request.
+    """
+    return RuntimeError(type(error).__name__).with_traceback(error.__traceback__)
+
+
 class ModelNotAvailable(Exception):
     """A model's folder cannot be had; the message is one sentence that names the fix."""

@@ -1,22 +1,25 @@
 """`Caller`: who sent a request, and what this caller may do."""
 
-from dataclasses import dataclass
+from pydantic import Field
+
+from engine import ConfigModel
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """The holder of an API key, or anyone where there are no keys; None is no limit.
+class Caller(ConfigModel):
+    """The holder of an API key, or anyone where there are no keys; a limit of None is none.
 
-    `weight` is the share of the queue where requests wait. Limits are per minute.
+    `priority` is the share of the queue: a caller of priority 4 gets four times the tokens of one
+    of priority 1. Concurrency is counted in each replica. `metrics` admits to `/metrics`, which
+    shows the names of all keys.
     """
 
     name: str = ""
-    requests_per_minute: int | None = None
-    tokens_per_minute: int | None = None
-    concurrency: int | None = None
+    requests_per_minute: int | None = Field(default=None, ge=1, le=10**12)
+    tokens_per_minute: int | None = Field(default=None, ge=1, le=10**12)
+    concurrency: int | None = Field(default=None, ge=1, le=10**12)
     models: tuple[str, ...] | None = None
-    weight: float = 1.0
-    sees_metrics: bool = True
+    priority: float = Field(default=1.0, ge=0.01, le=100)
+    metrics: bool = True
 
     @property
     def limited(self) -> bool:

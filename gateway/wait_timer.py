@@ -28,19 +28,22 @@ class WaitTimer:
             self._schedule()
 
     def end(self) -> None:
-        """End the wait."""
+        """End the wait; a cancel that it did not end by is taken back."""
+        if self._fired:
+            self.expired()
         self._task = None
 
     def close(self) -> None:
-        """Cancel the timer."""
-        self._task = None
+        """End the wait, if one runs, and cancel the timer."""
+        self.end()
         if self._handle is not None:
             self._handle.cancel()
 
     def expired(self) -> bool:
         """Return whether a CancelledError of the wait is this timer's, and nobody else's too."""
-        task = self._task
-        return self._fired and task is not None and task.uncancel() == 0
+        task, fired = self._task, self._fired
+        self._fired = False
+        return fired and task is not None and task.uncancel() == 0
 
     def _schedule(self) -> None:
         if self._handle is not None:

@@ -15,7 +15,7 @@ import openai
 import pytest
 import uvicorn
 
-from engine import create_engine
+from engine import EngineBackend, create_engine
 from gateway.api.app import create_app
 from gateway.config import AppConfig, parse_config
 
@@ -30,6 +30,18 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("no deadline")
 
 Serve = Callable[..., str]
+
+
+class Clock:
+    """A clock in seconds that stands still until a test sets it."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.now
+
+
 ON_THE_WAY = ("created", "loading", "compiling", "warming up")
 
 
@@ -42,10 +54,18 @@ def simulated(device: dict[str, Any] | None = None, **parts: Any) -> AppConfig:
 
 
 @contextlib.contextmanager
-def running(config: AppConfig, port: int = 0) -> Iterator[str]:
-    """Serve the app under uvicorn in a thread; yields its URL."""
-    engines = {model.id: create_engine(model.id, model.engine) for model in config.models}
-    app = create_app(config, engines)
+def running(
+    config: AppConfig,
+    port: int = 0,
+    clock: Clock | None = None,
+    make_engine: Callable[..., EngineBackend] = create_engine,
+) -> Iterator[str]:
+    """Serve the app under uvicorn in a thread; yields its URL.
+
+    The minutes of limits are those of the clock, so that no minute ends within a test by itself.
+    """
+    engines = {model.id: make_engine(model.id, model.engine) for model in config.models}
+    app = create_app(config, engines, clock=clock or Clock())
     listener = socket.create_server(("127.0.0.1", port))
     server = uvicorn.Server(
         uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, lifespan="on")
@@ -81,7 +101,9 @@ def python_version(record_testsuite_property: Callable[[str, object], None]) -> 
 def serve() -> Iterator[Serve]:
     """Yield a function that starts a gateway, which ends with the test."""
     with contextlib.ExitStack() as stack:
-        yield lambda device=None, **parts: stack.enter_context(running(simulated(device, **parts)))
+        yield lambda device=None, clock=None, **parts: stack.enter_context(
+            running(simulated(device, **parts), clock=clock)
+        )
 
 
 @pytest.fixture(scope="session")

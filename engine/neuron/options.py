@@ -1,8 +1,8 @@
 """`NeuronOptions`: the keys of a Neuron device, and the lengths and cores that follow from them."""
 
-from typing import Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, JsonValue, ValidationInfo, field_validator
 
 from engine.neuron.buckets import FIRST_CONTEXT, FIRST_GENERATION, powers_of_two
 from engine.neuron.capabilities import Sampling
@@ -14,7 +14,7 @@ from engine.neuron.catalogue import (
     Instance,
     PluginRelease,
 )
-from engine.options import ConfigModel
+from engine.options import ConfigModel, Seconds, TokenCount
 
 
 class SamplingClass(ConfigModel):
@@ -22,7 +22,7 @@ class SamplingClass(ConfigModel):
 
     temperature: float = Field(default=1.0, ge=0, le=2)
     top_p: float = Field(default=1.0, gt=0, le=1)
-    top_k: int = Field(default=0, ge=0)
+    top_k: int = Field(default=0, ge=0, le=10**6)
 
 
 class NeuronOptions(ConfigModel):
@@ -42,34 +42,34 @@ class NeuronOptions(ConfigModel):
     sampling_class: SamplingClass | None = None
     """Serve this one `{temperature, top_p, top_k}` and leave the plugin's sampling rows unpatched.
     """
-    max_prompt_length: int | None = Field(default=None, ge=1)
+    max_prompt_length: TokenCount | None = None
     """Longest prompt, by default `max_model_len`. A longer one is a 400; it would end the plugin's
     engine."""
-    context_encoding_buckets: tuple[int, ...] | None = Field(
+    context_encoding_buckets: tuple[TokenCount, ...] | None = Field(
         default=None,
         description="Compiled prompt lengths, ascending to the longest prompt; by default powers "
         f"of two from {FIRST_CONTEXT}.",
     )
-    token_generation_buckets: tuple[int, ...] | None = Field(
+    token_generation_buckets: tuple[TokenCount, ...] | None = Field(
         default=None,
         description="Compiled lengths of decode steps, ascending to `max_model_len`; by default "
         f"powers of two from {FIRST_GENERATION}.",
     )
     prefix_caching: bool = False
     """Reuse the KV cache of common prefixes; needs `block_size`."""
-    block_size: int | None = Field(default=None, ge=1)
+    block_size: TokenCount | None = None
     """Tokens of a KV block, with `prefix_caching`."""
     compile: Literal["never", "allowed"] = "never"
     """Whether a start may compile. `never` refuses to start without artifacts."""
     artifacts: str = "~/.cache/neuron-gateway/artifacts"
     """Folder of compiled artifacts, each set in a folder named by a hash of everything that shapes
     it."""
-    override_neuron_config: dict[str, Any] = Field(default_factory=dict)
+    override_neuron_config: dict[str, JsonValue] = Field(default_factory=dict)
     """Tuning keys of neuronx-distributed-inference, such as `fused_qkv`."""
-    hang_timeout_seconds: float = Field(default=60.0, gt=0)
+    hang_timeout_seconds: Seconds = Field(default=60.0, gt=0)
     """Seconds without a step while requests run, after which the engine is dead: streams end with
     an error, the process is killed and the replica replaced."""
-    cores: tuple[int, ...] | None = None
+    cores: tuple[Annotated[int, Field(ge=0, lt=24)], ...] | None = None
     """Contiguous core ids; by default the first ones, under Ray those it assigned."""
 
     @field_validator("tensor_parallel_size")
@@ -89,7 +89,7 @@ class NeuronOptions(ConfigModel):
 
     @field_validator("override_neuron_config")
     @classmethod
-    def _only_tunable_keys(cls, overrides: dict[str, Any]) -> dict[str, Any]:
+    def _only_tunable_keys(cls, overrides: dict[str, JsonValue]) -> dict[str, JsonValue]:
         if unknown := next((name for name in overrides if name not in TUNABLE), None):
             raise ValueError(
                 f"{unknown} is not for the file to set; the plugin drops unknown names in "

@@ -3,7 +3,7 @@
 import asyncio
 import copy
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 from engine.errors import ContextLengthExceeded, GenerationFailed, InvalidRequest
 from engine.prompts.chat_template import template_arguments, template_variables
-from engine.types import Chat, GenerateRequest, ModelInfo, Prompt, Tokens
+from engine.types import Chat, GenerateRequest, ModelInfo, Prompt, SamplingParams, Tokens
 
 T = TypeVar("T")
 
@@ -109,13 +109,14 @@ class _Encoder:
 
     def detokenize(self, token_ids: tuple[int, ...]) -> str:
         """Return the text of these tokens; raise InvalidRequest for an unknown one."""
-        ids = list(self._require_known(token_ids, "tokens"))
-        return str(self._tokenizer.decode(ids, skip_special_tokens=False))
+        check_token_ids(token_ids, "tokens", self._vocabulary)
+        return str(self._tokenizer.decode(list(token_ids), skip_special_tokens=False))
 
     def encode_request(self, request: GenerateRequest) -> EncodedPrompt:
         """Return a request's prompt as token ids; raise InvalidRequest."""
         prompt, emitted = request.prompt, request.emitted
         ids = self._token_ids(prompt)
+        check_sampling(request.sampling, self._vocabulary)
         self._require_whole_characters(emitted)
         check_prompt_length(prompt, len(ids) + len(emitted), self._max_prompt_len)
         limit = completion_limit(prompt, len(ids), request.sampling.max_tokens, self._max_model_len)
@@ -136,7 +137,8 @@ class _Encoder:
 
     def _token_ids(self, prompt: Prompt) -> Sequence[int]:
         if isinstance(prompt, tuple):
-            ids: Sequence[int] = self._require_known(prompt, "prompt")
+            check_token_ids(prompt, "prompt", self._vocabulary)
+            ids: Sequence[int] = prompt
         elif isinstance(prompt, str):
             ids = self._encode(prompt, "prompt", special=True)
         else:
@@ -145,13 +147,6 @@ class _Encoder:
         if not ids:
             raise InvalidRequest("The prompt is empty.", param=_param(prompt))
         return ids
-
-    def _require_known(self, ids: tuple[int, ...], param: str) -> tuple[int, ...]:
-        if all(0 <= token < self._vocabulary for token in ids):
-            return ids
-        raise InvalidRequest(
-            f"Token ids must be from 0 to {self._vocabulary - 1} for this model.", param=param
-        )
 
     def _encode(self, text: str, param: str, *, special: bool) -> Sequence[int]:
         check_text_length(text, param, self._max_model_len, self._longest_token)
@@ -187,6 +182,20 @@ class _Encoder:
                 param="messages",
             ) from error
         return str(text)
+
+
+def check_token_ids(ids: Iterable[int], param: str, vocabulary: int) -> None:
+    """Raise InvalidRequest for ids that are not in a vocabulary of this size."""
+    if not all(0 <= token < vocabulary for token in ids):
+        raise InvalidRequest(
+            f"Invalid '{param}': token ids of this model are from 0 to {vocabulary - 1}.", param
+        )
+
+
+def check_sampling(sampling: SamplingParams, vocabulary: int) -> None:
+    """Raise InvalidRequest for token ids that vLLM 0.13.0 and 0.16.0 do not check."""
+    check_token_ids(sampling.stop_token_ids, "stop_token_ids", vocabulary)
+    check_token_ids(sampling.logit_bias or (), "logit_bias", vocabulary)
 
 
 def check_text_length(text: str, param: str, max_model_len: int, longest_token: int) -> None:

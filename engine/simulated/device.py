@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from engine.device import BaseDevice
 from engine.neuron.buckets import bucket_of, powers_of_two
-from engine.options import ConfigModel, EngineOptions
+from engine.options import ConfigModel, EngineOptions, Seconds, TokenCount
 from engine.simulated.profiles import PROFILES, ProfileName
 from engine.types import ModelInfo
 
@@ -18,11 +18,11 @@ FIRST_BUCKET: Final = 128
 class Faults(ConfigModel):
     """Failures on purpose, each at a token of every request, counted from 0."""
 
-    fail_at_token: int | None = Field(default=None, ge=0)
+    fail_at_token: int | None = Field(default=None, ge=0, le=10_000_000)
     """The request fails."""
-    stall_at_token: int | None = Field(default=None, ge=0)
+    stall_at_token: int | None = Field(default=None, ge=0, le=10_000_000)
     """The request stalls."""
-    die_at_token: int | None = Field(default=None, ge=0)
+    die_at_token: int | None = Field(default=None, ge=0, le=10_000_000)
     """The engine dies."""
 
 
@@ -45,24 +45,24 @@ class Simulated(BaseDevice):
     reads_model: ClassVar[bool] = False
 
     kind: Literal["simulated"]
-    time_scale: float = Field(default=1.0, ge=0)
+    time_scale: float = Field(default=1.0, ge=0, le=1000)
     """1 is real time, 0 as fast as possible in the same order."""
     profile: ProfileName | None = None
     """Published latencies, for those that the config leaves out."""
-    prefill_buckets: tuple[int, ...] | None = Field(
+    prefill_buckets: tuple[TokenCount, ...] | None = Field(
         default=None,
         description="Compiled prompt lengths in tokens, ascending to `max_model_len`; by default "
         f"powers of two from {FIRST_BUCKET}.",
     )
-    prefill_base_ms: float = Field(default=2.0, ge=0)
+    prefill_base_ms: float = Field(default=2.0, ge=0, le=1e6)
     """Milliseconds of a prefill."""
-    prefill_ms_per_token: float = Field(default=0.07, ge=0)
+    prefill_ms_per_token: float = Field(default=0.07, ge=0, le=1e6)
     """Milliseconds more for each token of its bucket."""
-    decode_base_ms: float = Field(default=10.5, ge=0)
+    decode_base_ms: float = Field(default=10.5, ge=0, le=1e6)
     """Milliseconds of a decode step."""
-    decode_ms_per_slot: float = Field(default=0.6, ge=0)
+    decode_ms_per_slot: float = Field(default=0.6, ge=0, le=1e6)
     """Milliseconds more for each slot, busy or not."""
-    load_seconds: float = Field(default=0.0, ge=0)
+    load_seconds: Seconds = Field(default=0.0, ge=0)
     """Seconds that a start takes."""
     faults: Faults = Faults()
     """Failures at a token of every request, counted from 0: `{fail_at_token, stall_at_token,

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from engine.errors import EngineDead, EngineLoading, GenerationFailed
 from engine.options import EngineOptions
-from engine.prompts.encoder import check_text_length, completion_limit
+from engine.prompts.encoder import check_sampling, check_text_length, completion_limit
 from engine.simulated.device import Simulated
 from engine.simulated.reply import Reply, prompt_text, text_of_ids
 from engine.simulated.sequence import Sequence
-from engine.simulated.tokenizer import LONGEST_TOKEN, encode, token_id
+from engine.simulated.tokenizer import END, LONGEST_TOKEN, encode, token_id
 from engine.types import (
     Chat,
     GenerateRequest,
@@ -59,8 +59,7 @@ class SimulatedEngine:
         self._die()
         if self._scheduler is not None:
             self._scheduler.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._scheduler
+            await asyncio.gather(self._scheduler, return_exceptions=True)
 
     async def check_health(self) -> None:
         """Raise EngineDead after the fault that kills the device, EngineLoading before start."""
@@ -102,6 +101,7 @@ class SimulatedEngine:
 
     def _sequence(self, request: GenerateRequest) -> Sequence:
         prompt, sampling = request.prompt, request.sampling
+        check_sampling(sampling, END)
         text = self._text(prompt)
         prompt_tokens = len(prompt if isinstance(prompt, tuple) else encode(text))
         limit = completion_limit(

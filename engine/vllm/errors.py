@@ -1,9 +1,9 @@
-"""vLLM's exceptions as EngineErrors. Their messages go to the log, not to clients."""
+"""vLLM's exceptions as EngineErrors. Their messages may quote a request: nobody sees them."""
 
 import logging
 from typing import Final
 
-from engine.errors import EngineError, GenerationFailed, InvalidRequest
+from engine.errors import EngineError, GenerationFailed, InvalidRequest, without_message
 from engine.types import GenerateRequest
 from engine.vllm.patches import client_error_types
 
@@ -13,9 +13,9 @@ _log: Final = logging.getLogger(__name__)
 def translate_error(error: Exception, request: GenerateRequest | None) -> EngineError:
     """Return the EngineError for an exception of an engine that is alive."""
     if isinstance(error, client_error_types()):
-        _log.info("vLLM refused a request: %s", error)
+        _log.info("vLLM refused a request: %s", type(error).__name__)
         return _refusal(error, request)
-    _log.error("vLLM failed on a request", exc_info=error)
+    _log.error("vLLM failed on a request", exc_info=without_message(error))
     return GenerationFailed("The engine failed on this request.")
 
 

@@ -1,5 +1,6 @@
 """`create_app`: the routes, the middleware, the error handlers, the lifespan of the engines."""
 
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -55,16 +56,18 @@ def create_app(
     on_death: Callable[[EngineDead], None] = lambda _: None,
     meter: Meter | None = None,
     make_pipeline: MakePipeline = engine_pipeline,
+    clock: Callable[[], float] = time.time,
 ) -> FastAPI:
     """Build the ASGI app over these engines; its lifespan starts and closes them.
 
     Behind Ray Serve it waits for the engines, and Serve sets the header of the request id.
     Otherwise it serves at once, shows how far they are, and reports the first to die to
-    `on_death`. Without a meter the app shows its metrics at `/metrics`.
+    `on_death`. Without a meter the app shows its metrics at `/metrics`. The clock, in Unix seconds,
+    tells the minutes of the limits of keys.
     """
     # Streams end by themselves on SIGTERM; the server's own grace period bounds them.
     AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]
-    gateway = _gateway(config, engines, meter or PrometheusMeter(), make_pipeline)
+    gateway = _gateway(config, engines, meter or PrometheusMeter(), make_pipeline, clock)
     app = FastAPI(
         lifespan=wait_for_engines if behind_serve else supervise_engines(on_death),
         middleware=_middleware(gateway, sets_request_id=not behind_serve),
@@ -93,11 +96,12 @@ def _gateway(
     engines: Mapping[str, EngineBackend],
     meter: Meter,
     make_pipeline: MakePipeline,
+    clock: Callable[[], float],
 ) -> Gateway:
     return Gateway(
         config=config,
         models=ModelRegistry(engines, config, make_pipeline, meter),
-        rate_limiter=RateLimiter(config.limits.rate_limit_storage),
+        rate_limiter=RateLimiter(config.limits.rate_limit_storage, clock),
         body_budget=BodyBudget(config.limits.max_body_bytes_in_flight),
         meter=meter,
         tracer=Tracer(config.otlp_endpoint) if config.otlp_endpoint else None,

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from fastapi import FastAPI
@@ -38,14 +38,16 @@ def supervise_engines(on_death: OnDeath) -> Lifespan:
                 yield
             finally:
                 supervisor.cancel()
-                with suppress(asyncio.CancelledError):
-                    await supervisor
+                await asyncio.gather(supervisor, return_exceptions=True)
 
     return lifespan
 
 
 async def supervise(backends: Iterable[EngineBackend], on_death: OnDeath) -> None:
-    """Start each engine, then check the health of all until one is dead, and report that one."""
+    """Start each engine, then check the health of all until one is dead, and report that one.
+
+    An engine that raises something else is dead as well.
+    """
     backends = list(backends)
     try:
         for backend in backends:
@@ -57,6 +59,9 @@ async def supervise(backends: Iterable[EngineBackend], on_death: OnDeath) -> Non
     except EngineDead as error:
         _log.error("%s", error)
         on_death(error)
+    except Exception as error:  # noqa: BLE001 - none may end the supervisor unseen
+        _log.exception("The engine failed")
+        on_death(EngineDead("The engine failed.", repr(error)))
 
 
 @asynccontextmanager

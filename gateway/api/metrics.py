@@ -15,7 +15,7 @@ router = APIRouter(tags=["operations"], responses=ERRORS)
 @router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(request: Request) -> Response:
     """Return the metrics in Prometheus' format."""
-    if not context_of(request.scope).caller.sees_metrics:
+    if not context_of(request.scope).caller.metrics:
         raise ApiError(403, "This key may not read metrics.", code="permission_denied")
     meter = gateway_of(request).meter
     assert isinstance(meter, PrometheusMeter)  # the route is there for this one alone

@@ -44,8 +44,12 @@ ERRORS: Final[dict[int | str, dict[str, Any]]] = {
 def streamed(whole: Any, frame: Any) -> dict[int | str, dict[str, Any]]:
     """Return the documentation of an answer that is one JSON object, or frames of another type."""
     description = "The whole answer, or with `stream: true` server-sent events."
-    schema = {"$ref": _REF.format(model=frame.__name__)}
-    content = {"text/event-stream": {"schema": schema}}
+    data = {
+        "contentMediaType": "application/json",
+        "contentSchema": {"$ref": _REF.format(model=frame.__name__)},
+    }
+    event = {"properties": {"data": {"type": "string", "anyOf": [data, {"const": "[DONE]"}]}}}
+    content = {"text/event-stream": {"schema": event}}  # of each event, as tools read it
     return {200: {"model": whole, "description": description, "content": content}}
 
 

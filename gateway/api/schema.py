@@ -51,19 +51,21 @@ def unsupported(instead: str = "leave it out") -> GetPydanticSchema:
 Unsupported = Annotated[Any, unsupported()]
 
 
-def only_supported(*supported: str) -> GetPydanticSchema:
+def only_supported(*supported: str | bool) -> GetPydanticSchema:
     """Return the check that refuses the values that OpenAI knows and this gateway does not."""
 
-    def check(value: str) -> str:
+    def check(value: Any) -> Any:
         if value not in supported:
             raise PydanticCustomError(
                 "unsupported_value",
                 "this gateway serves only {supported}",
-                {"supported": ", ".join(supported)},
+                {"supported": ", ".join(map(str, supported))},
             )
         return value
 
-    return checked(check, {"type": "string", "enum": list(supported)})
+    one = len(supported) == 1
+    schema = {"const": supported[0]} if one else {"type": "string", "enum": list(supported)}
+    return checked(check, schema)
 
 
 def required_iff(required: bool, value: Any, *, name: str) -> Any:

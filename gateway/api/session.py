@@ -139,7 +139,7 @@ class RequestSession:
             replace(
                 request,
                 caller=caller.name,
-                weight=caller.weight,
+                weight=caller.priority,
                 timeout_seconds=timeout,
                 estimated_prompt_tokens=estimates[id(request.prompt)],
             )

@@ -10,12 +10,15 @@ from gateway.config.file import (
     FILE_KEYS,
     IMPORT_PATH,
     ConfigError,
+    describe,
     load_config,
     parse_config,
+    read_yaml,
 )
 from gateway.config.models import AppConfig, Cors, Limits, ModelConfig, ReasoningStyle, Replicas
 
 __all__ = [
     "APPLICATION_KEYS", "FILE_KEYS", "IMPORT_PATH", "AppConfig", "ConfigError", "Cors",
-    "Limits", "ModelConfig", "ReasoningStyle", "Replicas", "load_config", "parse_config",
+    "Limits", "ModelConfig", "ReasoningStyle", "Replicas", "describe", "load_config",
+    "parse_config", "read_yaml",
 ]  # fmt: skip

@@ -33,25 +33,37 @@ def load_config(path: Path | None) -> AppConfig:
     """
     if path is None:
         return AppConfig()
+    return parse_config(_args(read_yaml(path, "Give a readable file."), path), str(path))
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's loader, which would drop all but the last value of a key that comes twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        if twice := next((key for key in keys if keys.count(key) > 1), None):
+            raise yaml.MarkedYAMLError(None, None, f"{twice} is given twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path, fix: str) -> Any:
+    """Return a YAML document; raise ConfigError, with `fix` where there is no file."""
     try:
-        document = yaml.safe_load(path.read_text("utf-8"))
+        return yaml.load(path.read_text("utf-8"), _Loader)  # noqa: S506 - a SafeLoader
     except OSError as error:
-        raise ConfigError(
-            f"{path}: cannot be read ({error.strerror}). Give a readable file."
-        ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" at line {mark.line + 1}" if mark else ""
-        raise ConfigError(f"{path}: is not valid YAML{line}. Correct the syntax.") from None
-    return parse_config(_args(document, path), str(path))
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}). {fix}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+        where = f" at line {mark.line + 1}: {problem}" if mark else ""
+        raise ConfigError(f"{path}: is not valid YAML{where}. Correct the syntax.") from None
 
 
 def parse_config(args: Any, source: str) -> AppConfig:
-    """Validate `args:`. Raises ConfigError that names `source` and the first wrong key."""
+    """Validate `args:`. Raises ConfigError that names `source` and a wrong key."""
     try:
         return AppConfig.model_validate(args)
     except ValidationError as error:
-        raise ConfigError(f"{source}: {_sentence(error)}") from None
+        raise ConfigError(f"{source}: {describe(error, 'args')}") from None
 
 
 def _args(document: Any, path: Path) -> Any:
@@ -75,11 +87,12 @@ def _require_known(section: Any, known: frozenset[str], path: Path, prefix: str)
         )
 
 
-def _sentence(error: ValidationError) -> str:
-    first = error.errors()[0]
+def describe(error: ValidationError, root: str) -> str:
+    """Return a sentence with the key that is wrong; `root` is the name of the whole document."""
+    first = max(error.errors(), key=lambda finding: len(finding["loc"]))  # a union's own is shorter
     parts = [str(part) for part in first["loc"] if part not in _UNION_MEMBERS]
     parts += [first["ctx"]["key"]] if "key" in first.get("ctx", {}) else []
-    key = ".".join(parts) or "args"
+    key = ".".join(parts) or root
     if first["type"] == "extra_forbidden":
         return f"{key} is not a known key. Remove it or correct its spelling."
     return f"{key}: {first['msg'].removeprefix('Value error, ')}."

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from engine import EngineConfig
+from engine import ConfigModel, EngineConfig, Seconds
 from gateway.parsing.tool_calls import FAMILIES
 
 ReasoningStyle = Literal["think", "think_begun"]
@@ -25,24 +25,20 @@ ToolParser = Annotated[
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Replicas(_Frozen):
+class Replicas(ConfigModel):
     """Autoscaling of a model by the number of its ongoing requests."""
 
-    min: int = Field(default=1, ge=0)
+    min: int = Field(default=1, ge=0, le=10_000)
     """Fewest replicas. 0 scales to zero; the next request then waits for a start."""
-    max: int = Field(default=1, ge=1)
+    max: int = Field(default=1, ge=1, le=10_000)
     """Most replicas."""
-    initial: int | None = Field(default=None, ge=0)
+    initial: int | None = Field(default=None, ge=0, le=10_000)
     """Replicas at the start of the application. Default: `min`."""
-    target_ongoing_requests: float | None = Field(default=None, gt=0)
+    target_ongoing_requests: float | None = Field(default=None, gt=0, le=1e6)
     """Requests per replica that autoscaling aims at. Default: 0.7 of the engine's slots."""
-    upscale_delay_seconds: float = Field(default=30.0, ge=0)
+    upscale_delay_seconds: Seconds = Field(default=30.0, ge=0)
     """How long demand must stay high before replicas are added."""
-    downscale_delay_seconds: float = Field(default=600.0, ge=0)
+    downscale_delay_seconds: Seconds = Field(default=600.0, ge=0)
     """How long demand must stay low before replicas are removed."""
 
     @model_validator(mode="after")
@@ -54,7 +50,7 @@ class Replicas(_Frozen):
         return self
 
 
-class ModelConfig(_Frozen):
+class ModelConfig(ConfigModel):
     """One served model: the name clients ask for, and the engine behind it."""
 
     id: str = Field(min_length=1, max_length=200)
@@ -75,8 +71,8 @@ class ModelConfig(_Frozen):
     @field_validator("replicas")
     @classmethod
     def _at_least_one(cls, replicas: int | Replicas) -> int | Replicas:
-        if isinstance(replicas, int) and replicas < 1:
-            raise PydanticCustomError("replicas", "must be at least 1; give {min: 0} for none")
+        if isinstance(replicas, int) and not 1 <= replicas <= 10_000:
+            raise PydanticCustomError("replicas", "must be from 1 to 10000; give {min: 0} for none")
         return replicas
 
     @property
@@ -101,36 +97,36 @@ class ModelConfig(_Frozen):
         }
 
 
-class Limits(_Frozen):
+class Limits(ConfigModel):
     """Limits of a request, and of the queue in front of each replica's engine."""
 
-    engine_queue_depth: int = Field(default=2, ge=0)
+    engine_queue_depth: int = Field(default=2, ge=0, le=10_000)
     """Requests handed to the engine beyond its slots, so that a slot that becomes free has its next
     prompt at once."""
-    max_queued: int = Field(default=64, ge=0)
+    max_queued: int = Field(default=64, ge=0, le=10**6)
     """Requests that may wait in the gateway for the engine; more are answered with 429."""
-    queue_timeout_seconds: float = Field(default=30.0, gt=0)
+    queue_timeout_seconds: Seconds = Field(default=30.0, gt=0)
     """Longest wait in the queue. A request whose predicted wait is longer is answered with 429 at
     once, one that waited longer with 504."""
-    ttft_timeout_seconds: float = Field(default=120.0, gt=0)
+    ttft_timeout_seconds: Seconds = Field(default=120.0, gt=0)
     """Time limit for the first token, the wait in the queue included."""
-    inter_token_timeout_seconds: float = Field(default=60.0, gt=0)
+    inter_token_timeout_seconds: Seconds = Field(default=60.0, gt=0)
     """Time limit between two tokens. Then the stream ends with an error frame."""
-    stream_open_timeout_seconds: float = Field(default=10.0, gt=0)
+    stream_open_timeout_seconds: Seconds = Field(default=10.0, gt=0)
     """How long a streamed response waits for its first delta before it sends its status line. An
     error within this time has its own HTTP status, a later one is a frame."""
-    ping_interval_seconds: float = Field(default=15.0, gt=0)
+    ping_interval_seconds: Seconds = Field(default=15.0, gt=0)
     """Interval of keep-alive comments in a stream that sends nothing else."""
-    max_request_seconds: float = Field(default=600.0, gt=0)
+    max_request_seconds: Seconds = Field(default=600.0, gt=0)
     """Time limit for a whole request. A shutdown or a roll-out waits this long for running
     requests."""
-    max_body_bytes: int = Field(default=4 * 2**20, ge=1024)
+    max_body_bytes: int = Field(default=4 * 2**20, ge=1024, le=10**9)
     """Largest request body; a larger one is answered with 413."""
-    max_body_bytes_in_flight: int = Field(default=64 * 2**20, ge=1024)
+    max_body_bytes_in_flight: int = Field(default=64 * 2**20, ge=1024, le=10**12)
     """Bytes of all request bodies that are read at the same time; beyond it the answer is 503."""
-    send_timeout_seconds: float = Field(default=30.0, gt=0)
+    send_timeout_seconds: Seconds = Field(default=30.0, gt=0)
     """How long a client may read nothing from its stream before it is disconnected."""
-    failover_timeout_seconds: float = Field(default=30.0, ge=0)
+    failover_timeout_seconds: Seconds = Field(default=30.0, ge=0)
     """Two hops: how long a request whose replica died is retried on other replicas."""
     coalescing_window_seconds: float = Field(default=0.02, ge=0, le=1)
     """Two hops: shortest time between two deltas of a stream; tokens in between are merged. 0 sends
@@ -142,14 +138,14 @@ class Limits(_Frozen):
     URL of a Redis or Valkey that all replicas share."""
 
 
-class Cors(_Frozen):
+class Cors(ConfigModel):
     """Web pages that may call the gateway from a browser."""
 
     allow_origins: tuple[Origin, ...] = ()
     """Origins of these pages, such as `https://chat.example`; `*` allows all. Default: none."""
 
 
-class AppConfig(_Frozen):
+class AppConfig(ConfigModel):
     """The whole gateway: its models, limits and access."""
 
     models: tuple[ModelConfig, ...] = (ModelConfig(id="smollm2-135m-instruct"),)
@@ -170,7 +166,7 @@ class AppConfig(_Frozen):
     """`one-hop`: the engine runs in the replica that serves HTTP, with the lowest latency, for one
     model. `two-hops`: an ingress and a deployment per model, so that streams survive a lost
     replica. `auto`: two hops for several models or for `replicas.min: 0`, else one."""
-    ingress_replicas: int = Field(default=1, ge=1)
+    ingress_replicas: int = Field(default=1, ge=1, le=10_000)
     """Two hops: number of replicas of the ingress."""
     proxy: Literal["haproxy", "python"] = "haproxy"
     """HTTP proxy of Ray Serve. HAProxy streams about twice as many chunks per second as Serve's

@@ -19,7 +19,9 @@ def config_schema() -> dict[str, Any]:
     args = AppConfig.model_json_schema()
     definitions = args.pop("$defs")
     for definition in definitions.values():
-        if "kind" in definition["properties"]:  # selects a device, so it has no default in a file
+        if "kind" in definition.get(
+            "properties", ()
+        ):  # selects a device, so it has no default in a file
             definition["required"] = sorted({*definition.get("required", ()), "kind"})
     application = _closed(
         APPLICATION_KEYS,

@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 
 from limits.aio.storage import MemoryStorage, RedisStorage, Storage
@@ -16,26 +16,26 @@ _log: Final = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-def this_minute() -> int:
-    """Return the current minute, counted from the Unix epoch."""
-    return int(time.time() // MINUTE)
-
-
-def seconds_left(minute: int) -> float:
-    """Return the seconds until the end of a minute."""
-    return max(0.0, (minute + 1) * MINUTE - time.time())
-
-
 class Counters:
     """A count for each kind, name and minute; None where the storage cannot be reached.
 
-    The minute is part of a count's key, so that a late refund cannot reach the next minute.
+    The minute is part of a count's key, so that a late refund cannot reach the next minute. The
+    clock returns Unix seconds.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
         self._pool = None if url == "memory" else _pool(url)
         self._storage = _storage(url, self._pool)
         self._logged_at = -math.inf
+
+    def this_minute(self) -> int:
+        """Return the current minute, counted from the Unix epoch."""
+        return int(self._clock() // MINUTE)
+
+    def seconds_left(self, minute: int) -> float:
+        """Return the seconds until the end of a minute."""
+        return max(0.0, (minute + 1) * MINUTE - self._clock())
 
     async def add(self, kind: str, name: str, minute: int, amount: int) -> int | None:
         """Add to a count, and return it."""

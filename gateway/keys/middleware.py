@@ -48,7 +48,7 @@ class ApiKeyMiddleware:
         if scheme.lower() != "bearer" or not text.strip():
             return _MISSING
         key = await keys.find(text.strip())
-        return _WRONG if key is None else key.caller()
+        return _WRONG if key is None else key
 
     def _with_limits(self, caller: Caller, send: Send) -> Send:
         async def send_with_limits(message: Message) -> None:

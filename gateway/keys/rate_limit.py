@@ -5,15 +5,16 @@ A request is charged with the most that it may use, and what it did not use is r
 
 import asyncio
 import math
+import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 from engine import QuotaExceeded, TokenDelta
 from gateway.caller import Caller
-from gateway.keys.counters import Counters, seconds_left, this_minute
+from gateway.keys.counters import Counters
 
 CONCURRENCY_RETRY_SECONDS: Final = 1.0  # where the caller has too many requests open
 
@@ -43,8 +44,8 @@ class RateLimiter:
     While the Redis cannot be reached every request is admitted, and the log says so.
     """
 
-    def __init__(self, url: str = "memory") -> None:
-        self._counters = Counters(url)
+    def __init__(self, url: str = "memory", clock: Callable[[], float] = time.time) -> None:
+        self._counters = Counters(url, clock)
         self._open: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -74,14 +75,16 @@ class RateLimiter:
     async def rate_limit_headers(self, caller: Caller) -> dict[str, str]:
         """Return the headers that say how much is left, as OpenAI names them."""
         headers: dict[str, str] = {}
-        minute = this_minute()
+        minute = self._counters.this_minute()
         for kind, limit in _limits(caller).items():
             used = await self._counters.used(kind, caller.name, minute)
             if used is None:
                 return {}
             headers[f"x-ratelimit-limit-{kind}"] = str(limit)
             headers[f"x-ratelimit-remaining-{kind}"] = str(min(limit, max(0, limit - used)))
-            headers[f"x-ratelimit-reset-{kind}"] = duration(seconds_left(minute) if used else 0)
+            headers[f"x-ratelimit-reset-{kind}"] = duration(
+                self._counters.seconds_left(minute) if used else 0
+            )
         return headers
 
     def _open_request(self, caller: Caller) -> None:
@@ -116,7 +119,7 @@ class _LimitedCharge(Charge):
         self._counters = counters
         self._caller = caller
         self._estimate = estimate
-        self._minute = this_minute()
+        self._minute = self._counters.this_minute()
         self._prompt_tokens = self._output_tokens = 0
         self._charged: dict[str, int] = {}
         self._reserved = asyncio.Event()
@@ -154,7 +157,7 @@ class _LimitedCharge(Charge):
             return
         self._charged[kind] = cost
         if used > limit:
-            seconds = max(0.001, seconds_left(self._minute))
+            seconds = max(0.001, self._counters.seconds_left(self._minute))
             raise QuotaExceeded(_used_up(kind, limit, seconds), seconds, kind)
 
     async def _refund(self, amounts: Mapping[str, int]) -> None:

@@ -1,6 +1,7 @@
 """`KeyStore`: API keys from a mounted file of hashes, which is read again when it changes."""
 
 import asyncio
+import fcntl
 import hashlib
 import hmac
 import logging
@@ -9,83 +10,53 @@ import secrets
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
+from engine import ConfigModel
 from gateway.caller import Caller
-from gateway.config import ConfigError
+from gateway.config import ConfigError, describe, read_yaml
 
 PREFIX: Final = "ngw-"
 RELOAD_SECONDS: Final = 1.0  # between two looks at the file
 _log: Final = logging.getLogger(__name__)
 
 
-class ApiKey(BaseModel):
-    """One key by the SHA-256 of its text, and what its holder may do; a limit of None is none.
-
-    A key has 256 random bits, so that a plain hash cannot be reversed. `priority` is its share of
-    the queue: a key of priority 4 gets four times the tokens of a key of priority 1. Concurrency
-    is counted in each replica. `metrics` admits to `/metrics`, which shows the names of all keys.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class ApiKey(Caller):
+    """A caller by the SHA-256 of its key, whose 256 random bits make a plain hash enough."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    requests_per_minute: int | None = Field(default=None, ge=1)
-    tokens_per_minute: int | None = Field(default=None, ge=1)
-    concurrency: int | None = Field(default=None, ge=1)
-    models: tuple[str, ...] | None = None
-    priority: float = Field(default=1.0, ge=0.01, le=100)
     metrics: bool = False
 
-    def caller(self) -> Caller:
-        """Return the holder of the key."""
-        return Caller(
-            name=self.name,
-            requests_per_minute=self.requests_per_minute,
-            tokens_per_minute=self.tokens_per_minute,
-            concurrency=self.concurrency,
-            models=self.models,
-            weight=self.priority,
-            sees_metrics=self.metrics,
-        )
 
-
-class KeyFile(BaseModel):
-    """The file: a list of keys with different names."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class KeyFile(ConfigModel):
+    """The file: a list of keys with different names and hashes."""
 
     keys: tuple[ApiKey, ...]
 
     @field_validator("keys")
     @classmethod
-    def _names_differ(cls, keys: tuple[ApiKey, ...]) -> tuple[ApiKey, ...]:
-        name, count = Counter(key.name for key in keys).most_common(1)[0] if keys else ("", 0)
-        if count > 1:
-            raise ValueError(f"the name {name} is used twice. Give every key its own name")
+    def _keys_differ(cls, keys: tuple[ApiKey, ...]) -> tuple[ApiKey, ...]:
+        for field in ("name", "sha256"):
+            values = Counter(getattr(key, field) for key in keys)
+            if twice := next((value for value, count in values.items() if count > 1), None):
+                raise ValueError(f"the {field} {twice} is used twice. Give every key its own")
         return keys
 
 
 def read_keys(path: Path) -> tuple[ApiKey, ...]:
     """Read a file of keys; raises ConfigError with the field and the fix."""
+    document = read_yaml(path, "`neuron-gateway keys new NAME` makes one.")
     try:
-        return KeyFile.model_validate(yaml.safe_load(path.read_text("utf-8"))).keys
-    except OSError as error:
-        fix = "`neuron-gateway keys new NAME` makes one."
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}). {fix}") from None
-    except ValidationError as error:  # which is a ValueError too
-        first = error.errors(include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "keys"
-        message = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{path}: {where}: {message}.") from None
-    except (yaml.YAMLError, ValueError, RecursionError):
-        raise ConfigError(f"{path}: is not valid YAML. Fix the syntax.") from None
+        return KeyFile.model_validate(document).keys
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {describe(error, 'keys')}") from None
 
 
 class KeyStore:
@@ -94,22 +65,19 @@ class KeyStore:
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._path = path
         self._clock = clock
-        self._keys = read_keys(path)
+        self._keys = _by_digest(path)
         self._version = _version(path)
         self._checked_at = clock()
 
     async def find(self, text: str) -> ApiKey | None:
-        """Return the key with this text, if any; a wrong text takes as long as a right one."""
+        """Return the key with this text, if any; the time does not grow with the number of keys."""
         now = self._clock()
         if now - self._checked_at >= RELOAD_SECONDS:
             self._checked_at = now
             await asyncio.to_thread(self._reload)
         digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
-        found = None
-        for key in self._keys:
-            if hmac.compare_digest(key.sha256, digest):
-                found = key
-        return found
+        key = self._keys.get(digest)
+        return key if key and hmac.compare_digest(key.sha256, digest) else None
 
     def _reload(self) -> None:
         version = _version(self._path)
@@ -117,10 +85,14 @@ class KeyStore:
             return
         self._version = version
         try:
-            self._keys = read_keys(self._path)
+            self._keys = _by_digest(self._path)
             _log.info("%s was read again: %d keys", self._path, len(self._keys))
         except ConfigError as error:
             _log.error("%s The keys stay as they were.", error)
+
+
+def _by_digest(path: Path) -> dict[str, ApiKey]:
+    return {key.sha256: key for key in read_keys(path)}
 
 
 def _version(path: Path) -> tuple[int, int, int] | None:
@@ -136,33 +108,53 @@ def new_key(path: Path, name: str, **limits: Any) -> str:
 
     Raises ConfigError where the name is taken or a limit is invalid.
     """
-    existing = read_keys(path) if path.exists() else ()
-    if any(key.name == name for key in existing):
-        raise ConfigError(f"{path}: the name {name} is taken. Choose another name.")
     text = PREFIX + secrets.token_urlsafe(32)
     set_limits = {field: value for field, value in limits.items() if value is not None}
     try:
         key = ApiKey(name=name, sha256=hashlib.sha256(text.encode()).hexdigest(), **set_limits)
     except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        raise ConfigError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
-    _write(path, (*existing, key))
+        raise ConfigError(describe(error, "keys")) from None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _only_writer(path):
+        existing = read_keys(path) if path.exists() else ()
+        if any(other.name == name for other in existing):
+            raise ConfigError(f"{path}: the name {name} is taken. Choose another name.")
+        _write(path, (*existing, key))
     return text
 
 
 def remove_key(path: Path, name: str) -> None:
     """Remove a key from the file; raises ConfigError where no key has that name."""
-    existing = read_keys(path)
-    remaining = tuple(key for key in existing if key.name != name)
-    if remaining == existing:
-        raise ConfigError(f"{path}: no key is named {name}. `neuron-gateway keys list` shows them.")
-    _write(path, remaining)
+    with _only_writer(path):
+        existing = read_keys(path)
+        remaining = tuple(key for key in existing if key.name != name)
+        if remaining == existing:
+            fix = "`neuron-gateway keys list` shows them."
+            raise ConfigError(f"{path}: no key is named {name}. {fix}")
+        _write(path, remaining)
+
+
+@contextmanager
+def _only_writer(path: Path) -> Iterator[None]:
+    """Lock the file's folder, since the file itself is replaced.
+
+    Raises ConfigError where the folder cannot be written.
+    """
+    try:
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
+    except OSError as error:
+        fix = "Give a file in a folder that can be written."
+        raise ConfigError(f"{path}: cannot be written ({error.strerror}). {fix}") from None
 
 
 def _write(path: Path, keys: tuple[ApiKey, ...]) -> None:
     """Replace the file atomically, readable by its owner alone."""
     document = {"keys": [key.model_dump(mode="json", exclude_defaults=True) for key in keys]}
-    path.parent.mkdir(parents=True, exist_ok=True)
     handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(handle, "w") as file:
         file.write("# Made by `neuron-gateway keys`. Hashes only; nobody can read a key from it.\n")

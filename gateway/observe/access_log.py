@@ -10,6 +10,7 @@ from typing import Any, Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from engine import without_message
 from gateway.context import RequestContext, set_context
 from gateway.errors import api_error
 from gateway.observe.metrics import Meter
@@ -49,9 +50,11 @@ class AccessLogMiddleware:
         try:
             await self._app(scope, receive, send_with_headers)
         except Exception as error:
-            log.exception("request %s failed", context.request_id)
+            failure = without_message(error)
+            log.exception("request %s failed", context.request_id, exc_info=failure)
             if entry["status"] != 499:
-                raise  # the response has started: only a closed connection can signal the error
+                # The response has started: only a closed connection can signal the error.
+                raise failure from None
             await api_error(error).response()(scope, receive, send_with_headers)
         finally:
             entry |= {"method": scope["method"], "path": scope["path"][:200]}

@@ -1,6 +1,7 @@
 """Gauges: the queue, the slots and the phase of every engine, read once a second."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Final, get_args
 
@@ -8,12 +9,23 @@ from engine import EngineBackend, Phase
 from gateway.observe.metrics import Meter
 
 PERIOD_SECONDS: Final = 1.0
+_log: Final = logging.getLogger(__name__)
 
 
 async def poll_gauges(backend: EngineBackend, waiting: Callable[[], int], meter: Meter) -> None:
-    """Set the gauges of an engine once a second until cancelled; `waiting` counts its queue."""
+    """Set the gauges of an engine once a second until cancelled; `waiting` counts its queue.
+
+    A failure is logged once, and again after a success.
+    """
+    failed = False
     while True:
-        set_gauges(backend, waiting(), meter)
+        try:
+            set_gauges(backend, waiting(), meter)
+            failed = False
+        except Exception:  # noqa: BLE001 - whatever it is, it must not end the gauges
+            if not failed:
+                _log.exception("The gauges of %s cannot be set", backend.model.id)
+            failed = True
         await asyncio.sleep(PERIOD_SECONDS)
 
 

@@ -38,6 +38,6 @@ class TokenizationQueue:
         slots = self._large if tokens > LARGE else self._small
         if slots.full and len(slots.queue) >= self._limits.max_queued:
             raise EngineOverloaded("Too many texts wait for the tokenizer.", RETRY_SECONDS)
-        item = _Tokenization(caller.name, caller.weight, tokens)
+        item = _Tokenization(caller.name, caller.priority, tokens)
         async with slots.slot(item, self._limits.queue_timeout_seconds):
             yield

@@ -164,7 +164,7 @@ class ServeReplicas:
         if isinstance(error, BackPressureError):
             return EngineOverloaded("The model's replicas are full.", RETRY_SECONDS)
         if isinstance(error, RayTaskError):
-            log.error("A replica failed on a request: %s", error)
+            log.error("A replica failed on a request: %s", type(error.cause).__name__)
             return GenerationFailed("The engine failed on this request.")
         if isinstance(error, RayError | RayServeException | grpc.RpcError):
             log.warning("A replica died: %s", type(error).__name__)

@@ -9,68 +9,75 @@ from gateway.wait_timer import WaitTimer
 from tests.virtual_time import run_in_virtual_time
 
 SECONDS = st.integers(1, 40)
-WAIT = st.tuples(SECONDS, SECONDS, st.integers(0, 20))  # its limit, how long it takes, what follows
+# Its limit, how long it takes, what follows, and whether it ignores a cancel.
+Wait = tuple[int, int, int, bool]
+WAIT = st.tuples(SECONDS, SECONDS, st.integers(0, 20), st.booleans())
 
 
-async def first_late(
-    waits: list[tuple[int, int, int]], ends_at: int | None
-) -> tuple[int, float] | None:
-    """Return which wait was ended, and when."""
-    loop = asyncio.get_running_loop()
+async def wait(seconds: int, *, stubborn: bool) -> None:
+    try:
+        await asyncio.sleep(seconds)
+    except asyncio.CancelledError:
+        if not stubborn:
+            raise
+
+
+async def first_late(waits: list[Wait], ends_at: int | None) -> tuple[int, float] | None:
+    """Return which wait was ended, and when; no cancel of the timer outlives its wait."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
     timer = WaitTimer(ends_at)
     try:
-        for number, (limit, duration, pause) in enumerate(waits):
+        for number, (limit, duration, pause, stubborn) in enumerate(waits):
             timer.begin(limit)
             try:
-                await asyncio.sleep(duration)
+                await wait(duration, stubborn=stubborn)
             except asyncio.CancelledError:
                 assert timer.expired()
                 return number, loop.time()
             timer.end()
+            assert task.cancelling() == 0
             await asyncio.sleep(pause)
+        assert await is_cancelled_by_another(timer)
     finally:
         timer.close()
+        assert task.cancelling() == 0
     return None
 
 
-def expected(waits: list[tuple[int, int, int]], ends_at: int | None) -> tuple[int, float] | None:
+async def is_cancelled_by_another(timer: WaitTimer) -> bool:
+    """Return whether the timer tells a cancel of its task by someone else from its own."""
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().call_soon(task.cancel)
+    timer.begin(60)
+    try:
+        await asyncio.sleep(30)
+    except asyncio.CancelledError:
+        own = timer.expired()
+        task.uncancel()
+        return not own
+    return False
+
+
+def expected(waits: list[Wait], ends_at: int | None) -> tuple[int, float] | None:
     """Return the same, from the waits alone."""
     now = 0
-    for number, (limit, duration, pause) in enumerate(waits):
+    for number, (limit, duration, pause, stubborn) in enumerate(waits):
         due = min(now + limit, now + limit if ends_at is None else ends_at)
-        if now + duration > due:
-            return number, max(due, now)
-        now += duration + pause
+        end = now + duration
+        if end > due:
+            end = max(due, now)
+            if not stubborn:
+                return number, end
+        now = end + pause
     return None
 
 
 @settings(max_examples=1000, deadline=None)
 @given(st.lists(WAIT, max_size=12), st.none() | st.integers(1, 200))
-def test_the_first_late_wait_is_ended_at_its_limit(
-    waits: list[tuple[int, int, int]], ends_at: int | None
-) -> None:
-    # A wait that ends at the very moment of its limit may go either way: none does here.
-    waits = [(limit * 10, duration * 10 + 1, pause * 10) for limit, duration, pause in waits]
-    ends_at = None if ends_at is None else ends_at * 10 + 5
+def test_the_first_late_wait_is_ended_at_its_limit(waits: list[Wait], ends_at: int | None) -> None:
+    # A wait that ends at the very moment of its limit may go either way: none of the twelve does.
+    waits = [(100 * limit, 100 * last + 1, 100 * pause, s) for limit, last, pause, s in waits]
+    ends_at = None if ends_at is None else ends_at * 100 + 50
     assert run_in_virtual_time(first_late(waits, ends_at)) == expected(waits, ends_at)
-
-
-def test_a_cancellation_by_someone_else_stays_one() -> None:
-    async def cancelled() -> bool:
-        async def wait() -> bool:
-            timer = WaitTimer()
-            timer.begin(60)
-            try:
-                await asyncio.sleep(30)
-            except asyncio.CancelledError:
-                return timer.expired()
-            finally:
-                timer.close()
-            return True
-
-        task = asyncio.create_task(wait())
-        await asyncio.sleep(1)
-        task.cancel()
-        return await task
-
-    assert run_in_virtual_time(cancelled()) is False

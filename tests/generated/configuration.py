@@ -63,9 +63,10 @@ def _type(field: Schema) -> str:
     if "anyOf" in field:
         return " or ".join(_type(one) for one in field["anyOf"] if one.get("type") != "null")
     if field["type"] == "array":
-        return f"list of {_type(field['items'])}s"
+        kind, _, bounds = _type(field["items"]).partition(" ")
+        return f"list of {kind}s {bounds}".strip()
     signs = {"exclusiveMinimum": ">", "minimum": "≥", "maximum": "≤"}
-    bounds = [f"{sign} {field[key]:g}" for key, sign in signs.items() if key in field]
+    bounds = [f"{sign} {field[key]:,.15g}" for key, sign in signs.items() if key in field]
     return f"{field['type']} {', '.join(bounds)}".strip()
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar, get_type_hints
@@ -79,7 +80,9 @@ def _parse(raw: bytes) -> Any:
 
 
 def _json(raw: bytes) -> Any:
-    document = json.loads(raw.decode(), object_pairs_hook=_object, parse_constant=_no_number)
+    document = json.loads(
+        raw.decode(), object_pairs_hook=_object, parse_float=_float, parse_constant=_no_number
+    )
     if b"\\u" in raw:  # may be half of a pair of surrogates, which is no text
         json.dumps(document, ensure_ascii=False).encode()
     return document
@@ -95,6 +98,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) > MAX_KEYS:
         raise ApiError(400, f"An object of the body has more than {MAX_KEYS} keys.")
     return found
+
+
+def _float(text: str) -> float:
+    if math.isinf(number := float(text)):
+        raise ApiError(400, "The body has a number that is too large. Send one below 1e308.")
+    return number
 
 
 def _no_number(name: str) -> Any:

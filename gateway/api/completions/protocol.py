@@ -1,6 +1,7 @@
 """The schema of a completion request, and its translation for the engine."""
 
-from typing import Annotated, ClassVar
+from functools import cached_property
+from typing import Annotated, ClassVar, cast
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -8,7 +9,7 @@ from pydantic_core import PydanticCustomError
 from engine import GenerateRequest
 from gateway.api.body.bounded import Text, TokenIds
 from gateway.api.sampling import SamplingFields
-from gateway.api.schema import Unsupported
+from gateway.api.schema import Unsupported, only_supported
 
 _Tokens = Annotated[TokenIds, Field(min_length=1)]
 _Many = Field(fail_fast=True, min_length=1, max_length=128)
@@ -22,16 +23,9 @@ class CompletionRequest(SamplingFields):
     prompt: Text | _Tokens | Annotated[list[Text], _Many] | Annotated[list[_Tokens], _Many]
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     best_of: Annotated[int, Field(ge=0, le=20)] | None = None
-    echo: bool | None = None
+    echo: Annotated[bool, only_supported(False)] | None = None
     logprobs: Annotated[int, Field(ge=0, le=5)] | None = None
     suffix: Unsupported = None
-
-    @field_validator("echo")
-    @classmethod
-    def _echo_unsupported(cls, value: bool | None) -> bool | None:
-        if value:
-            raise PydanticCustomError("unsupported_parameter", "this gateway does not echo prompts")
-        return value
 
     @field_validator("best_of")
     @classmethod
@@ -40,26 +34,18 @@ class CompletionRequest(SamplingFields):
             raise PydanticCustomError("unsupported_value", "must not be more than n")
         return value
 
-    @property
-    def prompts(self) -> int:
-        """How many prompts there are."""
+    @cached_property
+    def prompts(self) -> list[str | tuple[int, ...]]:
+        """The prompts, of which there may be one."""
         single = isinstance(self.prompt, str) or isinstance(self.prompt[0], int)
-        return 1 if single else len(self.prompt)
+        prompts = cast(list[str | list[int]], [self.prompt] if single else self.prompt)
+        return [prompt if isinstance(prompt, str) else tuple(prompt) for prompt in prompts]
 
     def to_engine(self, request_id: str) -> list[GenerateRequest]:
         """Return one engine request for each choice of each prompt."""
         samplings = self.sampling(self.max_tokens or 16, logprobs=self.logprobs)
-        pairs = [(prompt, sampling) for prompt in self._prompts() for sampling in samplings]
+        pairs = [(prompt, sampling) for prompt in self.prompts for sampling in samplings]
         return [
             GenerateRequest(request_id=f"{request_id}-{n}", prompt=prompt, sampling=sampling)
             for n, (prompt, sampling) in enumerate(pairs)
-        ]
-
-    def _prompts(self) -> list[str | tuple[int, ...]]:
-        if isinstance(self.prompt, str):
-            return [self.prompt]
-        if isinstance(self.prompt[0], int):
-            return [tuple(token for token in self.prompt if isinstance(token, int))]
-        return [
-            p if isinstance(p, str) else tuple(p) for p in self.prompt if not isinstance(p, int)
         ]

@@ -19,7 +19,7 @@ async def create_completion(request: Request, body: CompletionRequest) -> Respon
     """Continue prompts, whole or token by token."""
     choices = body.n or 1
     session = RequestSession.open(
-        request, body.model, "cmpl-", choices=choices, prompts=body.prompts
+        request, body.model, "cmpl-", choices=choices, prompts=len(body.prompts)
     )
     requests = body.to_engine(session.engine_id)
     renderer = CompletionRenderer(

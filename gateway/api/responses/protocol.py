@@ -49,7 +49,7 @@ class ResponsesRequest(AcceptedFields, GenerationFields):
     # Without effect: it is of tools that OpenAI hosts.
     max_tool_calls: Annotated[int, Field(ge=1)] | None = None
 
-    background: Literal[False] | None = None
+    background: Annotated[bool, only_supported(False)] | None = None
     context_management: Unsupported = None
     conversation: Annotated[Any, unsupported("send the whole conversation in input")] = None
     moderation: Unsupported = None

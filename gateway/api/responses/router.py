@@ -3,6 +3,7 @@
 from typing import Final
 
 from fastapi import APIRouter, Request
+from pydantic import ValidationError
 from starlette.responses import Response
 
 from gateway.api.body.route import BodyRoute
@@ -13,6 +14,7 @@ from gateway.api.responses.rendering import ResponsesRenderer
 from gateway.api.responses.response import ResponseBody, ResponseEvent
 from gateway.api.session import RequestSession
 from gateway.api.streaming.respond import respond
+from gateway.errors import ApiError
 
 router = APIRouter(route_class=BodyRoute, tags=["generation"], responses=ERRORS)
 
@@ -30,7 +32,11 @@ PARAMETER_NAMES: Final = {
 async def create_response(request: Request, body: ResponsesRequest) -> Response:
     """Answer an input, whole or event by event."""
     session = RequestSession.open(request, body.model, "resp_", parameter_names=PARAMETER_NAMES)
-    chat = body.to_chat()
+    try:
+        chat = body.to_chat()
+    except ValidationError as error:  # every item is valid, and what they make together is not
+        message = f"Invalid 'input': as a conversation, {error.errors()[0]['msg']}."
+        raise ApiError(400, message, code="invalid_value", param="input") from None
     parser = message_parser(chat, session.model.config)
     renderer = ResponsesRenderer(session.head, body, parser)
     requests = chat.to_engine(session.engine_id)

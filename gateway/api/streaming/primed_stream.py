@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 
-from engine import EngineError, TokenDelta
+from engine import TokenDelta
 from gateway.deltas import ChoiceDeltas
 
 
@@ -32,13 +32,11 @@ class PrimedStream:
 
     async def aclose(self) -> None:
         """End the stream at whatever point it is; the engine frees its slot."""
-        if not self.first.done():
-            self.first.cancel()
-            with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration, EngineError):
-                await self.first
-        elif not self.first.cancelled():
-            self.first.exception()  # it is known of, although nobody reads it any more
-        await self.deltas.aclose()
+        self.first.cancel()
+        try:
+            await asyncio.gather(self.first, return_exceptions=True)  # nobody reads it any more
+        finally:
+            await self.deltas.aclose()
 
 
 async def wait_for_first_delta(deltas: ChoiceDeltas, seconds: float) -> PrimedStream:

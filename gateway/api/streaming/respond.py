@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from engine import EngineError, GenerateRequest
+from engine import EngineError, GenerateRequest, without_message
 from gateway.api.session import RequestSession
 from gateway.api.streaming.disconnect import cancel_on_disconnect
 from gateway.api.streaming.primed_stream import PrimedStream, wait_for_first_delta
@@ -65,7 +65,7 @@ async def _frames(stream: PrimedStream, renderer: Renderer) -> AsyncGenerator[by
                 yield data
     except Exception as error:  # the client must hear of every failure
         if not isinstance(error, EngineError):
-            log.exception("A stream failed")
+            log.exception("A stream failed", exc_info=without_message(error))
         await stream.fail(error)
         yield renderer.fail(api_error(error))
     if last := renderer.end():

@@ -53,6 +53,19 @@ async def encode(prompt: Prompt, limit: int = 64, **kwargs: Any) -> EncodedPromp
         prompts.close()
 
 
+@pytest.mark.parametrize(
+    "sampling", [{"stop_token_ids": (259,)}, {"stop_token_ids": (-1,)}, {"logit_bias": {259: 1.0}}]
+)
+async def test_a_token_that_the_model_does_not_have_is_refused(sampling: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequest, match="from 0 to 258") as refused:
+        await encode("a", **sampling)
+    assert [refused.value.param] == list(sampling)
+
+
+async def test_the_last_token_of_the_model_is_known() -> None:
+    await encode("a", stop_token_ids=(0, 258), logit_bias={258: 1.0})
+
+
 def chat(*messages: dict[str, Any], **kwargs: Any) -> Chat:
     return Chat(messages=messages, **kwargs)
 

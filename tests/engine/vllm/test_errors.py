@@ -1,5 +1,7 @@
 """Every exception of vLLM has an EngineError; a new one fails here until it has."""
 
+import logging
+
 import pytest
 
 from engine import EngineError, GenerateRequest, GenerationFailed, InvalidRequest
@@ -47,19 +49,27 @@ def test_none_is_forgotten() -> None:
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_each_is_an_engine_error(name: str) -> None:
+def test_each_is_an_engine_error(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     kind = vllm_exceptions()[name]
     error = kind.__new__(kind, "secret")  # without the arguments of its own __init__
     translated = translate_error(error, GenerateRequest(request_id="r", prompt="x"))
     assert type(translated) is EXPECTED[name]
-    assert "secret" not in str(translated)
+    assert "secret" not in str(translated) + caplog.text
+    assert name in caplog.text
 
 
-@pytest.mark.parametrize("error", [ValueError("secret")])
-def test_a_value_error_is_the_clients_mistake(error: Exception) -> None:
-    assert type(translate_error(error, None)) is InvalidRequest
+def test_a_value_error_is_the_clients_mistake() -> None:
+    assert type(translate_error(ValueError("secret"), None)) is InvalidRequest
 
 
 @pytest.mark.parametrize("error", [TypeError("secret"), KeyError("secret"), OSError("secret")])
-def test_anything_else_is_a_failed_generation(error: Exception) -> None:
-    assert str(translate_error(error, None)) == "The engine failed on this request."
+def test_anything_else_is_a_failed_generation_whose_origin_is_logged(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(type(error)) as raised:
+        raise error
+    assert str(translate_error(raised.value, None)) == "The engine failed on this request."
+    assert type(error).__name__ in caplog.text
+    assert "raise error" in caplog.text  # the line of the stack
+    assert "secret" not in caplog.text

@@ -112,9 +112,11 @@ def test_every_frame_fits_its_schema(
     lines = [line.removeprefix("data: ") for line in answer.text.splitlines()]
     frames = [json.loads(line) for line in lines if line.startswith("{")]
     assert len(frames) > 2
-    schema = document["paths"][path]["post"]["responses"]["200"]["content"]["text/event-stream"]
+    content = document["paths"][path]["post"]["responses"]["200"]["content"]["text/event-stream"]
+    data, end = content["schema"]["properties"]["data"]["anyOf"]
+    assert end == {"const": "[DONE]"}
     for frame in frames:
-        check(document, schema["schema"], frame)
+        check(document, data["contentSchema"], frame)
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/models/{name}", "/readyz", "/healthz", "/"])

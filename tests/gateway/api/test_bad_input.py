@@ -53,6 +53,9 @@ def wrong_bytes() -> Iterator[bytes]:
     yield from (
         json.dumps(GOOD | {"temperature": bad}).encode() for bad in (float("nan"), float("inf"))
     )
+    for huge in (b"1e999", b"-1e999"):
+        tool = b'{"type": "function", "function": {"name": "a", "parameters": {"x": %s}}}' % huge
+        yield whole.replace(b"{", b'{"tools": [%s], ' % tool, 1)
     yield whole.replace(b"[", b'[{"role": "user", "content": ' + b"9" * 10_000 + b"}, ", 1)
 
 

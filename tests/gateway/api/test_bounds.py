@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -105,6 +106,20 @@ def test_a_token_id_has_one_spelling(url: str, bias: dict[str, int]) -> None:
     body = {"model": "sim", "messages": [{"role": "user", "content": "x"}], "logit_bias": bias}
     answer = httpx.post(f"{url}/v1/chat/completions", json=body)
     assert (answer.status_code, answer.json()["error"]["param"][:10]) == (400, "logit_bias")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("stop_token_ids", [5, 2**31 - 1]), ("logit_bias", {"999999999": 1})]
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_token_that_the_model_does_not_have_is_a_400_with_the_bound(
+    url: str, field: str, value: Any, stream: bool
+) -> None:
+    body = {"model": "sim", "prompt": "x", "stream": stream, field: value}
+    answer = httpx.post(f"{url}/v1/completions", json=body)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"]) == (400, field)
+    assert re.fullmatch(rf"Invalid '{field}': token ids .* are from 0 to \d+\.", error["message"])
 
 
 def test_a_key_that_is_half_a_surrogate_and_comes_twice_is_a_400(url: str) -> None:

@@ -1,6 +1,7 @@
 """The wire contract on the real engine: what a model of 135M parameters shows for certain."""
 
 import json
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -168,6 +169,20 @@ def test_special_tokens_show_when_asked_for(real: openai.OpenAI) -> None:
     shown = ask(real, **asked, extra_body={"skip_special_tokens": False})
     assert "<|im_start|>" in shown.choices[0].message.content
     assert "<|im_start|>" not in ask(real, **asked).choices[0].message.content
+
+
+def test_nothing_of_a_schema_that_the_grammar_refuses_is_in_the_log(
+    real: openai.OpenAI, caplog: pytest.LogCaptureFixture
+) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"secret": {"type": "string", "pattern": r"(secret)\1"}},
+    }
+    form: Any = {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}
+    with caplog.at_level(logging.INFO), pytest.raises(openai.BadRequestError) as refused:
+        ask(real, response_format=form)
+    assert refused.value.param == "response_format"
+    assert "secret" not in caplog.text + str(refused.value)
 
 
 def test_an_effort_that_the_template_does_not_know_is_refused(real: openai.OpenAI) -> None:

@@ -10,6 +10,7 @@ from tests.conftest import Serve
 
 SAID = {"role": "user", "content": "Say hello."}
 WEATHER = {"type": "function", "name": "weather", "parameters": {"type": "object"}}
+CALL = {"type": "function_call", "call_id": "1", "name": "weather", "arguments": "{}"}
 IMAGE = {"type": "input_image", "image_url": "data:,"}
 
 
@@ -45,7 +46,8 @@ def events(url: str, **fields: Any) -> list[dict[str, Any]]:
         ({"max_output_tokens": 10**9}, "input", "context_length_exceeded"),
         ({"previous_response_id": "r"}, "previous_response_id", "unsupported_parameter"),
         ({"conversation": "c"}, "conversation", "unsupported_parameter"),
-        ({"background": True}, "background", "invalid_value"),
+        ({"background": True}, "background", "unsupported_value"),
+        ({"background": 0}, "background", "invalid_type"),
         ({"truncation": "auto"}, "truncation", "unsupported_value"),
         ({"tools": [{"type": "web_search"}]}, "tools[0].type", "unsupported_value"),
         ({"tool_choice": "required"}, "tool_choice", "invalid_value"),
@@ -65,6 +67,8 @@ def events(url: str, **fields: Any) -> list[dict[str, Any]]:
             "invalid_value",
         ),
         ({"stream_options": {}}, "stream_options", "invalid_value"),
+        ({"instructions": "Be brief.", "input": [SAID] * 4096}, "input", "invalid_value"),
+        ({"input": [CALL] * 129}, "input", "invalid_value"),
         ({"reasoning": {"effort": "high"}}, "reasoning.effort", "unsupported_parameter"),
     ],
     ids=lambda value: json.dumps(value)[:50] if isinstance(value, dict) else None,
@@ -88,6 +92,16 @@ def test_what_the_device_ignores_is_refused_by_this_endpoints_name(serve: Serve)
         error = post(url, **fields).json()["error"]
         assert (error["param"], error["code"]) == (param, "unsupported_parameter")
         assert f"'{param}'" in error["message"]
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999"])
+def test_a_number_that_is_not_finite_is_refused_and_not_repeated(url: str, number: str) -> None:
+    tool = json.dumps(WEATHER | {"parameters": {"maximum": 1.5}}).replace("1.5", number)
+    body = f'{{"model": "sim", "input": "Hello.", "tools": [{tool}]}}'
+    answer = httpx.post(
+        f"{url}/v1/responses", content=body, headers={"content-type": "application/json"}
+    )
+    assert (answer.status_code, "too large" in answer.text) == (400, True)
 
 
 def test_instructions_and_a_system_message_are_one(url: str) -> None:

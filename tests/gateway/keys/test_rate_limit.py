@@ -5,7 +5,6 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from engine import QuotaExceeded, TokenDelta, Usage
 from gateway.caller import ANYONE, Caller
 from gateway.keys.rate_limit import Charge, Estimate, RateLimiter, duration
 from gateway.keys.store import new_key
-from tests.conftest import Serve, wait_until
+from tests.conftest import Clock, Serve, wait_until
 
 CHAT = {"model": "sim", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 20}
 SLOW = {"time_scale": 1, "prefill_base_ms": 0, "decode_base_ms": 20, "decode_ms_per_slot": 0}
@@ -98,6 +97,36 @@ def test_tokens_above_the_limit_of_a_minute_are_a_429_and_not_charged(users: Use
     refused = post(url, key, max_tokens=150)
     assert (refused.status_code, refused.json()["error"]["type"]) == (429, "tokens")
     assert post(url, key, max_tokens=20).status_code == 200
+
+
+def test_a_new_minute_has_the_whole_limit_again(users: Users) -> None:
+    key = users.key(requests_per_minute=1)
+    clock = Clock()
+    url = users.url(clock=clock)
+    clock.now = 59.0
+    first, refused = post(url, key), post(url, key)
+    assert (first.status_code, refused.status_code) == (200, 429)
+    assert (first.headers["x-ratelimit-reset-requests"], refused.headers["retry-after"]) == (
+        "1s",
+        "1",
+    )
+    clock.now = 60.0
+    assert post(url, key).status_code == 200
+
+
+def test_a_request_is_charged_to_the_minute_in_which_it_began(users: Users) -> None:
+    key = users.key(tokens_per_minute=1000)
+    clock = Clock()
+    url = users.url(SLOW, clock=clock)
+    body = CHAT | {"stream": True, "max_tokens": 500, "ignore_eos": True}
+    with httpx.stream("POST", f"{url}/v1/chat/completions", json=body, headers=key) as answer:
+        assert next(answer.iter_lines())
+        clock.now = 60.0
+    clock.now = 59.0
+    wait_until(lambda: left(httpx.get(f"{url}/v1/models", headers=key), "tokens") > 900)
+    assert left(httpx.get(f"{url}/v1/models", headers=key), "tokens") < 1000
+    clock.now = 60.0
+    assert left(httpx.get(f"{url}/v1/models", headers=key), "tokens") == 1000
 
 
 def test_a_request_above_the_whole_limit_is_not_retried(users: Users) -> None:
@@ -223,7 +252,7 @@ async def remaining(limiter: RateLimiter) -> int:
 
 
 async def test_a_charge_is_the_estimate_until_it_is_settled() -> None:
-    limiter = RateLimiter()
+    limiter = RateLimiter(clock=Clock())
     async with limiter.charge(LIMITED, ESTIMATE) as charge:
         assert await remaining(limiter) == 500
         for index, delta in DELTAS:
@@ -232,14 +261,14 @@ async def test_a_charge_is_the_estimate_until_it_is_settled() -> None:
 
 
 async def test_a_prompt_without_usage_costs_its_estimate() -> None:
-    limiter = RateLimiter()
+    limiter = RateLimiter(clock=Clock())
     async with limiter.charge(LIMITED, ESTIMATE) as charge:
         charge.add(*DELTAS[0])
     assert await remaining(limiter) == 1000 - 100 - 2
 
 
 async def test_a_request_that_is_cancelled_at_any_moment_is_settled_and_closed() -> None:
-    limiter = RateLimiter()
+    limiter = RateLimiter(clock=Clock())
     entered = asyncio.Event()
 
     async def work() -> None:
@@ -257,12 +286,12 @@ async def test_a_request_that_is_cancelled_at_any_moment_is_settled_and_closed()
     await limiter.close()
     # Each costs the estimate of its prompt, or nothing where it was cancelled before it began.
     assert await remaining(limiter) in range(1000 - 8 * 100, 1000, 100)
-    async with limiter.charge(replace(LIMITED, tokens_per_minute=None), ESTIMATE):
+    async with limiter.charge(LIMITED.model_copy(update={"tokens_per_minute": None}), ESTIMATE):
         pass  # no request is open
 
 
 async def test_a_second_open_request_is_rejected_and_charges_nothing() -> None:
-    limiter = RateLimiter()
+    limiter = RateLimiter(clock=Clock())
     async with limiter.charge(LIMITED, ESTIMATE):
         with pytest.raises(QuotaExceeded):
             async with limiter.charge(LIMITED, ESTIMATE):
@@ -271,7 +300,7 @@ async def test_a_second_open_request_is_rejected_and_charges_nothing() -> None:
 
 
 async def test_a_caller_without_limits_is_not_counted() -> None:
-    limiter = RateLimiter()
+    limiter = RateLimiter(clock=Clock())
     async with limiter.charge(ANYONE, ESTIMATE) as charge:
         assert type(charge) is Charge
         charge.add(*DELTAS[0])

@@ -2,13 +2,16 @@
 
 import re
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from gateway.commands.main import app
-from gateway.keys.store import RELOAD_SECONDS, KeyStore, read_keys
+from gateway.keys.store import RELOAD_SECONDS, KeyStore, new_key, read_keys
+from tests.conftest import Clock
 
 
 def keys(*arguments: str) -> str:
@@ -37,6 +40,7 @@ def test_a_key_is_shown_once_and_kept_as_a_hash_that_its_owner_alone_can_read(
 
 
 HASH = "0" * 64
+CHANGES = (("new", "new"), ("remove", "old"))
 
 
 @pytest.mark.parametrize(
@@ -44,12 +48,17 @@ HASH = "0" * 64
     [
         ("keys: [{name: a}]", r"keys.0.sha256: Field required"),
         ("keys: [{name: a, sha256: abc}]", r"keys.0.sha256: String should match"),
-        (f"keys: [{{name: a, sha256: '{HASH}', rpm: 3}}]", r"keys.0.rpm: Extra inputs"),
+        (f"keys: [{{name: a, sha256: '{HASH}', rpm: 3}}]", r"keys.0.rpm is not a known key"),
         (f"keys: [{{name: a b, sha256: '{HASH}'}}]", r"keys.0.name: String should match"),
-        ("keys: [", "is not valid YAML"),
+        ("keys: [", "is not valid YAML at line 1"),
+        ("keys: []\nkeys: []", "is not valid YAML at line 1: keys is given twice"),
         (
             f"keys: [{{name: a, sha256: '{HASH}'}}, {{name: a, sha256: '{HASH}'}}]",
             "the name a is used twice",
+        ),
+        (
+            f"keys: [{{name: a, sha256: '{HASH}'}}, {{name: b, sha256: '{HASH}'}}]",
+            "the sha256 0000.* is used twice",
         ),
     ],
 )
@@ -75,6 +84,31 @@ def test_a_name_that_is_taken_and_one_that_is_unknown_are_rejected(file: Path, a
     assert (other.exit_code, "no key is named bob" in other.stderr) == (2, True)
 
 
+@pytest.mark.timeout(90)
+def test_processes_that_change_the_file_at_once_lose_no_change(file: Path) -> None:
+    for n in range(4):
+        new_key(file, f"old-{n}")
+    command = [sys.executable, "-m", "gateway", "keys"]
+    changes = [(change, f"{name}-{n}") for n in range(4) for change, name in CHANGES]
+    processes = [
+        subprocess.Popen(
+            [*command, *change, "--file", str(file)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for change in changes
+    ]
+    assert [process.wait() for process in processes] == [0] * 8
+    assert sorted(key.name for key in read_keys(file)) == [f"new-{n}" for n in range(4)]
+    assert [entry.name for entry in file.parent.iterdir()] == [file.name]
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_that_says_so() -> None:
+    result = CliRunner().invoke(app, ["keys", "new", "alice", "--file", "/proc/keys.yaml"])
+    assert result.exit_code == 2
+    assert "/proc/keys.yaml: cannot be written" in result.stderr
+
+
 def test_the_list_shows_names_and_limits_and_no_hash(file: Path) -> None:
     keys("new", "alice", "--file", str(file), "--requests-per-minute", "3", "--priority", "4")
     assert keys("list", "--file", str(file)) == "alice requests_per_minute=3 priority=4.0"
@@ -88,13 +122,6 @@ def test_other_machines_may_not_call_without_keys() -> None:
     assert (result.exit_code, result.stdout) == (2, "")
     assert "neuron-gateway keys new NAME" in result.stderr
     assert "--insecure" in result.stderr
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
