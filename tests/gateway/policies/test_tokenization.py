@@ -2,21 +2,20 @@
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
 from engine import DeadlineExceeded, EngineOverloaded
-from gateway.caller import ANYONE, Caller
+from gateway.caller import Caller
 from gateway.config import Limits
 from gateway.keys.store import new_key
 from gateway.policies.tokenization import AT_ONCE, LARGE, TokenizationQueue
 from tests.conftest import Serve
 from tests.virtual_time import run_in_virtual_time
 
-A, B = replace(ANYONE, name="a"), replace(ANYONE, name="b")
+A, B = Caller(name="a"), Caller(name="b")
 SECONDS = 1.0  # that each text takes
 
 
