@@ -1,0 +1,48 @@
+"""Ends a Ray cluster with the process that started it: `python supervisor.py DRIVER < PIPE`.
+
+After a SIGKILL of the driver Ray's agents stay for minutes, and with a dead raylet its workers.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+_POLL_SECONDS: Final = 0.2
+
+
+def start() -> "subprocess.Popen[bytes]":
+    """Start a supervisor of this process, which acts when its standard input is closed."""
+    command = [sys.executable, "-IS", __file__, str(os.getpid())]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+
+
+def members(driver: int) -> Iterator[int]:
+    """Yield the other processes that write to the logs of a session which the driver started."""
+    session = re.compile(rf"/session_[^/]+_{driver}/")
+    for file in Path("/proc").glob("[0-9]*/fd/*"):
+        pid = int(file.parts[2])
+        with suppress(OSError):  # it ended, or is another user's
+            writes = pid != driver and file.lstat().st_mode & 0o200
+            if writes and session.search(str(file.readlink())):
+                yield pid
+
+
+def main(driver: int) -> None:
+    """Wait until the driver has ended or stopped Ray, then kill what is left."""
+    sys.stdin.read()
+    while left := set(members(driver)):
+        for pid in left:
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(_POLL_SECONDS)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

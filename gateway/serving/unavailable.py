@@ -1,0 +1,78 @@
+"""The 503 while no replica is there, in OpenAI's shape, in place of Ray Serve's and HAProxy's own.
+
+HAProxy's stand-in imports it at each reload, so it imports nothing large itself.
+"""
+
+import json
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from starlette.middleware import Middleware
+
+STATUS: Final = HTTPStatus.SERVICE_UNAVAILABLE
+BODY: Final = json.dumps(
+    {
+        "error": {
+            "message": "No replica serves this path now: the gateway starts, stops or recovers. "
+            "Try again in some seconds.",
+            "type": "server_error",
+            "param": None,
+            "code": "service_unavailable",
+        }
+    }
+).encode()
+HEADERS: Final = {
+    "content-type": "application/json",
+    "content-length": str(len(BODY)),
+    "retry-after": "5",
+}
+# What Serve answers by itself: no route, a time limit, back-pressure, no replica.
+SERVES_OWN: Final = (404, 408, 429, 500, 503)
+
+Message = dict[str, Any]
+Send = Callable[[Message], Awaitable[None]]
+
+
+def middlewares() -> "list[Middleware]":
+    """Return the ASGI middleware of Serve's proxy and of the HTTP server of its replicas."""
+    from starlette.middleware import Middleware
+
+    return [Middleware(ServeErrors)]
+
+
+class ServeErrors:
+    """ASGI middleware that replaces errors in plain text, which are Serve's, and missing answers.
+
+    Errors of the gateway are JSON and pass. So does `/-/`, which load balancers read.
+    """
+
+    def __init__(self, app: Callable[[Message, Any, Send], Awaitable[None]]) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Message, receive: Any, send: Send) -> None:
+        """Pass the app's answer, or send the 503."""
+        answered = False
+
+        async def pass_on(message: Message) -> None:
+            nonlocal answered
+            answered = answered or not _is_serves_own(message)
+            if answered:
+                await send(message)
+
+        if scope["type"] != "http" or scope["path"].startswith("/-/"):
+            return await self._app(scope, receive, send)
+        await self._app(scope, receive, pass_on)
+        if not answered:
+            headers = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+            await send({"type": "http.response.start", "status": STATUS, "headers": headers})
+            await send({"type": "http.response.body", "body": BODY})
+
+
+def _is_serves_own(message: Message) -> bool:
+    """Return whether an answer begins that is Serve's own, or continues: it has one body."""
+    if message["type"] != "http.response.start":
+        return True
+    content_type = dict(message["headers"]).get(b"content-type", b"")
+    return message["status"] in SERVES_OWN and content_type.startswith(b"text/plain")
