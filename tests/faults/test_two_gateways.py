@@ -36,9 +36,11 @@ def life(folder: Path, ray: str, both: Barrier, **args: Any) -> set[str]:
     """Run a gateway until both are ready; return all that a client without a key heard."""
     folder.mkdir()
     port = free_port()
-    with repeated(partial(hear, f"http://127.0.0.1:{port}")) as heard:
-        with served(folder, args, environment={"RAY_TMPDIR": ray}, port=port):
-            both.wait(120)
+    with (
+        repeated(partial(hear, f"http://127.0.0.1:{port}")) as heard,
+        served(folder, args, environment={"RAY_TMPDIR": ray}, port=port),
+    ):
+        both.wait(120)
     return set(heard)
 
 

@@ -7,7 +7,6 @@ import pytest
 
 from gateway.config import AppConfig, parse_config
 from gateway.serving.environment import (
-    cache_folder,
     set_serve_environment,
     with_otlp_endpoint,
 )

@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 from starlette.responses import PlainTextResponse, Response
+from starlette.testclient import TestClient
 
 from gateway.errors import ApiError
 from gateway.serving.unavailable import middlewares
@@ -15,9 +16,6 @@ JSON = Response('{"error": {}}', 503, media_type="application/json")
 def get(app: Any, path: str = "/v1/models") -> httpx.Response:
     for middleware in middlewares():
         app = middleware.cls(app, *middleware.args, **middleware.kwargs)
-    # Starlette's client runs one event loop for each call.
-    from starlette.testclient import TestClient
-
     return TestClient(app).get(path)
 
 
