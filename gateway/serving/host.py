@@ -49,7 +49,7 @@ def host_environment() -> dict[str, str]:
     folder = tempfile.mkdtemp(prefix="gateway-", dir="/tmp")  # sockets need a short path
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     ports = {name: first + index for index, name in enumerate(PORTS)}
-    ports |= dict(zip(REPLICA_PORTS, (first + len(PORTS), first + _BLOCK), strict=True))
+    ports |= dict(zip(REPLICA_PORTS, (first + len(PORTS), first + _BLOCK - 1), strict=True))
     files = {name: f"{folder}/{file}".rstrip("/") for name, file in HAPROXY_FILES.items()}
     return files | {name: str(port) for name, port in ports.items()}
 

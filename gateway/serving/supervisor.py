@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 _POLL_SECONDS: Final = 0.2
+_ROUNDS: Final = 50  # a process that waits for a device cannot be killed
 
 
 def start() -> "subprocess.Popen[bytes]":
@@ -23,24 +24,30 @@ def start() -> "subprocess.Popen[bytes]":
     return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603
 
 
-def members(driver: int) -> Iterator[int]:
-    """Yield the other processes that write to the logs of a session which the driver started."""
-    session = re.compile(rf"/session_[^/]+_{driver}/")
+def members(driver: int, since: str) -> Iterator[int]:
+    """Yield the other processes that write to the logs of the driver's session.
+
+    Ray names a session by the time of its start and the driver's id, which is used again one day.
+    """
+    session = re.compile(rf"/session_([^/]+)_{driver}/")
     for file in Path("/proc").glob("[0-9]*/fd/*"):
         pid = int(file.parts[2])
         with suppress(OSError):  # it ended, or is another user's
             writes = pid != driver and file.lstat().st_mode & 0o200
-            if writes and session.search(str(file.readlink())):
+            if writes and (found := session.search(str(file.readlink()))) and found[1] >= since:
                 yield pid
 
 
 def main(driver: int) -> None:
     """Wait until the driver has ended or stopped Ray, then kill what is left."""
+    since = time.strftime("%Y-%m-%d_%H-%M-%S")
     sys.stdin.read()
-    while left := set(members(driver)):
-        for pid in left:
+    for _ in range(_ROUNDS):
+        for pid in (left := set(members(driver, since))):
             with suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
+        if not left:
+            break
         time.sleep(_POLL_SECONDS)
 
 

@@ -3,13 +3,15 @@
 HAProxy's stand-in imports it at each reload, so it imports nothing large itself.
 """
 
+from __future__ import annotations
+
 import json
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from starlette.middleware import Middleware
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 STATUS: Final = HTTPStatus.SERVICE_UNAVAILABLE
 BODY: Final = json.dumps(
@@ -31,11 +33,8 @@ HEADERS: Final = {
 # What Serve answers by itself: no route, a time limit, back-pressure, no replica.
 SERVES_OWN: Final = (404, 408, 429, 500, 503)
 
-Message = dict[str, Any]
-Send = Callable[[Message], Awaitable[None]]
 
-
-def middlewares() -> "list[Middleware]":
+def middlewares() -> list[Middleware]:
     """Return the ASGI middleware of Serve's proxy and of the HTTP server of its replicas."""
     from starlette.middleware import Middleware
 
@@ -48,10 +47,10 @@ class ServeErrors:
     Errors of the gateway are JSON and pass. So does `/-/`, which load balancers read.
     """
 
-    def __init__(self, app: Callable[[Message, Any, Send], Awaitable[None]]) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Message, receive: Any, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the app's answer, or send the 503."""
         answered = scope["type"] != "http" or scope["path"].startswith("/-/")
 

@@ -10,6 +10,7 @@ from gateway.serving.environment import (
     set_serve_environment,
     with_otlp_endpoint,
 )
+from gateway.serving.host import host_environment
 
 
 @pytest.mark.parametrize(
@@ -54,3 +55,10 @@ def test_what_is_set_is_kept_but_for_the_proxy_of_the_config() -> None:
 def test_serve_starts_our_program_as_haproxy() -> None:
     set_serve_environment(AppConfig())
     assert os.access(os.environ["RAY_SERVE_HAPROXY_BINARY_PATH"], os.X_OK)
+
+
+def test_two_gateways_share_no_port_and_no_file() -> None:
+    first, second = host_environment(), host_environment()
+    assert not set(first.values()) & set(second.values())
+    config = Path(first["RAY_SERVE_HAPROXY_CONFIG_FILE_LOC"])
+    assert config.parent.stat().st_mode & 0o777 == 0o700

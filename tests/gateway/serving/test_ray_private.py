@@ -3,6 +3,7 @@
 What they do in a running cluster is in test_ray_app.py.
 """
 
+import importlib
 import inspect
 import json
 import os
@@ -76,6 +77,7 @@ def test_a_running_replica_is_counted_under_this_name() -> None:
 
 
 # The variables whose constant has another name, or none.
+REPLICA = "ray.serve._private.replica"
 HEALTH_CHECK = "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S"
 ELSEWHERE = {"RAY_worker_niceness", "RAY_USAGE_STATS_ENABLED", "OMP_NUM_THREADS", HEALTH_CHECK}
 READ = """
@@ -112,6 +114,16 @@ def test_serve_reads_how_often_it_checks_a_proxy() -> None:
 
     assert f'"{HEALTH_CHECK}"' in inspect.getsource(constants)
     assert constants.PROXY_HEALTH_CHECK_PERIOD_S == 10
+
+
+def test_serve_accepts_the_middleware_of_the_variable() -> None:
+    from ray.serve._private import http_util
+
+    path = VARIABLES["RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH"]
+    found = http_util.call_function_from_import_path(path)
+    (middleware,) = http_util.validate_http_proxy_callback_return(found)
+    assert http_util._apply_middlewares(lambda: None, [middleware])
+    assert "configure_http_middlewares" in inspect.getsource(importlib.import_module(REPLICA))
 
 
 def test_each_edit_finds_what_ray_writes_for_haproxy() -> None:
