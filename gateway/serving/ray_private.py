@@ -34,7 +34,7 @@ PORTS: Final = (
     "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT",
     "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT",
 )
-# The first port of the replicas behind HAProxy, and the one after the last.
+# The first port of the replicas behind HAProxy, and the end of their range.
 REPLICA_PORTS: Final = (
     "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT",
     "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT",

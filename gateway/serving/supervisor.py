@@ -1,4 +1,4 @@
-"""Ends a Ray cluster with the process that started it: `python supervisor.py DRIVER < PIPE`.
+"""Ends a Ray cluster with the process that started it: `python supervisor.py DRIVER SINCE < PIPE`.
 
 After a SIGKILL of the driver Ray's agents stay for minutes, and with a dead raylet its workers.
 """
@@ -14,20 +14,21 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+_TIME: Final = "%Y-%m-%d_%H-%M-%S"  # in a session's name, before microseconds
 _POLL_SECONDS: Final = 0.2
 _ROUNDS: Final = 50  # a process that waits for a device cannot be killed
 
 
 def start() -> "subprocess.Popen[bytes]":
     """Start a supervisor of this process, which acts when its standard input is closed."""
-    command = [sys.executable, "-IS", __file__, str(os.getpid())]
+    command = [sys.executable, "-IS", __file__, str(os.getpid()), time.strftime(_TIME)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603
 
 
 def members(driver: int, since: str) -> Iterator[int]:
     """Yield the other processes that write to the logs of the driver's session.
 
-    Ray names a session by the time of its start and the driver's id, which is used again one day.
+    Ray names a session by its time and the driver's id, which other processes had before.
     """
     session = re.compile(rf"/session_([^/]+)_{driver}/")
     for file in Path("/proc").glob("[0-9]*/fd/*"):
@@ -38,9 +39,8 @@ def members(driver: int, since: str) -> Iterator[int]:
                 yield pid
 
 
-def main(driver: int) -> None:
+def main(driver: int, since: str) -> None:
     """Wait until the driver has ended or stopped Ray, then kill what is left."""
-    since = time.strftime("%Y-%m-%d_%H-%M-%S")
     sys.stdin.read()
     for _ in range(_ROUNDS):
         for pid in (left := set(members(driver, since))):
@@ -52,4 +52,4 @@ def main(driver: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), sys.argv[2])

@@ -14,22 +14,16 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 STATUS: Final = HTTPStatus.SERVICE_UNAVAILABLE
-BODY: Final = json.dumps(
-    {
-        "error": {
-            "message": "No replica serves this path now: the gateway starts, stops or recovers. "
-            "Try again in some seconds.",
-            "type": "server_error",
-            "param": None,
-            "code": "service_unavailable",
-        }
-    }
-).encode()
-HEADERS: Final = {
-    "content-type": "application/json",
-    "content-length": str(len(BODY)),
-    "retry-after": "5",
+ERROR: Final = {
+    "message": "No replica serves this path now: the gateway starts, stops or recovers. Try again.",
+    "type": "server_error",
+    "param": None,
+    "code": "service_unavailable",
 }
+BODY: Final = json.dumps({"error": ERROR}).encode()
+HEADERS: Final = {
+    "content-type": "application/json", "content-length": str(len(BODY)), "retry-after": "5"
+}  # fmt: skip
 # What Serve answers by itself: no route, a time limit, back-pressure, no replica.
 SERVES_OWN: Final = (404, 408, 429, 500, 503)
 

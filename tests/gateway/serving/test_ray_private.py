@@ -116,6 +116,14 @@ def test_serve_reads_how_often_it_checks_a_proxy() -> None:
     assert constants.PROXY_HEALTH_CHECK_PERIOD_S == 10
 
 
+def test_ray_names_a_session_by_its_time_and_its_driver() -> None:
+    from ray._private import node
+
+    source = inspect.getsource(node)
+    assert '"%Y-%m-%d_%H-%M-%S_%f"' in source
+    assert 'f"session_{date_str}_{os.getpid()}"' in source
+
+
 def test_serve_accepts_the_middleware_of_the_variable() -> None:
     from ray.serve._private import http_util
 
