@@ -13,7 +13,6 @@ from gateway.serving.ray_private import HAPROXY_FILES, PORTS, REPLICA_PORTS
 # Below the ephemeral ports, of which Ray's processes take many.
 _BLOCK: Final = 200  # a port is used again only minutes after its replica ended
 _BLOCKS: Final = range(20_000, 32_000, _BLOCK)
-_held: Final[list[socket.socket]] = []
 
 
 def hold(name: str) -> bool:
@@ -24,7 +23,7 @@ def hold(name: str) -> bool:
     except OSError:
         lock.close()
         return False
-    _held.append(lock)
+    lock.detach()  # without an object to close it, it is open as long as this process lives
     return True
 
 
