@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -26,6 +27,17 @@ STEADY: dict[str, Any] = {
     "decode_base_ms": 20,
     "decode_ms_per_slot": 0,
 }
+
+# What `serve deploy` does, without the dashboard that it goes through.
+DEPLOY = """
+import sys, ray
+from ray import serve
+from pathlib import Path
+from gateway.config import load_config
+from gateway.serving.ray_app import build_app
+ray.init(address="auto", log_to_driver=False)
+serve.run(build_app(load_config(Path(sys.argv[1]))), name="gateway", route_prefix="/")
+"""
 
 
 class Gateway:
@@ -55,6 +67,10 @@ class Gateway:
             env={**self._environment, **environment}, text=True, timeout=120, check=True,
         )  # fmt: skip
         return done.stdout
+
+    def deploy(self, folder: Path, args: dict[str, Any]) -> None:
+        """Replace the application by one with other arguments."""
+        self.run_driver(DEPLOY, str(write_config(folder / "new.yaml", args)))
 
     def load(self) -> dict[str, Any]:
         """Return the load of the only model."""
@@ -95,31 +111,29 @@ def free_port() -> int:
             return port
 
 
-def separate_ray(folder: str) -> dict[str, str]:
-    """Return the variables that keep a cluster's files and ports apart from those of others.
-
-    The folder's path must be short, since Ray makes sockets in it.
-    """
-    haproxy = {
-        "CONFIG_FILE_LOC": f"{folder}/haproxy.cfg",
-        "SOCKET_PATH": f"{folder}/admin.sock",
-        "METRICS_SOCKET_PATH": f"{folder}/metrics.sock",
-        "SERVER_STATE_BASE": folder,
-        "SERVER_STATE_FILE": f"{folder}/server-state",
-        "STATS_PORT": str(free_port()),
-        "METRICS_PORT": str(free_port()),
-    }
-    prefixed = {f"RAY_SERVE_HAPROXY_{name}": value for name, value in haproxy.items()}
-    return {"RAY_TMPDIR": folder} | prefixed
-
-
 @contextlib.contextmanager
 def ray_folder() -> Iterator[str]:
-    """Make a folder for `separate_ray`."""
+    """Make a folder for the files of a Ray cluster; its path is short, as those of sockets are."""
     with tempfile.TemporaryDirectory(
         prefix="ray-", dir="/tmp", ignore_cleanup_errors=True
     ) as folder:
         yield folder
+
+
+def write_config(path: Path, args: dict[str, Any]) -> Path:
+    """Write a config file with these arguments of the application."""
+    application = {
+        "name": "gateway",
+        "import_path": "gateway.serving.ray_app:build_app",
+        "args": args,
+    }
+    path.write_text(yaml.safe_dump({"applications": [application]}))
+    return path
+
+
+def interrupt(pid: int) -> None:
+    """Send what Ctrl-C does."""
+    os.kill(pid, signal.SIGINT)
 
 
 @contextlib.contextmanager
@@ -128,23 +142,19 @@ def served(
     args: dict[str, Any],
     start_seconds: float = 120,
     environment: Mapping[str, str] | None = None,
-    stop_with: signal.Signals = signal.SIGINT,
+    end: Callable[[int], None] = interrupt,
+    port: int | None = None,
 ) -> Iterator[Gateway]:
     """Run `neuron-gateway serve` until the block ends; no process of it may be left then."""
-    application = {
-        "name": "gateway",
-        "import_path": "gateway.serving.ray_app:build_app",
-        "args": args,
-    }
-    path = folder / "gateway.yaml"
-    path.write_text(yaml.safe_dump({"applications": [application]}))
-    port = free_port()
+    path = write_config(folder / "gateway.yaml", args)
+    port = port or free_port()
     command = [sys.executable, "-u", "-m", "gateway", "serve", str(path), "--port", str(port)]
     with ray_folder() as ray, (folder / "log").open("w+") as log:
-        given = os.environ | separate_ray(ray) | dict(environment or {}) | {"RAY_ADDRESS": "local"}
+        given = os.environ | {"RAY_TMPDIR": ray, "RAY_ADDRESS": "local"} | dict(environment or {})
         process = subprocess.Popen(
-            command, cwd=ROOT, env=given, stdout=log, stderr=subprocess.STDOUT, text=True
-        )
+            command, cwd=ROOT, env=given, stdout=log, stderr=subprocess.STDOUT, text=True,
+            process_group=0,
+        )  # fmt: skip
         gateway = Gateway(f"http://127.0.0.1:{port}", process, given)
         with process:
             try:
@@ -153,9 +163,9 @@ def served(
                 yield gateway
                 below = gateway.descendants("")
             finally:
-                process.send_signal(stop_with)
+                end(process.pid)
                 process.wait(60)
-            assert process.returncode in (0, 130), (folder / "log").read_text()
+            assert process.returncode in (0, 130, -signal.SIGKILL), (folder / "log").read_text()
             until(lambda: not any(title(pid) for pid in below if pid != process.pid), 10)
 
 
@@ -172,6 +182,25 @@ def until(true: Callable[[], object], seconds: float) -> None:
     while not true():
         assert time.monotonic() < deadline, f"not within {seconds} s"
         time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def repeated(call: Callable[[], str]) -> Iterator[list[str]]:
+    """Call every 50 ms in a thread; yield the growing list of results."""
+    results: list[str] = []
+    done = threading.Event()
+
+    def run() -> None:
+        while not done.wait(0.05):
+            results.append(call())
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield results
+    finally:
+        done.set()
+        thread.join()
 
 
 def ask(url: str, content: str = "Hello", **more: Any) -> dict[str, Any]:

@@ -33,11 +33,7 @@ def gateway(file: str, name: str = GATEWAY, model: str = SIMULATED) -> Command:
         (sys.executable, "-m", "gateway", "serve", str(SERVERS / file), "--port", str(port)),
         f"http://127.0.0.1:{port}/v1",
         model,
-        {
-            "RAY_ADDRESS": "local",
-            "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
-            "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
-        },
+        {"RAY_ADDRESS": "local"},
         ready_text="(ready after",  # printed when the last replica is up
     )
 

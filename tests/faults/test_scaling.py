@@ -1,6 +1,7 @@
 """Replicas that come and go: roll-outs, up, down, to none and back, while streams run."""
 
 import json
+import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,6 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
 
 from tests.serving import STEADY, Gateway, answers, ask, served, stream, until
 
@@ -20,32 +20,11 @@ pytestmark = [
 ]
 
 LONG = {"max_tokens": 400, "ignore_eos": True, "temperature": 0, "stream": True}  # eight seconds
-# What `serve deploy` does, without the dashboard that it goes through.
-DEPLOY = """
-import sys, ray
-from ray import serve
-from pathlib import Path
-from gateway.config import load_config
-from gateway.serving.ray_app import build_app
-ray.init(address="auto", log_to_driver=False)
-serve.run(build_app(load_config(Path(sys.argv[1]))), name="gateway", route_prefix="/")
-"""
 
 
 def args(**model: Any) -> dict[str, Any]:
     engine = {"max_model_len": 4096, "max_num_seqs": 4, "device": STEADY}
     return {"models": [{"id": "sim", "engine": engine} | model]}
-
-
-def deploy(gateway: Gateway, folder: Path, new: dict[str, Any]) -> None:
-    application = {
-        "name": "gateway",
-        "import_path": "gateway.serving.ray_app:build_app",
-        "args": new,
-    }
-    file = folder / "new.yaml"
-    file.write_text(yaml.safe_dump({"applications": [application]}))
-    gateway.run_driver(DEPLOY, str(file))
 
 
 def whole(frames: list[str]) -> bool:
@@ -62,7 +41,7 @@ def test_a_roll_out_lets_streams_end_and_gives_new_requests_to_the_new(
         assert answers(gateway)
         running = [pool.submit(stream, gateway, ask(gateway.url, **LONG)) for _ in range(3)]
         time.sleep(1)
-        deploy(gateway, tmp_path, new)
+        gateway.deploy(tmp_path, new)
         until(lambda: answers(gateway, model="new"), 60)
         assert all(whole(one.result()) for one in running)
 
@@ -89,7 +68,7 @@ def test_replicas_follow_the_load_to_none_and_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_lets_streams_end(tmp_path: Path, stop: signal.Signals) -> None:
     with ThreadPoolExecutor(1) as pool:
-        with served(tmp_path, args(), stop_with=stop) as gateway:
+        with served(tmp_path, args(), end=lambda pid: os.kill(pid, stop)) as gateway:
             running = pool.submit(stream, gateway, ask(gateway.url, **LONG))
             until(lambda: gateway.load()["running"] == 1, 10)
         assert whole(running.result())

@@ -3,6 +3,8 @@
 import json
 import re
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,10 @@ import pytest
 
 from engine import Host
 from gateway.commands.check_report import report
-from gateway.commands.preflight import check, check_address
+from gateway.commands.preflight import check, check_address, check_serve
 from gateway.config import AppConfig, ConfigError, load_config, parse_config
 from gateway.serving.environment import serve_environment
+from tests.serving import ROOT
 
 SERVE_FILES = sorted((Path(__file__).parents[3] / "deploy" / "serve").glob("*.yaml"))
 
@@ -94,6 +97,24 @@ def test_a_port_in_use_is_refused() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(ConfigError, match=rf"--port: 127\.0\.0\.1:{port} cannot be used"):
             check_address("127.0.0.1", port)
+
+
+def test_a_port_on_which_another_gateway_starts_is_refused() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    check_address("127.0.0.1", port)
+    command = [sys.executable, "-m", "gateway", "serve", "--port", str(port), "--without-ray"]
+    done = subprocess.run([*command, str(SERVE_FILES[0])], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 2
+    assert "cannot be used (Another gateway starts there)" in done.stderr
+
+
+def test_a_port_of_a_variable_that_is_in_use_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("RAY_SERVE_FALLBACK_PROXY_HTTP_PORT", str(port))
+        with pytest.raises(ConfigError, match=rf"RAY_SERVE_FALLBACK\w+: port {port} cannot"):
+            check_serve(AppConfig())
 
 
 @pytest.mark.parametrize("path", SERVE_FILES, ids=lambda path: path.stem)

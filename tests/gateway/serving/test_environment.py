@@ -7,11 +7,10 @@ import pytest
 
 from gateway.config import AppConfig, parse_config
 from gateway.serving.environment import (
-    cache_folder,
-    haproxy_ports,
     set_serve_environment,
     with_otlp_endpoint,
 )
+from gateway.serving.host import host_environment
 
 
 @pytest.mark.parametrize(
@@ -43,19 +42,23 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("clean")
-def test_haproxy_is_started_by_a_script_for_its_ports() -> None:
-    os.environ["RAY_SERVE_HAPROXY_STATS_PORT"] = "8500"
-    set_serve_environment(AppConfig())
-    script = Path(os.environ["RAY_SERVE_HAPROXY_BINARY_PATH"])
-    assert script == cache_folder().parent / "haproxy-8500-9101.sh"
-    assert os.access(script, os.X_OK)
-    assert haproxy_ports()["RAY_SERVE_HAPROXY_STATS_PORT"] == 8500
+def test_what_is_set_is_kept_but_for_the_proxy_of_the_config() -> None:
+    given = {"RAY_SERVE_HAPROXY_NBTHREAD": "7", "RAY_SERVE_HAPROXY_STATS_PORT": "8404"}
+    given |= {"RAY_SERVE_HAPROXY_BINARY_PATH": "/x", "RAY_SERVE_HAPROXY_SOCKET_PATH": "/tmp/x.sock"}
+    os.environ |= given | {"RAY_SERVE_ENABLE_HA_PROXY": "1"}
+    set_serve_environment(parse_config({"proxy": "python"}, "test"))
+    assert given.items() <= os.environ.items()
+    assert os.environ["RAY_SERVE_ENABLE_HA_PROXY"] == "0"
 
 
 @pytest.mark.usefixtures("clean")
-def test_what_is_set_is_kept_but_for_the_proxy_of_the_config() -> None:
-    os.environ |= {"RAY_SERVE_HAPROXY_NBTHREAD": "7", "RAY_SERVE_ENABLE_HA_PROXY": "1"}
-    set_serve_environment(parse_config({"proxy": "python"}, "test"))
-    assert os.environ["RAY_SERVE_HAPROXY_NBTHREAD"] == "7"
-    assert os.environ["RAY_SERVE_ENABLE_HA_PROXY"] == "0"
-    assert "RAY_SERVE_HAPROXY_BINARY_PATH" not in os.environ
+def test_serve_starts_our_program_as_haproxy() -> None:
+    set_serve_environment(AppConfig())
+    assert os.access(os.environ["RAY_SERVE_HAPROXY_BINARY_PATH"], os.X_OK)
+
+
+def test_two_gateways_share_no_port_and_no_file() -> None:
+    first, second = host_environment(), host_environment()
+    assert not set(first.values()) & set(second.values())
+    config = Path(first["RAY_SERVE_HAPROXY_CONFIG_FILE_LOC"])
+    assert config.parent.stat().st_mode & 0o777 == 0o700

@@ -5,8 +5,11 @@ import json
 import os
 import re
 import signal
+import socket
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +66,21 @@ def test_an_error_keeps_its_status_and_shape(gateway: Gateway) -> None:
     assert caught.value.type == "invalid_request_error"
 
 
+def test_a_path_that_the_app_does_not_know_is_its_own_404(gateway: Gateway) -> None:
+    answer = httpx.get(f"{gateway.url}/v1/nothing")
+    assert answer.status_code == 404
+    assert answer.json()["error"]["message"].startswith("Unknown request URL")
+
+
+def test_a_second_command_on_its_port_is_refused(gateway: Gateway) -> None:
+    port = gateway.url.rpartition(":")[2]
+    command = [sys.executable, "-m", "gateway", "serve", "--port", port]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert done.returncode == 2
+    assert f"--port: 127.0.0.1:{port} cannot be used (Address already in use)" in done.stderr
+    assert answers(gateway)
+
+
 def test_one_request_id_is_sent_and_the_clients_own_is_kept(gateway: Gateway) -> None:
     answer = httpx.request(**ask(gateway.url, max_tokens=1), headers={"x-request-id": "mine-1"})
     assert answer.headers.get_list("x-request-id") == ["mine-1"]
@@ -113,6 +131,25 @@ def test_a_killed_replica_is_replaced_without_help(gateway: Gateway) -> None:
     os.kill(replica, signal.SIGKILL)
     until(lambda: answers(gateway), 60)
     assert gateway.descendants("ray::ServeReplica") != [replica]
+
+
+def test_a_killed_proxy_is_back_within_seconds(gateway: Gateway) -> None:
+    proxies = gateway.descendants("ray::HAProxyManager") or gateway.descendants("ray::ProxyActor")
+    (proxy,) = proxies
+    os.kill(proxy, signal.SIGKILL)
+    until(lambda: not answers(gateway), 10)
+    until(lambda: answers(gateway), 20)
+
+
+@pytest.mark.parametrize("kill", [os.kill, os.killpg], ids=["command", "process group"])
+def test_nothing_outlives_a_killed_command(
+    tmp_path: Path, kill: Callable[[int, int], None]
+) -> None:
+    with served(tmp_path, simulated(), end=lambda pid: kill(pid, signal.SIGKILL)) as gateway:
+        assert answers(gateway)
+    # `served` has waited until no process was left.
+    with socket.create_server(("127.0.0.1", int(gateway.url.rpartition(":")[2]))):
+        pass
 
 
 def test_a_dead_engine_ends_its_stream_with_a_frame_and_is_replaced(tmp_path: Path) -> None:

