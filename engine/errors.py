@@ -48,7 +48,12 @@ class UnsupportedValue(InvalidRequest):
 
 
 class EngineOverloaded(EngineError):
-    """The queue is full; `retry_after` is in how many seconds a slot may be free."""
+    """The queue is full; `retry_after` is in how many seconds a slot may be free.
+
+    `replica` names the replica that refused, where there are several.
+    """
+
+    replica = ""
 
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message, retry_after)

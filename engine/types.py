@@ -161,11 +161,15 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """How busy an engine is: requests in a slot, requests that wait for one, slots in all."""
+    """How busy an engine is: requests in a slot, requests that wait for one, slots in all.
+
+    Where the engine has `replicas`, the figures are their sums.
+    """
 
     running: int
     waiting: int
     slots: int
+    replicas: int = 1
 
 
 class Engine(Protocol):

@@ -16,12 +16,16 @@ Status = Literal["ready", "loading", "dead"]
 
 
 class ModelHealth(TypedDict):
-    """A model's phase, its requests and slots, and why it is dead if it is."""
+    """A model's phase, its requests and slots, and why it is dead if it is.
+
+    Under Ray Serve they are the sums of all running `replicas`, up to a second old.
+    """
 
     phase: Phase
     running: int
     waiting: int
     slots: int
+    replicas: int
     reason: NotRequired[str]
 
 
@@ -63,6 +67,7 @@ async def _health(model: ServedModel) -> ModelHealth:
         "running": load.running,
         "waiting": load.waiting,
         "slots": load.slots,
+        "replicas": load.replicas,
     }
     if reason := await _death(model.backend):
         health["reason"] = reason

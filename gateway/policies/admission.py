@@ -16,6 +16,8 @@ from gateway.policies.wait_estimator import PendingWork, WaitEstimator
 JITTER: Final = 0.25  # of a wait is added at random, or all rejected clients come back at once
 LEAST_RETRY_SECONDS: Final = 0.05  # where the speed of the engine is not known yet
 
+Overflow = Callable[[GenerateRequest, EngineOverloaded], AsyncGenerator[TokenDelta, None]]
+
 
 @dataclass(frozen=True, slots=True)
 class AdmissionLimits:
@@ -89,15 +91,23 @@ class Admission(EngineMiddleware):
         """The number of requests that the engine has."""
         return len(self._slots.running)
 
-    async def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenDelta, None]:
+    async def generate(
+        self, request: GenerateRequest, offer_to_others: Overflow | None = None
+    ) -> AsyncGenerator[TokenDelta, None]:
         """Yield the deltas of the wrapped engine, once it has room for the request.
 
-        Raises EngineOverloaded where that would take too long, and DeadlineExceeded where it did.
+        Where that would take too long, yield those of `offer_to_others`; without it, raises
+        EngineOverloaded. Raises DeadlineExceeded where it did take too long.
         """
         ticket, arrived_at = Ticket(request), self._clock()
         timeout = min(self._limits.queue_timeout_seconds, request.timeout_seconds or float("inf"))
-        if self._slots.full:
-            self._require_short_wait(ticket, timeout)
+        if self._slots.full and (refusal := self._refusal(ticket, timeout)):
+            if offer_to_others is None:
+                raise refusal
+            async with aclosing(offer_to_others(request, refusal)) as deltas:
+                async for delta in deltas:
+                    yield delta
+            return
         async with self._slots.slot(ticket, timeout):
             ticket.admitted_at = self._clock()
             queue_seconds = ticket.admitted_at - arrived_at
@@ -109,17 +119,16 @@ class Admission(EngineMiddleware):
                         delta = replace(delta, usage=usage)
                     yield delta
 
-    def _require_short_wait(self, ticket: Ticket, timeout: float) -> None:
-        """Raise EngineOverloaded where the queue is full or too slow."""
+    def _refusal(self, ticket: Ticket, timeout: float) -> EngineOverloaded | None:
+        """Return an EngineOverloaded where the queue is full or too slow."""
         running = [other.pending_work() for other in self._slots.running]
         queued = [other.pending_work() for other in self._slots.queue.ahead_of(ticket)]
         slots = self._limits.max_running
         if self.waiting >= self._limits.max_queued:
             # The queue has room as soon as one of the running requests ends.
-            raise self._overloaded(self._estimator.estimate_wait(running, (), slots))
+            return self._overloaded(self._estimator.estimate_wait(running, (), slots))
         wait = self._estimator.estimate_wait(running, queued, slots)
-        if wait > timeout:
-            raise self._overloaded(wait - timeout)
+        return self._overloaded(wait - timeout) if wait > timeout else None
 
     def _overloaded(self, seconds: float) -> EngineOverloaded:
         retry_after = max(LEAST_RETRY_SECONDS, seconds) * (1 + JITTER * self._chance())

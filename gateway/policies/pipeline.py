@@ -37,6 +37,13 @@ def engine_pipeline(
     )
 
 
+def replica_pipeline(
+    backend: EngineBackend, _model: ModelConfig, limits: Limits, _meter: Meter
+) -> EnginePipeline:
+    """Build the pipeline in a replica, before an engine that has its queue."""
+    return _pipeline(backend, SupportedParameters, partial(Deadline, limits=limits))
+
+
 def ingress_pipeline(
     backend: EngineBackend, model: ModelConfig, limits: Limits, meter: Meter
 ) -> EnginePipeline:

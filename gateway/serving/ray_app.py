@@ -16,19 +16,19 @@ import ray
 from fastapi import FastAPI
 from ray import serve
 
-from engine import create_engine
 from gateway.api.app import create_app
 from gateway.api.registry import model_info_from_config
 from gateway.config import AppConfig, ConfigError
 from gateway.observe.json_logging import configure as configure_logging
 from gateway.observe.ray_metrics import RayMeter
-from gateway.policies.pipeline import ingress_pipeline
+from gateway.policies.pipeline import ingress_pipeline, replica_pipeline
 from gateway.serving import supervisor
 from gateway.serving.environment import with_otlp_endpoint
 from gateway.serving.neuron_cores import node_resources
 from gateway.serving.ray_engine import (
+    EngineReplica,
+    ReplicaEngine,
     ServeReplicas,
-    config_on_replica,
     engine_deployment,
     replica_options,
 )
@@ -44,23 +44,19 @@ log = logging.getLogger(__name__)
 Report = Callable[[str], None]
 
 
-class GatewayReplica(AppOnReplica):
+class GatewayReplica(EngineReplica, AppOnReplica):
     """One hop: a replica holds the engine and the app over it."""
 
-    def __init__(self, config: AppConfig) -> None:
-        configure_logging()
-        self._config = config = config_on_replica(config)
-        self._engines = {model.id: create_engine(model.id, model.engine) for model in config.models}
-
     def build_app(self) -> FastAPI:
-        """Return the app over the engine of this replica."""
-        return create_app(self._config, self._engines, behind_serve=True, meter=RayMeter())
-
-    async def check_health(self) -> None:
-        """Check the engines; Serve replaces the replica if this raises."""
-        for backend in self._engines.values():
-            if backend.phase in ("ready", "dead"):  # before, the lifespan starts it
-                await backend.check_health()
+        """Return the app over the engine of this replica, and the others where it is full."""
+        engine = ReplicaEngine(self)
+        return create_app(
+            self.config,
+            {engine.model.id: engine},
+            behind_serve=True,
+            meter=RayMeter(),
+            make_pipeline=replica_pipeline,
+        )
 
 
 class GatewayIngress(AppOnReplica):
@@ -72,7 +68,6 @@ class GatewayIngress(AppOnReplica):
         self._engines = {
             model.id: RemoteEngine(
                 model_info_from_config(model),
-                model.engine.max_num_seqs,
                 ServeReplicas(handles[model.id]),
                 scales_to_zero=model.scales_to_zero,
             )

@@ -4,9 +4,11 @@ import asyncio
 import functools
 import logging
 import math
+import random
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Set
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 import grpc
@@ -15,6 +17,7 @@ from ray import serve
 from ray.exceptions import RayError, RayTaskError
 from ray.serve.exceptions import BackPressureError, RayServeException
 from ray.serve.handle import DeploymentHandle
+from ray.serve.request_router import FIFOMixin, PendingRequest, RequestRouter, RunningReplica
 
 from engine import (
     RAY_STAT_LOGGER,
@@ -38,12 +41,13 @@ from gateway.policies.pipeline import admission_limits
 from gateway.serving.environment import with_otlp_endpoint
 from gateway.serving.local_models import with_local_models
 from gateway.serving.neuron_cores import with_accelerators
-from gateway.serving.ray_private import stream_by_grpc
-from gateway.serving.remote_engine import REPLICA_DIED, ReplicaState, Stream
+from gateway.serving.ray_private import ask_all, route_handles_by, stream_by_grpc
+from gateway.serving.remote_engine import REPLICA_DIED, RemoteEngine, ReplicaState, Stream
 
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS: Final = 1.0  # where Serve rejected a request
+STATE_TIMEOUT_SECONDS: Final = 5.0
 Result = TypeVar("Result")
 
 
@@ -88,51 +92,63 @@ class EngineReplica:
 
     async def __init__(self, config: AppConfig) -> None:  # type: ignore[misc] # as Serve allows
         configure_logging()
-        (model,) = config_on_replica(config).models
-        self._backend = create_engine(model.id, model.engine)
+        self.config = config = config_on_replica(config)
+        (model,) = config.models
+        self.backend = create_engine(model.id, model.engine)
         limits = admission_limits(model.engine.max_num_seqs, config.limits)
-        self._admission = Admission(self._backend, limits)
-        self._engine = Coalescing(self._admission, config.limits.coalescing_window_seconds)
-        await self._backend.start()
+        self.admission = Admission(self.backend, limits)
+        self._engine = Coalescing(self.admission, config.limits.coalescing_window_seconds)
         self._polling = asyncio.create_task(
-            poll_gauges(self._backend, lambda: self._admission.waiting, RayMeter())
+            poll_gauges(self.backend, lambda: self.admission.waiting, RayMeter())
         )
+        await self.backend.start()
 
-    async def generate(
-        self, request: GenerateRequest
-    ) -> AsyncGenerator[TokenDelta | EngineError, None]:
-        """Yield the deltas of a completion; an EngineError is the last item and not raised."""
+    @property
+    def name(self) -> str:
+        """The replica's id, as routers know it."""
+        return str(serve.get_replica_context().replica_id.unique_id)
+
+    async def generate(self, request: GenerateRequest, **_: object) -> Stream:
+        """Yield the deltas of a completion; an EngineError is the last item and not raised.
+
+        Other arguments are for the router.
+        """
         try:
             async with aclosing(self._engine.generate(request)) as deltas:
                 async for delta in deltas:
                     yield delta
+        except EngineOverloaded as error:
+            error.replica = self.name
+            yield error
         except EngineError as error:
             yield error
 
     async def state(self) -> ReplicaState:
         """Return the state of this replica."""
-        return ReplicaState(self._backend.model, self._backend.phase, self._backend.load)
+        load = self.backend.load
+        load = replace(load, waiting=load.waiting + self.admission.waiting)
+        return ReplicaState(self.backend.model, self.backend.phase, load)
 
     @errors_as_values
     async def tokenize(self, text: str | Chat, special: bool) -> Tokens:
         """Return the tokens of a text or of a conversation."""
-        return await self._backend.tokenize(text, add_special_tokens=special)
+        return await self.backend.tokenize(text, add_special_tokens=special)
 
     @errors_as_values
     async def detokenize(self, token_ids: tuple[int, ...]) -> str:
         """Return the text of these tokens."""
-        return await self._backend.detokenize(token_ids)
+        return await self.backend.detokenize(token_ids)
 
     async def check_health(self) -> None:
         """Check the engine; Serve replaces the replica if this raises."""
-        await self._backend.check_health()
+        await self.backend.check_health()
 
     async def __del__(self) -> None:
         """Close the engine; Serve awaits this when it stops the replica."""
         if hasattr(self, "_polling"):
             self._polling.cancel()
-        if hasattr(self, "_backend"):
-            await self._backend.close()
+        if hasattr(self, "backend"):
+            await self.backend.close()
 
 
 class ServeReplicas:
@@ -142,17 +158,22 @@ class ServeReplicas:
         self._handle = handle
         self._streaming = stream_by_grpc(handle, "generate")
 
-    def generate(self, request: GenerateRequest) -> Stream:
-        """Start a completion on the replica that Serve chooses."""
-        stream: Stream = self._streaming.remote(request)
-        return stream
+    async def generate(self, request: GenerateRequest, refused_by: Set[str]) -> Stream:
+        """Yield the items of the replica that the router chooses."""
+        stream = self._streaming.remote(request, refused_by=refused_by)
+        try:
+            async for item in stream:
+                yield item
+        finally:
+            stream.cancel()
 
-    async def count(self) -> int:
-        """Return the number of running replicas."""
-        status = await asyncio.to_thread(serve.status)
-        app = status.applications[self._handle.app_name]
-        states = app.deployments[self._handle.deployment_name].replica_states
-        return int(states.get("RUNNING", 0))
+    async def states(self) -> list[ReplicaState]:
+        """Return the states of the running replicas that answer; starts none."""
+        try:
+            answers = await ask_all(self._handle, "state", STATE_TIMEOUT_SECONDS)
+        except RayServeException:  # there is no replica
+            return []
+        return [answer for answer in answers if isinstance(answer, ReplicaState)]
 
     def call(self, method: str, *arguments: Any) -> Awaitable[Any]:
         """Call a method of a replica."""
@@ -172,6 +193,67 @@ class ServeReplicas:
         return error
 
 
+class PeerReplicas(ServeReplicas):
+    """The replicas of one model, as one of them sees them; it answers calls itself."""
+
+    def __init__(self, replica: EngineReplica) -> None:
+        context = serve.get_replica_context()
+        super().__init__(DeploymentHandle(context.deployment, context.app_name))
+        self._replica = replica
+
+    async def states(self) -> list[ReplicaState]:
+        """Return the states of the running replicas; before Serve runs this one, its own."""
+        return await super().states() or [await self._replica.state()]
+
+    def call(self, method: str, *arguments: Any) -> Awaitable[Any]:
+        """Call a method of this replica."""
+        result: Awaitable[Any] = getattr(self._replica, method)(*arguments)
+        return result
+
+
+class ReplicaEngine(RemoteEngine):
+    """The engine of this replica with its queue, and the other replicas where that is full."""
+
+    def __init__(self, replica: EngineReplica) -> None:
+        super().__init__(replica.backend.model, PeerReplicas(replica), scales_to_zero=False)
+        self._replica = replica
+
+    async def check_health(self) -> None:
+        """Check the engine of this replica."""
+        await self._replica.backend.check_health()
+
+    def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenDelta, None]:
+        """Return the deltas of this replica, without a layer of its own."""
+        return self._replica.admission.generate(request, self._offer_to_others)
+
+    def _offer_to_others(
+        self, request: GenerateRequest, refusal: EngineOverloaded
+    ) -> AsyncGenerator[TokenDelta, None]:
+        refusal.replica = self._replica.name
+        return self.offer(request, [refusal])
+
+
+class LeastLoadedRouter(FIFOMixin, RequestRouter):  # type: ignore[misc] # untyped
+    """Chooses the replica with the fewest requests, of those that have not refused the request.
+
+    By default a router finds a request by Ray's id, which the choices of a request share.
+    """
+
+    async def choose_replicas(
+        self,
+        candidate_replicas: list[RunningReplica],
+        pending_request: PendingRequest | None = None,
+    ) -> list[list[RunningReplica]]:
+        """Return one rank; Serve takes the least busy of it, the first of several."""
+        refused_by: Set[str] = frozenset()
+        if pending_request is not None:
+            pending_request.routing_context.should_backoff = True
+            refused_by = pending_request.kwargs.get("refused_by", refused_by)
+        others = [r for r in candidate_replicas if r.replica_id.unique_id not in refused_by]
+        rank = others or candidate_replicas
+        return [random.sample(rank, len(rank))]
+
+
 def engine_deployment(model: ModelConfig, config: AppConfig) -> serve.Application:
     """Build the deployment of one model."""
     options = replica_options(model, config.limits)
@@ -183,6 +265,7 @@ def engine_deployment(model: ModelConfig, config: AppConfig) -> serve.Applicatio
 def replica_options(model: ModelConfig, limits: Limits) -> dict[str, Any]:
     """Return Serve's options for a deployment that holds an engine."""
     return {
+        "request_router_config": route_handles_by(LeastLoadedRouter),
         # More than a replica admits: a request in Serve's own queue gets neither ping nor 429.
         "max_ongoing_requests": 4096,
         "graceful_shutdown_timeout_s": math.ceil(limits.max_request_seconds) + 30,

@@ -4,6 +4,7 @@ All of it is for the versions below. tests/gateway/serving/test_ray_private.py f
 the names moves or means something else, and so does the installation of another version.
 """
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -106,3 +107,31 @@ def stream_by_grpc(handle: Any, method: str) -> Any:
         request_serialization="pickle",
         response_serialization="pickle",
     )
+
+
+async def ask_all(handle: Any, method: str, seconds: float) -> list[Any]:
+    """Return what each running replica answers, or its error; none is started.
+
+    The public `results_async` has one timeout for all, so that a replica that hangs would hide the
+    others.
+    """
+
+    async def answer(result: Any) -> Any:
+        async with asyncio.timeout(seconds):
+            return await result.get_async()
+
+    results = await handle.broadcast(method)._fetch_replica_results_async()  # noqa: SLF001
+    return await asyncio.gather(*map(answer, results), return_exceptions=True)
+
+
+def route_handles_by(router: type) -> Any:
+    """Return Serve's options for a deployment whose handles choose replicas by this router.
+
+    Serve rejects a router on the deployment that HAProxy serves, as HAProxy would ignore it. It
+    looks at the name alone; the handles use the class, which was serialized before.
+    """
+    from ray.serve.config import RequestRouterConfig
+
+    options = RequestRouterConfig(request_router_class=router)
+    options.request_router_class = RequestRouterConfig().request_router_class
+    return options

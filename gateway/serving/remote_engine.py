@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, Awaitable, Sequence, Set
+from contextlib import aclosing
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Protocol
 
 from engine import (
@@ -11,6 +12,7 @@ from engine import (
     EngineDead,
     EngineError,
     EngineLoading,
+    EngineOverloaded,
     GenerateRequest,
     Load,
     ModelInfo,
@@ -20,7 +22,6 @@ from engine import (
 )
 
 POLL_SECONDS: Final = 1.0
-STATE_TIMEOUT_SECONDS: Final = 5.0
 LOADING_RETRY_SECONDS: Final = 15.0
 REPLICA_DIED: Final = "The replica of this request died."
 _log: Final = logging.getLogger(__name__)
@@ -35,21 +36,17 @@ class ReplicaState:
     load: Load
 
 
-class Stream(Protocol):
-    """The deltas of a replica; an EngineError is an item and not raised."""
-
-    def __aiter__(self) -> AsyncIterator[TokenDelta | EngineError]: ...
-    def cancel(self) -> None: ...
+Stream = AsyncGenerator[TokenDelta | EngineError, None]  # an error is an item and not raised
 
 
 class Replicas(Protocol):
     """The replicas of a model."""
 
-    def generate(self, request: GenerateRequest) -> Stream:
-        """Start a completion on one of the replicas."""
+    def generate(self, request: GenerateRequest, refused_by: Set[str]) -> Stream:
+        """Start a completion on a replica, if possible on one that has not refused it."""
 
-    async def count(self) -> int:
-        """Return the number of running replicas."""
+    async def states(self) -> list[ReplicaState]:
+        """Return the states of the running replicas that answer; starts none."""
 
     def call(self, method: str, *arguments: Any) -> Awaitable[Any]:
         """Call a method of a replica; starts a replica where none runs."""
@@ -59,15 +56,12 @@ class Replicas(Protocol):
 
 
 class RemoteEngine:
-    """An EngineBackend over replicas; its state is the one that a replica reported last."""
+    """An EngineBackend over replicas; its state is what they reported last."""
 
-    def __init__(
-        self, model: ModelInfo, slots: int, replicas: Replicas, *, scales_to_zero: bool
-    ) -> None:
-        self._scales_to_zero = scales_to_zero
-        self._state = ReplicaState(model, "created", Load(running=0, waiting=0, slots=slots))
+    def __init__(self, model: ModelInfo, replicas: Replicas, *, scales_to_zero: bool) -> None:
+        self._without_replica: Phase = "idle" if scales_to_zero else "loading"
+        self._state = ReplicaState(model, "created", _total(()))
         self._replicas = replicas
-        self._running = 0
         self._polling: asyncio.Task[None] | None = None
 
     @property
@@ -77,13 +71,13 @@ class RemoteEngine:
 
     @property
     def phase(self) -> Phase:
-        """The phase of the replica that reported last."""
+        """Ready if any replica is, else the phase of one of them."""
         return self._state.phase
 
     @property
     def load(self) -> Load:
-        """The requests that were sent from this process, and the slots of one replica."""
-        return replace(self._state.load, running=self._running, waiting=0)
+        """The requests and the slots of all replicas."""
+        return self._state.load
 
     async def start(self) -> None:
         """Start to poll the replicas, which Serve starts."""
@@ -112,26 +106,43 @@ class RemoteEngine:
         """Return the text of these tokens, from a replica."""
         return str(await self._call("detokenize", token_ids))
 
-    async def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenDelta, None]:
-        """Yield the deltas of a replica; waits for a replica where none runs.
+    def generate(self, request: GenerateRequest) -> AsyncGenerator[TokenDelta, None]:
+        """Return the deltas of a replica; waits for a replica where none runs."""
+        return self.offer(request, [])
 
-        Raises EngineDead where the replica dies before the last delta.
+    async def offer(
+        self, request: GenerateRequest, refusals: list[EngineOverloaded]
+    ) -> AsyncGenerator[TokenDelta, None]:
+        """Yield the deltas of the first replica that does not refuse the request.
+
+        `refusals` are those of replicas that it was offered to before. Raises EngineOverloaded with
+        the shortest wait where all refuse, EngineDead where the replica dies before the last delta.
         """
-        stream = self._replicas.generate(request)
-        self._running += 1
+        for _ in range(max(1, self.load.replicas) - len(refusals)):
+            refused_by = {refusal.replica for refusal in refusals}
+            try:
+                async with aclosing(self._offer(request, refused_by)) as deltas:
+                    async for delta in deltas:
+                        yield delta
+            except EngineOverloaded as error:
+                refusals.append(error)
+            else:
+                return
+        raise min(refusals, key=lambda refusal: refusal.retry_after)
+
+    async def _offer(
+        self, request: GenerateRequest, refused_by: Set[str]
+    ) -> AsyncGenerator[TokenDelta, None]:
         finished = False
         try:
-            async for item in stream:
-                finished = isinstance(item, EngineError) or item.finish_reason is not None
-                if isinstance(item, EngineError):
-                    raise item
-                yield item
+            async with aclosing(self._replicas.generate(request, refused_by)) as items:
+                async for item in items:
+                    finished = isinstance(item, EngineError) or item.finish_reason is not None
+                    if isinstance(item, EngineError):
+                        raise item
+                    yield item
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - all are translated
             self._raise_translated(error, finished)
-        finally:
-            self._running -= 1
-            if not finished:
-                stream.cancel()
         if not finished:
             raise EngineDead(REPLICA_DIED)
 
@@ -147,14 +158,6 @@ class RemoteEngine:
             assert isinstance(error, Exception)
             raise self._replicas.translate_error(error) from error
 
-    async def _fetch_state(self) -> ReplicaState:
-        """Return the state of a replica; where none runs, none is called, which would start one."""
-        if not await self._replicas.count():
-            phase: Phase = "idle" if self._scales_to_zero else "loading"
-            return replace(self._state, phase=phase)
-        state: ReplicaState = await self._call("state")
-        return state
-
     async def _call(self, method: str, *arguments: Any) -> Any:
         try:
             result = await self._replicas.call(method, *arguments)
@@ -167,13 +170,19 @@ class RemoteEngine:
     async def _poll(self) -> None:
         while True:
             try:
-                async with asyncio.timeout(STATE_TIMEOUT_SECONDS):
-                    self._state = await self._fetch_state()
-            except (TimeoutError, EngineError):
-                self._state = replace(self._state, phase="loading")
+                states = await self._replicas.states()
             except Exception:  # noqa: BLE001 - whatever it was, the next poll may succeed
                 _log.exception("The replicas of %s do not report their state", self.model.id)
+            else:
+                without = replace(self._state, phase=self._without_replica)
+                state = min(states, key=lambda state: state.phase != "ready", default=without)
+                self._state = replace(state, load=_total([state.load for state in states]))
             await asyncio.sleep(POLL_SECONDS)
+
+
+def _total(loads: Sequence[Load]) -> Load:
+    names = [field.name for field in fields(Load)]
+    return Load(**{name: sum(getattr(load, name) for load in loads) for name in names})
 
 
 def _this_task_is_cancelled() -> bool:

@@ -131,8 +131,24 @@ def test_a_client_that_disconnects_frees_its_slot_on_the_replica(gateway: Gatewa
     until(lambda: busy_slots(gateway) == 0, 2)
 
 
+def health(gateway: Gateway) -> dict[str, Any]:
+    return dict(httpx.get(f"{gateway.url}/readyz", timeout=10).json()["models"]["sim"])
+
+
 def busy_slots(gateway: Gateway) -> int:
-    return int(httpx.get(f"{gateway.url}/readyz").json()["models"]["sim"]["running"])
+    return int(health(gateway)["running"])
+
+
+def test_a_replica_that_hangs_does_not_hide_the_other(gateway: Gateway) -> None:
+    until(lambda: health(gateway)["replicas"] == 2, 30)
+    (hung, _) = replicas(gateway, "sim")
+    os.kill(hung, signal.SIGSTOP)
+    try:
+        until(lambda: health(gateway)["replicas"] == 1, 20)
+        assert (health(gateway)["phase"], health(gateway)["slots"]) == ("ready", 8)
+    finally:
+        os.kill(hung, signal.SIGCONT)
+    until(lambda: health(gateway)["replicas"] == 2, 20)
 
 
 def test_an_error_of_a_replica_keeps_its_status_and_shape(gateway: Gateway) -> None:

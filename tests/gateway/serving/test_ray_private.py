@@ -3,6 +3,7 @@
 What they do in a running cluster is in test_ray_app.py.
 """
 
+import asyncio
 import importlib
 import inspect
 import json
@@ -11,7 +12,7 @@ import re
 import subprocess
 import sys
 from importlib.metadata import version
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -28,8 +29,11 @@ from gateway.serving.ray_private import (
     REPLICA_PORTS,
     VARIABLES,
     AppOnReplica,
+    ask_all,
+    route_handles_by,
     stream_by_grpc,
 )
+from tests.virtual_time import run_in_virtual_time
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own
 
@@ -70,10 +74,54 @@ def test_a_handle_streams_by_grpc_where_it_is_not_by_reference() -> None:
     assert options.keys() <= inspect.signature(DeploymentHandle.options).parameters.keys()
 
 
-def test_a_running_replica_is_counted_under_this_name() -> None:
-    from ray.serve._private.common import ReplicaState
+class Results:
+    """What `broadcast` returns: the results of replicas that answer, fail and hang."""
 
-    assert ReplicaState("RUNNING") == "RUNNING"
+    async def _fetch_replica_results_async(self) -> list["Results"]:
+        return [Results(), Results(), Results()]
+
+    answers: ClassVar[list[Any]] = [1, RuntimeError("It died."), None]
+
+    async def get_async(self) -> Any:
+        answer = Results.answers.pop(0)
+        if answer is None:
+            await asyncio.Event().wait()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def test_a_replica_that_hangs_hides_no_other() -> None:
+    class Handle:
+        def broadcast(self, method: str) -> Results:
+            return Results()
+
+    async def ask() -> list[Any]:
+        return await ask_all(Handle(), "state", 30)
+
+    one, died, hung = run_in_virtual_time(ask())
+    assert (one, type(died), type(hung)) == (1, RuntimeError, TimeoutError)
+
+
+def test_a_broadcast_has_the_result_of_each_replica() -> None:
+    from ray.serve._private.replica_result import ReplicaResult
+    from ray.serve.handle import DeploymentBroadcastResponse, DeploymentHandle
+
+    assert hasattr(DeploymentHandle, "broadcast")
+    assert hasattr(DeploymentBroadcastResponse, "_fetch_replica_results_async")
+    assert hasattr(ReplicaResult, "get_async")
+
+
+def test_serve_takes_a_router_for_the_handles_of_an_ingress() -> None:
+    from ray.serve.request_router import RequestRouter
+
+    from gateway.serving.ray_engine import LeastLoadedRouter
+
+    options = route_handles_by(LeastLoadedRouter)
+    assert options.is_default_request_router()
+    router = options.get_request_router_class()
+    assert issubclass(router, RequestRouter)
+    assert router.__name__ == "LeastLoadedRouter"
 
 
 # The variables whose constant has another name, or none.

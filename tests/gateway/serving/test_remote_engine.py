@@ -1,7 +1,8 @@
 """An engine in another process: its deltas, its errors as values, its ends; without Ray."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+import pickle
+from collections.abc import AsyncGenerator, Awaitable, Set
 from typing import Any
 
 import pytest
@@ -13,52 +14,41 @@ from engine import (
     EngineError,
     EngineOverloaded,
     GenerateRequest,
+    Load,
     ModelInfo,
-    TokenDelta,
+    Phase,
 )
-from gateway.serving.remote_engine import RemoteEngine, ReplicaState
+from gateway.serving.remote_engine import RemoteEngine, ReplicaState, Stream
 from tests.engine.contract import EngineContract, collect, request
 
 MODEL = ModelInfo(id="sim", max_model_len=0)
 
 
-class LocalStream:
-    """Items of a generator; breaks with an error after so many of them."""
-
-    def __init__(self, items: AsyncGenerator[Any, None], breaks: int, error: Any) -> None:
-        self._items = items
-        self._left = breaks
-        self._error = error
-        self.cancelled = False
-
-    def __aiter__(self) -> AsyncIterator[TokenDelta | EngineError]:
-        return self
-
-    async def __anext__(self) -> TokenDelta | EngineError:
-        if self._left == 0 and self._error is not None:
-            raise self._error
-        self._left -= 1
-        item: TokenDelta | EngineError = await anext(self._items)
-        return item
-
-    def cancel(self) -> None:
-        self.cancelled = True
-        self.closing = asyncio.ensure_future(self._items.aclose())
-
-
 class LocalReplicas:
-    """The replicas of a model, which are one engine of this process."""
+    """The replicas of a model, which share one engine of this process.
+
+    A stream breaks after so many items: with an error, or with its end where there is none.
+    """
 
     def __init__(self, engine: EngineBackend, breaks: int = -1, error: Any = None) -> None:
         self._engine = engine
         self._break = (breaks, error)
-        self.running = 1
-        self.calls = 0
-        self.streams: list[LocalStream] = []
+        self.polls = 0
+        self.reported: list[ReplicaState] = []
+        self.closed = 0
 
-    def generate(self, request: GenerateRequest) -> LocalStream:
-        self.streams.append(LocalStream(self._valued(request), *self._break))
-        return self.streams[-1]
+    async def generate(self, request: GenerateRequest, refused_by: Set[str]) -> Stream:
+        left, error = self._break
+        try:
+            async for item in self._valued(request):
+                if left == 0:
+                    break
+                left -= 1
+                yield item
+            if error is not None:
+                raise error
+        finally:
+            self.closed += 1
 
     async def _valued(self, request: GenerateRequest) -> AsyncGenerator[Any, None]:
         try:
@@ -67,22 +57,24 @@ class LocalReplicas:
         except EngineError as error:
             yield error
 
-    async def count(self) -> int:
-        return self.running
+    async def states(self) -> list[ReplicaState]:
+        self.polls += 1
+        return self.reported
 
     def call(self, method: str, *arguments: Any) -> Awaitable[Any]:
-        self.calls += 1
-        return self._state()
-
-    async def _state(self) -> ReplicaState:
-        return ReplicaState(self._engine.model, self._engine.phase, self._engine.load)
+        raise NotImplementedError
 
     def translate_error(self, error: Exception) -> Exception:
         return EngineDead("It is gone.")
 
 
 def remote(replicas: LocalReplicas, *, scales_to_zero: bool = False) -> RemoteEngine:
-    return RemoteEngine(MODEL, 4, replicas, scales_to_zero=scales_to_zero)
+    return RemoteEngine(MODEL, replicas, scales_to_zero=scales_to_zero)
+
+
+def state(phase: Phase, running: int, waiting: int = 0, slots: int = 4) -> ReplicaState:
+    model = ModelInfo(id="sim", max_model_len=len(phase))
+    return ReplicaState(model, phase, Load(running=running, waiting=waiting, slots=slots))
 
 
 class TestRemoteEngine(EngineContract):
@@ -99,23 +91,78 @@ async def until(true: Any) -> None:
     raise AssertionError
 
 
-async def test_it_has_the_state_of_its_replica(backend: EngineBackend) -> None:
-    engine = remote(LocalReplicas(backend))
+async def test_it_is_ready_if_any_replica_is_and_has_the_sum_of_their_loads(
+    backend: EngineBackend,
+) -> None:
+    replicas = LocalReplicas(backend)
+    replicas.reported = [state("dead", 0), state("ready", 3, 2), state("loading", 0, 0, 6)]
+    engine = remote(replicas)
     await engine.start()
     assert engine.phase == "loading"
     await until(lambda: engine.phase == "ready")
-    assert engine.model.max_model_len == backend.model.max_model_len
+    assert engine.load == Load(running=3, waiting=2, slots=14, replicas=3)
+    assert engine.model == state("ready", 0).model
     await engine.close()
 
 
-async def test_where_no_replica_runs_none_is_called(backend: EngineBackend) -> None:
+@pytest.mark.parametrize(("scales_to_zero", "phase"), [(True, "idle"), (False, "loading")])
+async def test_without_a_replica_there_is_no_slot(
+    backend: EngineBackend, scales_to_zero: bool, phase: Phase
+) -> None:
     replicas = LocalReplicas(backend)
-    replicas.running = 0
-    engine = remote(replicas, scales_to_zero=True)
+    engine = remote(replicas, scales_to_zero=scales_to_zero)
     await engine.start()
-    await until(lambda: engine.phase == "idle")
+    await until(lambda: replicas.polls)
+    assert (engine.phase, engine.model) == (phase, MODEL)
+    assert engine.load == Load(running=0, waiting=0, slots=0, replicas=0)
     await engine.close()
-    assert replicas.calls == 0
+
+
+class FullReplicas(LocalReplicas):
+    """Replicas that are full but for one, which may be none of them; each waits longer."""
+
+    def __init__(self, engine: EngineBackend, free: str) -> None:
+        super().__init__(engine)
+        self._free = free
+        self.names = ["a", "b", "c"]
+        self.reported = [state("ready", 1) for _ in self.names]
+        self.refused_by: list[set[str]] = []
+
+    def generate(self, request: GenerateRequest, refused_by: Set[str]) -> Stream:
+        self.refused_by.append(set(refused_by))
+        left = [name for name in self.names if name not in refused_by]
+        if left[0] == self._free:
+            return super().generate(request, refused_by)
+        return self._refuse(left[0])
+
+    async def _refuse(self, name: str) -> AsyncGenerator[Any, None]:
+        error = EngineOverloaded("It is full.", 3.0 + self.names.index(name))
+        error.replica = name
+        yield pickle.loads(pickle.dumps(error))  # as between processes
+
+
+async def test_a_request_that_replicas_refuse_is_offered_to_the_others(
+    backend: EngineBackend,
+) -> None:
+    replicas = FullReplicas(backend, free="c")
+    engine = remote(replicas)
+    await engine.start()
+    await until(lambda: engine.phase == "ready")
+    assert (await collect(engine.generate(request())))[-1].finish_reason
+    assert replicas.refused_by == [set(), {"a"}, {"a", "b"}]
+    await engine.close()
+
+
+async def test_where_all_replicas_refuse_the_shortest_wait_counts(backend: EngineBackend) -> None:
+    replicas = FullReplicas(backend, free="none")
+    engine = remote(replicas)
+    await engine.start()
+    await until(lambda: engine.phase == "ready")
+    with pytest.raises(EngineOverloaded) as caught:
+        await collect(engine.generate(request()))
+    assert caught.value.retry_after == 3.0
+    assert len(replicas.refused_by) == len(replicas.names)  # each once
+    await engine.close()
 
 
 async def test_an_error_that_comes_as_a_value_is_raised(backend: EngineBackend) -> None:
@@ -127,7 +174,7 @@ async def test_an_error_that_comes_as_a_value_is_raised(backend: EngineBackend) 
         await collect(remote(Full(backend)).generate(request()))
 
 
-ENDS = [RuntimeError("a broken wire"), asyncio.CancelledError(), StopAsyncIteration()]
+ENDS = [RuntimeError("a broken wire"), asyncio.CancelledError(), None]
 
 
 @pytest.mark.parametrize("error", ENDS, ids=lambda error: type(error).__name__)
@@ -137,7 +184,7 @@ async def test_a_stream_that_ends_too_early_is_a_dead_replica(
     replicas = LocalReplicas(backend, 3, error)
     with pytest.raises(EngineDead):
         await collect(remote(replicas).generate(request()))
-    assert replicas.streams[0].cancelled
+    assert replicas.closed == 1
 
 
 async def test_an_error_after_the_last_delta_is_ignored(backend: EngineBackend) -> None:
@@ -146,15 +193,13 @@ async def test_an_error_after_the_last_delta_is_ignored(backend: EngineBackend) 
     assert (await collect(remote(replicas).generate(request())))[-1].finish_reason
 
 
-async def test_closing_a_stream_cancels_the_replicas(backend: EngineBackend) -> None:
+async def test_closing_a_stream_closes_the_replicas(backend: EngineBackend) -> None:
     replicas = LocalReplicas(backend)
     engine = remote(replicas)
     stream = engine.generate(request(max_tokens=500))
     await anext(stream)
-    assert engine.load.running == 1
     await stream.aclose()
-    assert replicas.streams[0].cancelled
-    assert engine.load.running == 0
+    assert replicas.closed == 1
 
 
 class SlowReplicas(LocalReplicas):
@@ -162,16 +207,16 @@ class SlowReplicas(LocalReplicas):
 
     def __init__(self, engine: EngineBackend) -> None:
         super().__init__(engine)
-        self._reported: asyncio.Future[ReplicaState] = asyncio.get_running_loop().create_future()
+        self._answer: asyncio.Future[list[ReplicaState]] = (
+            asyncio.get_running_loop().create_future()
+        )
 
-    def call(self, method: str, *arguments: Any) -> Awaitable[Any]:
-        self.calls += 1
-        return self._reported
+    async def states(self) -> list[ReplicaState]:
+        self.polls += 1
+        return await self._answer
 
     def report(self) -> None:
-        self._reported.set_result(
-            ReplicaState(self._engine.model, self._engine.phase, self._engine.load)
-        )
+        self._answer.set_result([state("ready", 0)])
 
 
 @pytest.mark.parametrize("reports", [False, True], ids=["before it comes", "as it comes"])
@@ -182,7 +227,7 @@ async def test_closing_ends_a_poll_that_waits_for_a_state(
     replicas = SlowReplicas(backend)
     engine = remote(replicas)
     await engine.start()
-    await until(lambda: replicas.calls == 1)
+    await until(lambda: replicas.polls == 1)
     if reports:
         replicas.report()  # at the same moment: a cancellation must not get lost
     async with asyncio.timeout(2):
