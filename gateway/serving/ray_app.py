@@ -32,7 +32,7 @@ from gateway.serving.ray_engine import (
     engine_deployment,
     replica_options,
 )
-from gateway.serving.ray_private import AppOnReplica, serve_runs
+from gateway.serving.ray_private import CLUSTER_RUNS, AppOnReplica, serve_runs
 from gateway.serving.remote_engine import RemoteEngine
 
 APP_NAME: Final = "gateway"
@@ -131,8 +131,10 @@ def _ray(config: AppConfig, report: Report) -> Iterator[None]:
     with supervisor.start():
         try:
             ray.init(include_dashboard=False, **ours, **quiet)
-        except ValueError:  # a cluster runs already, with resources of its own
-            ray.init(**quiet)
+        except ValueError as error:
+            if CLUSTER_RUNS not in str(error):
+                raise ConfigError(f"Ray did not start: {error}") from error
+            ray.init(**quiet)  # its resources are its own
         signal.signal(signal.SIGTERM, _exit)  # Ray's own handler aborts the process
         try:
             yield

