@@ -35,6 +35,9 @@ class Cpu(VLLMDevice):
         return {
             "dtype": "bfloat16",
             "enforce_eager": True,
+            "max_num_batched_tokens": 512,
+            "long_prefill_token_threshold": min(128, launch.max_model_len),
+            "long_prefill_token_threshold_adaptive": True,
             "distributed_executor_backend": "uni",
             "kv_cache_memory_bytes": int(self.kv_cache_gib * 2**30),
         }
