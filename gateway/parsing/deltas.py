@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +30,6 @@ class ToolCallDelta:
 
 
 MessageDelta = ContentDelta | ReasoningDelta | ToolCallDelta
-
-
-class Parser(Protocol):
-    """Turns text into deltas as it comes; joined, they do not depend on where the text was cut."""
-
-    def feed(self, text: str) -> list[MessageDelta]:
-        """Take more text and return the deltas that are certain by now."""
-
-    def finish(self) -> list[MessageDelta]:
-        """End the text and return the deltas that were held back."""
 
 
 def join_deltas(deltas: Iterable[MessageDelta]) -> list[MessageDelta]:

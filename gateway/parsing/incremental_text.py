@@ -51,6 +51,13 @@ class IncrementalText:
             yield from self.take()
         return char
 
+    def accept(self, char: str) -> Scanner[bool]:
+        """Read white space, and this character if it is next; return whether it was."""
+        if (yield from self.space()) != char:
+            return False
+        yield from self.take()
+        return True
+
     def match(self, marker: str) -> Scanner[bool]:
         """Read `marker`, or as much of it as the text has; return whether it has all."""
         for char in marker:
