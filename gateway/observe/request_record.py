@@ -5,31 +5,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
-from engine import (
-    DeadlineExceeded,
-    EngineDead,
-    EngineLoading,
-    EngineOverloaded,
-    InvalidRequest,
-    ModelInfo,
-    QuotaExceeded,
-    TokenDelta,
-)
+from engine import ModelInfo, QuotaExceeded, TokenDelta
+from gateway.errors import row_of
 from gateway.observe.metrics import Meter
 
-# The most specific class comes first.
-_OUTCOMES: tuple[tuple[type[BaseException], str], ...] = (
-    (QuotaExceeded, "rate_limited"),
-    (EngineOverloaded, "overloaded"),
-    (InvalidRequest, "invalid"),
-    (DeadlineExceeded, "timeout"),
-    (EngineDead, "unavailable"),
-    (EngineLoading, "unavailable"),
-    (GeneratorExit, "cancelled"),
-    (asyncio.CancelledError, "cancelled"),
-)
+_OUTCOMES: Final = {400: "invalid", 429: "overloaded", 503: "unavailable", 504: "timeout"}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,9 +63,7 @@ class RequestRecord:
         """Set the end and the outcome; None is a request that was answered to its end."""
         self.ended_at = time.time()
         if error is not None:
-            self.outcome = next(
-                (name for kind, name in _OUTCOMES if isinstance(error, kind)), "failed"
-            )
+            self.outcome = _outcome(error)
 
     def log_fields(self) -> dict[str, Any]:
         """Return the fields of the access log; never a prompt."""
@@ -98,6 +78,13 @@ class RequestRecord:
             "ttft_seconds": None if ttft is None else round(ttft, 4),
             "tpot_seconds": None if tpot is None else round(tpot, 5),
         }
+
+
+def _outcome(error: BaseException) -> str:
+    if isinstance(error, GeneratorExit | asyncio.CancelledError):
+        return "cancelled"
+    status, _, _ = row_of(error)
+    return "rate_limited" if isinstance(error, QuotaExceeded) else _OUTCOMES.get(status, "failed")
 
 
 def _padding(prompt_tokens: int, buckets: tuple[int, ...]) -> int:
