@@ -34,12 +34,8 @@ MessageDelta = ContentDelta | ReasoningDelta | ToolCallDelta
 
 def join_deltas(deltas: Iterable[MessageDelta]) -> list[MessageDelta]:
     """Join neighbours of one kind, the deltas of one call among them."""
-    runs = (list(run) for _, run in groupby(deltas, _kind))
+    runs = (list(run) for _, run in groupby(deltas, lambda d: (type(d), getattr(d, "index", 0))))
     return [run[0] if len(run) == 1 else _joined(run) for run in runs]
-
-
-def _kind(delta: MessageDelta) -> tuple[type[MessageDelta], int]:
-    return type(delta), delta.index if isinstance(delta, ToolCallDelta) else 0
 
 
 def _joined(run: Sequence[MessageDelta]) -> MessageDelta:

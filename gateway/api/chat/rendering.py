@@ -37,11 +37,6 @@ class ChatChoice(Choice):
         self._called = False
         self._deltas: list[MessageDelta] = []
 
-    @property
-    def reasoning_tokens(self) -> int | None:
-        """How many of its tokens are reasoning; None for a model without."""
-        return None if self._parser is None else self._parser.reasoning_tokens
-
     def chunk(
         self, text: str | None, finish_reason: str | None, logprobs: Logprobs = ()
     ) -> ChunkChoiceBody:
@@ -67,9 +62,10 @@ class ChatChoice(Choice):
         self._deltas += self._parse(delta)
 
     def end(self, delta: TokenDelta) -> None:
-        """Set why the choice ended."""
+        """Set why the choice ended, and how much of it is reasoning."""
         calls = self._called and not self._forced_call and delta.finish_reason == "stop"
         self.finish_reason = "tool_calls" if calls else delta.finish_reason
+        self.reasoning_tokens = None if self._parser is None else self._parser.reasoning_tokens
 
     def whole(self) -> ChatChoiceBody:
         """Return the choice as a whole answer shows it."""

@@ -44,11 +44,7 @@ class Choice(ABC):
         self.around_text = (b"", b"")  # the pieces of a text frame before and after the text
         self.logprobs: list[TokenLogprob] = []
         self.finish_reason: str | None = None
-
-    @property
-    def reasoning_tokens(self) -> int | None:
-        """How many of its tokens are reasoning; None for a model without."""
-        return None
+        self.reasoning_tokens: int | None = None  # None for a model without
 
     @abstractmethod
     def chunk(self, text: str | None, finish_reason: str | None, logprobs: Logprobs = ()) -> Any:
@@ -71,7 +67,7 @@ class Choice(ABC):
         """Return the choice as a whole answer shows it."""
 
     def end(self, delta: TokenDelta) -> None:
-        """Set why the choice ended, in the endpoint's words."""
+        """Set why the choice ended, in the endpoint's words, and how much of it is reasoning."""
         self.finish_reason = delta.finish_reason
 
 

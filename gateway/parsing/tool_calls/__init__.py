@@ -21,14 +21,8 @@ FAMILIES: Final[dict[str, Grammar]] = {
 }
 DEFAULTS: Final = {
     "llama": "llama3_json",
-    "qwen2": "hermes",
-    "qwen2_moe": "hermes",
-    "qwen3": "hermes",
-    "qwen3_moe": "hermes",
-    "mistral": "mistral",
-    "mistral3": "mistral",
-    "ministral": "mistral",
-    "mixtral": "mistral",
+    **dict.fromkeys(("qwen2", "qwen2_moe", "qwen3", "qwen3_moe"), "hermes"),
+    **dict.fromkeys(("mistral", "mistral3", "ministral", "mixtral"), "mistral"),
 }
 
 
