@@ -69,7 +69,8 @@ class Artifacts:
         """
         if not self.exists:
             self.root.mkdir(parents=True, exist_ok=True)
-            with _locked(self.root / f".{self.key}.lock"):
+            with (self.root / f".{self.key}.lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
                 if not self.exists:
                     partial = self.root / f".{self.key}.partial"
                     shutil.rmtree(partial, ignore_errors=True)
@@ -83,13 +84,6 @@ class Artifacts:
         (partial / MANIFEST).write_text(f"{manifest}\n", "utf-8")
         shutil.rmtree(self.folder, ignore_errors=True)
         partial.rename(self.folder)
-
-
-@contextmanager
-def _locked(file: Path) -> Iterator[None]:
-    with file.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 def _difference(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> set[str]:

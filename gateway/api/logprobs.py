@@ -1,6 +1,7 @@
 """Log-probabilities as the endpoints show them."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 from typing_extensions import TypedDict
 
@@ -59,15 +60,12 @@ def completion_logprobs(logprobs: Sequence[TokenLogprob], offset: int) -> Comple
     """Return a completion choice's `logprobs`; `offset` is the first token's, in characters."""
     if not logprobs:
         return None
-    offsets = []
-    for token in logprobs:
-        offsets.append(offset)
-        offset += len(token.token)
+    lengths = (len(token.token) for token in logprobs[:-1])
     return {
         "tokens": [token.token for token in logprobs],
         "token_logprobs": [_finite(token.logprob) for token in logprobs],
         "top_logprobs": [{t.token: _finite(t.logprob) for t in token.top} for token in logprobs],
-        "text_offset": offsets,
+        "text_offset": list(accumulate(lengths, initial=offset)),
     }
 
 

@@ -59,12 +59,6 @@ class RequestRecord:
             if index % self.choices == 0:
                 self.prompt_tokens += usage.prompt_tokens
 
-    def end(self, error: BaseException | None) -> None:
-        """Set the end and the outcome; None is a request that was answered to its end."""
-        self.ended_at = time.time()
-        if error is not None:
-            self.outcome = _outcome(error)
-
     def log_fields(self) -> dict[str, Any]:
         """Return the fields of the access log; never a prompt."""
         ttft, tpot = self.ttft, self.tpot
@@ -95,14 +89,13 @@ def _padding(prompt_tokens: int, buckets: tuple[int, ...]) -> int:
 @contextmanager
 def recording(record: RequestRecord, publish: Callable[[RequestRecord], None]) -> Iterator[None]:
     """End a record with the block, by the error that ended it, and publish it."""
-    error: BaseException | None = None
     try:
         yield
-    except BaseException as raised:
-        error = raised
+    except BaseException as error:
+        record.outcome = _outcome(error)
         raise
     finally:
-        record.end(error)
+        record.ended_at = time.time()
         publish(record)
 
 

@@ -1,6 +1,7 @@
 """Which parser reads the text of a chat's choices."""
 
 from collections.abc import Callable
+from functools import partial
 
 from gateway.api.chat.protocol import ChatCompletionRequest
 from gateway.api.chat.tools import NamedChoice
@@ -31,12 +32,11 @@ def message_parser(body: ChatCompletionRequest, model: ModelConfig) -> MakeMessa
 def _tool_parser(body: ChatCompletionRequest, family: str) -> Callable[[], CallParser] | None:
     choice, tools = body.resolved_tool_choice
     if isinstance(choice, NamedChoice):
-        name = choice.function.name
-        return lambda: CallParser(arguments_alone, {name})
+        return partial(CallParser, arguments_alone, {choice.function.name})
     if choice == "none":
         return None
     names = {tool.function.name for tool in tools}
     max_calls = 1 if body.parallel_tool_calls is False else None
     # A forced call is written in the form that the schema asked for, whatever the family.
     format_ = "plain_json" if choice == "required" else family
-    return lambda: make_parser(format_, names, max_calls)
+    return partial(make_parser, format_, names, max_calls)

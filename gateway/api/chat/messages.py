@@ -91,3 +91,6 @@ class Message(RequestModel):
         }  # fmt: skip
         message = {"role": role, "content": self.text}
         return message | {key: value for key, value in extra.items() if value is not None}
+
+
+Messages = Annotated[list[Message], Field(fail_fast=True, min_length=1, max_length=4096)]

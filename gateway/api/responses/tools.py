@@ -40,6 +40,10 @@ class FlatName(RequestModel):
     type: Annotated[Name, only_supported("function")]
     name: Name
 
+    def for_chat(self) -> NamedChoice:
+        """Return the function as a chat names it."""
+        return NamedChoice(type="function", function=NamedFunction(name=self.name))
+
 
 class FlatAllowed(RequestModel):
     """Some of the declared tools, and whether one of them has to be called."""
@@ -60,13 +64,11 @@ FlatChoice = Annotated[
 def chat_choice(choice: FlatChoice | None) -> ToolChoice | None:
     """Return the choice as a chat writes it."""
     if isinstance(choice, FlatName):
-        return NamedChoice(type="function", function=NamedFunction(name=choice.name))
+        return choice.for_chat()
     if isinstance(choice, FlatAllowed):
-        names = [NamedFunction(name=tool.name) for tool in choice.tools]
-        tools = [NamedChoice(type="function", function=name) for name in names]
-        return AllowedChoice(
-            type="allowed_tools", allowed_tools=AllowedTools(mode=choice.mode, tools=tools)
-        )
+        tools = [tool.for_chat() for tool in choice.tools]
+        allowed = AllowedTools(mode=choice.mode, tools=tools)
+        return AllowedChoice(type="allowed_tools", allowed_tools=allowed)
     return choice
 
 
