@@ -61,9 +61,8 @@ def _plan(model: ModelConfig, lengths: Sequence[int]) -> Iterator[RenderableType
 def _rendered(table: Table) -> rich.Table:
     shown = rich.Table(title=table.title, title_justify="left")
     for number, name in enumerate(table.columns):
-        numeric = all(
-            row[number].lstrip("-")[:1].isdigit() or not row[number] for row in table.rows
-        )
+        cells = [row[number] for row in table.rows]
+        numeric = all(not cell or cell.lstrip("-")[:1].isdigit() for cell in cells)
         shown.add_column(name, justify="right" if numeric else "left")
     for row in table.rows:
         shown.add_row(*row)

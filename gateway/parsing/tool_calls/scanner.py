@@ -5,6 +5,7 @@ content. Arguments are passed on as they come, so their syntax is the model's ow
 """
 
 import json
+from dataclasses import dataclass
 
 from gateway.parsing.incremental_text import IncrementalText, Scanner, read_text, read_value
 from gateway.parsing.tool_calls.call_parser import CallParser
@@ -43,29 +44,29 @@ def scan_arguments(source: IncrementalText, calls: CallParser, name: str) -> Sca
     return whole
 
 
+@dataclass(slots=True)
 class _Call:
     """One JSON object that may turn out to be a call."""
 
-    def __init__(self, source: IncrementalText, calls: CallParser) -> None:
-        self._source = source
-        self._calls = calls
-        self._name: str | None = None
-        self._arguments: str | None = None  # those that came before the name
-        self._begun = False
-        self._refused = False
+    source: IncrementalText
+    calls: CallParser
+    name: str | None = None
+    arguments: str | None = None  # those that came before the name
+    begun: bool = False
+    refused: bool = False
 
     def scan(self) -> Scanner[bool]:
         """Read the object, and return whether it is a call; one that has begun stays a call."""
         whole = yield from self._members()
         if whole:
-            self._begin_if_known(self._arguments or "{}")
-        if self._begun:
-            tail = self._source.release()
-            self._calls.text("" if whole else tail)
-        return self._begun
+            self._begin_if_known(self.arguments or "{}")
+        if self.begun:
+            tail = self.source.release()
+            self.calls.text("" if whole else tail)
+        return self.begun
 
     def _members(self) -> Scanner[bool]:
-        source = self._source
+        source = self.source
         yield from source.take()
         if (yield from source.accept("}")):
             return True
@@ -77,35 +78,35 @@ class _Call:
         return False
 
     def _member(self) -> Scanner[bool]:
-        source = self._source
+        source = self.source
         if (yield from source.space()) != '"':
             return False
         key = _parse_json((yield from read_text(source)))
         if not (yield from source.accept(":")):
             return False
         opens = (yield from source.space()) == "{"
-        wanted = key in ARGUMENTS and self._arguments is None and not self._begun
-        if wanted and opens and self._name is not None and not self._refused:
-            self._begun = True
-            return (yield from scan_arguments(source, self._calls, self._name))
+        wanted = key in ARGUMENTS and self.arguments is None and not self.begun
+        if wanted and opens and self.name is not None and not self.refused:
+            self.begun = True
+            return (yield from scan_arguments(source, self.calls, self.name))
         text = yield from read_text(source)
-        if key == "name" and self._name is None:
+        if key == "name" and self.name is None:
             name = _parse_json(text)
-            self._name = name if isinstance(name, str) and name in self._calls.names else None
-            self._refused |= self._name is None
+            self.name = name if isinstance(name, str) and name in self.calls.names else None
+            self.refused |= self.name is None
         elif wanted:
-            self._arguments = text if opens else _decode_arguments(text)
-            self._refused |= self._arguments is None
-        self._begin_if_known(self._arguments)
+            self.arguments = text if opens else _decode_arguments(text)
+            self.refused |= self.arguments is None
+        self._begin_if_known(self.arguments)
         return bool(text)
 
     def _begin_if_known(self, arguments: str | None) -> None:
-        if self._begun or self._refused or self._name is None or arguments is None:
+        if self.begun or self.refused or self.name is None or arguments is None:
             return
-        self._begun = True
-        self._source.release()
-        self._calls.begin(self._name)
-        self._calls.arguments(arguments)
+        self.begun = True
+        self.source.release()
+        self.calls.begin(self.name)
+        self.calls.arguments(arguments)
 
 
 def _parse_json(text: str) -> object:
