@@ -92,14 +92,12 @@ def api_error(error: Exception) -> ApiError:
 
 
 def _headers(error: EngineError) -> dict[str, str]:
-    if isinstance(error, EngineOverloaded) and math.isinf(error.retry_after):
-        return {"x-should-retry": "false"}  # waiting would not help
-    if isinstance(error, EngineOverloaded | EngineLoading):
-        return retry_headers(error.retry_after)
-    if isinstance(error, EngineDead):
-        return retry_headers(REPLACEMENT_SECONDS)
-    # The SDK retries a 504 and would triple the load.
-    return {"x-should-retry": "false"} if isinstance(error, DeadlineExceeded) else {}
+    seconds = REPLACEMENT_SECONDS if isinstance(error, EngineDead) else None
+    seconds = getattr(error, "retry_after", seconds)
+    # Infinite: waiting would not help. The SDK retries a 504 and would triple the load.
+    if seconds == math.inf or isinstance(error, DeadlineExceeded):
+        return {"x-should-retry": "false"}
+    return {} if seconds is None else retry_headers(seconds)
 
 
 def retry_headers(seconds: float) -> dict[str, str]:

@@ -63,8 +63,8 @@ def completion_logprobs(logprobs: Sequence[TokenLogprob], offset: int) -> Comple
     lengths = (len(token.token) for token in logprobs[:-1])
     return {
         "tokens": [token.token for token in logprobs],
-        "token_logprobs": [_finite(token.logprob) for token in logprobs],
-        "top_logprobs": [{t.token: _finite(t.logprob) for t in token.top} for token in logprobs],
+        "token_logprobs": [max(token.logprob, _FLOOR) for token in logprobs],
+        "top_logprobs": [{t.token: max(t.logprob, _FLOOR) for t in g.top} for g in logprobs],
         "text_offset": list(accumulate(lengths, initial=offset)),
     }
 
@@ -72,10 +72,6 @@ def completion_logprobs(logprobs: Sequence[TokenLogprob], offset: int) -> Comple
 def _entry(token: TokenLogprob) -> Alternative:
     return {
         "token": token.token,
-        "logprob": _finite(token.logprob),
+        "logprob": max(token.logprob, _FLOOR),
         "bytes": list(token.token.encode("utf-8", "replace")),
     }
-
-
-def _finite(logprob: float) -> float:
-    return max(logprob, _FLOOR)

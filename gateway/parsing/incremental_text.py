@@ -38,9 +38,7 @@ class IncrementalText:
 
     def take(self) -> Scanner[str]:
         """Read the next character and hold it."""
-        if self._at == len(self._text):
-            yield from self.peek()
-        char = self._text[self._at : self._at + 1]
+        char = yield from self.peek()
         self._at += len(char)
         self._held.append(char)
         return char

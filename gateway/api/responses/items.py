@@ -62,6 +62,11 @@ class InputCall(RequestModel):
     status: _Status | None = None
     parsed_arguments: Json = None  # the SDK's own
 
+    def for_chat(self) -> AssistantToolCall:
+        """Return the call as a chat's message has it."""
+        function = AssistantFunction(name=self.name, arguments=self.arguments)
+        return AssistantToolCall(id=self.call_id, function=function)
+
 
 class InputResult(RequestModel):
     """The result of a function call."""
@@ -158,13 +163,7 @@ def _continues(last: Item, item: Item) -> bool:
 
 def _assistant_message(items: list[Item]) -> Message:
     reasoning = (part for i in items if isinstance(i, InputReasoning) for part in i.content or ())
-    calls = [
-        AssistantToolCall(
-            id=i.call_id, function=AssistantFunction(name=i.name, arguments=i.arguments)
-        )
-        for i in items
-        if isinstance(i, InputCall)
-    ]
+    calls = [i.for_chat() for i in items if isinstance(i, InputCall)]
     texts = [join_parts(i.content) for i in items if isinstance(i, InputMessage)]
     return Message(
         role="assistant",

@@ -88,7 +88,7 @@ class ChoicesRenderer(ABC):
         self._choices: dict[int, Choice] = {}
         self._totals = UsageTotals(choices)
         self._unfinished = streams
-        self._include_usage = include_usage
+        self._usage = {"usage": None} if include_usage else {}  # null in all chunks but the last
 
     @abstractmethod
     def new_choice(self, index: int) -> Choice:
@@ -149,10 +149,9 @@ class ChoicesRenderer(ABC):
         self._totals.add(choice.index, delta.usage, choice.reasoning_tokens)
         self._unfinished -= 1
         last = self._frame(choice.chunk(None, choice.finish_reason))
-        if self._unfinished or not self._include_usage:
+        if self._unfinished or not self._usage:
             return last
         return last + frame(self._chunk | {"choices": [], "usage": self._totals.body()})
 
     def _frame(self, choice: Any) -> bytes:
-        usage = {"usage": None} if self._include_usage else {}
-        return frame(self._chunk | {"choices": [choice]} | usage)
+        return frame({**self._chunk, "choices": [choice], **self._usage})
