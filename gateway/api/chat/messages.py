@@ -14,7 +14,7 @@ PartType = Literal["text", "refusal", "image_url", "input_audio", "file"]
 
 
 class TextPart(RequestModel):
-    """A piece of a message; `text`, or the `refusal` of an earlier answer."""
+    """What a piece of a message has in chats and in responses."""
 
     type: str  # first, so that the others know it
     text: Text | None = Field(default=None, validate_default=True)
@@ -31,7 +31,7 @@ class TextPart(RequestModel):
 
 
 class ContentPart(TextPart):
-    """A piece of a chat's message."""
+    """A piece of a message; `text`, or the `refusal` of an earlier answer."""
 
     type: Annotated[PartType, only_supported("text", "refusal")]
 
