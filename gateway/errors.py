@@ -86,9 +86,8 @@ def api_error(error: Exception) -> ApiError:
     param = error.param if isinstance(error, InvalidRequest) else None
     if isinstance(error, QuotaExceeded):
         type_ = error.limit  # as with OpenAI, the type names the limit
-    return ApiError(
-        status, error.message, code=code, param=param, type_=type_, headers=_headers(error)
-    )
+    headers = _headers(error)
+    return ApiError(status, error.message, code=code, param=param, type_=type_, headers=headers)
 
 
 def _headers(error: EngineError) -> dict[str, str]:

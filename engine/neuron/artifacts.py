@@ -50,15 +50,14 @@ class Artifacts:
     def missing(self) -> str:
         """Return a sentence that names the folder, and how the most similar artifacts differ."""
         sentence = f"No compiled artifacts {self.key} in {self.root}."
-        others = [(_difference(self.facts, facts), name) for name, facts in self._others()]
+        others = [
+            (_difference(self.facts, json.loads(file.read_text("utf-8"))), file.parent.name)
+            for file in sorted(self.root.glob(f"*/{MANIFEST}"))
+        ]
         if not others:
             return sentence
         fields, name = min(others, key=lambda other: len(other[0]))
         return f"{sentence} {name} exists and differs in {', '.join(sorted(fields))}."
-
-    def _others(self) -> list[tuple[str, dict[str, Any]]]:
-        manifests = sorted(self.root.glob(f"*/{MANIFEST}"))
-        return [(file.parent.name, json.loads(file.read_text("utf-8"))) for file in manifests]
 
     @contextmanager
     def building(self) -> Iterator[Path]:
