@@ -26,7 +26,7 @@ class Cpu(VLLMDevice):
         """Return the kind and the memory that it reserves."""
         return f"{self.kind}, {self.kv_cache_gib:g} GiB for the KV cache"
 
-    def vllm_args(self, launch: Launch) -> dict[str, Any]:  # noqa: ARG002 - none depends on it
+    def vllm_args(self, launch: Launch) -> dict[str, Any]:
         """Return bfloat16 weights, in eager mode and in EngineCore's own process.
 
         The in-process executor saves a process and its import of vLLM; eager mode saves the

@@ -12,6 +12,5 @@ T = TypeVar("T")
 def read_data(file: str, type_: type[T]) -> T:
     """Return a YAML file below `engine/` as a type; raise ValidationError where it does not fit."""
     text = (files("engine") / file).read_text("utf-8")
-    return TypeAdapter(type_, config=ConfigDict(extra="forbid")).validate_python(
-        yaml.safe_load(text)
-    )
+    adapter = TypeAdapter(type_, config=ConfigDict(extra="forbid"))
+    return adapter.validate_python(yaml.safe_load(text))

@@ -55,8 +55,8 @@ class ApiError(Exception):
         return Response(content, self.status, self.headers, "application/json")
 
 
-# status, type, code; the most specific class of the raised error counts.
-TABLE: Final[dict[type[EngineError], tuple[int, str, str | None]]] = {
+Row = tuple[int, str, str | None]  # status, type, code
+TABLE: Final[dict[type[EngineError], Row]] = {
     InvalidRequest: (400, "invalid_request_error", None),
     ContextLengthExceeded: (400, "invalid_request_error", "context_length_exceeded"),
     UnsupportedParameter: (400, "invalid_request_error", "unsupported_parameter"),
@@ -70,31 +70,33 @@ TABLE: Final[dict[type[EngineError], tuple[int, str, str | None]]] = {
 }
 
 
+def row_of(error: BaseException) -> Row:
+    """Return the row of the most specific class of a raised error."""
+    rows = (TABLE[cls] for cls in type(error).__mro__ if cls in TABLE)
+    return next(rows, (500, "server_error", None))
+
+
 def api_error(error: Exception) -> ApiError:
     """Convert anything raised; what is not ours becomes a 500 without its message."""
     if isinstance(error, ApiError):
         return error
-    row = next((TABLE[cls] for cls in type(error).__mro__ if cls in TABLE), None)
-    if row is None or not isinstance(error, EngineError):
-        return ApiError(500, "Internal server error.", type_="server_error")
-    status, type_, code = row
+    status, type_, code = row_of(error)
+    if not isinstance(error, EngineError):
+        return ApiError(status, "Internal server error.", type_=type_)
     param = error.param if isinstance(error, InvalidRequest) else None
     if isinstance(error, QuotaExceeded):
         type_ = error.limit  # as with OpenAI, the type names the limit
-    return ApiError(
-        status, error.message, code=code, param=param, type_=type_, headers=_headers(error)
-    )
+    headers = _headers(error)
+    return ApiError(status, error.message, code=code, param=param, type_=type_, headers=headers)
 
 
 def _headers(error: EngineError) -> dict[str, str]:
-    if isinstance(error, EngineOverloaded) and math.isinf(error.retry_after):
-        return {"x-should-retry": "false"}  # waiting would not help
-    if isinstance(error, EngineOverloaded | EngineLoading):
-        return retry_headers(error.retry_after)
-    if isinstance(error, EngineDead):
-        return retry_headers(REPLACEMENT_SECONDS)
-    # The SDK retries a 504 and would triple the load.
-    return {"x-should-retry": "false"} if isinstance(error, DeadlineExceeded) else {}
+    seconds = REPLACEMENT_SECONDS if isinstance(error, EngineDead) else None
+    seconds = getattr(error, "retry_after", seconds)
+    # Infinite: waiting would not help. The SDK retries a 504 and would triple the load.
+    if seconds == math.inf or isinstance(error, DeadlineExceeded):
+        return {"x-should-retry": "false"}
+    return {} if seconds is None else retry_headers(seconds)
 
 
 def retry_headers(seconds: float) -> dict[str, str]:
@@ -105,15 +107,23 @@ def retry_headers(seconds: float) -> dict[str, str]:
     }
 
 
+_CODES: Final = {
+    "missing": "missing_required_parameter",
+    "extra_forbidden": "unknown_parameter",
+    "unsupported_parameter": "unsupported_parameter",
+    "unsupported_value": "unsupported_value",
+}
+
+
 def validation_error(error: ValidationError) -> ApiError:
     """Convert pydantic's finding: names the field, never echoes its value."""
     findings = error.errors(include_url=False, include_input=False)
     first = max(findings, key=_weight)
-    kind = first["type"]
-    param = _path(first["loc"])
+    kind, param = first["type"], _path(first["loc"])
     if param is None:
         return ApiError(400, "The body must be a JSON object.")
-    return ApiError(400, _sentence(kind, param, first["msg"]), code=_code(kind), param=param)
+    code = _CODES.get(kind, "invalid_type" if kind.endswith("_type") else "invalid_value")
+    return ApiError(400, _sentence(kind, param, first["msg"]), code=code, param=param)
 
 
 def _weight(finding: ErrorDetails) -> tuple[int, bool, bool]:
@@ -131,15 +141,6 @@ def _sentence(kind: str, param: str, finding: str) -> str:
     if kind == "extra_forbidden":
         return f"Unknown parameter: '{param}'."
     return f"Invalid '{param}': {finding.removeprefix('Value error, ')}."
-
-
-def _code(kind: str) -> str:
-    codes = {"missing": "missing_required_parameter", "extra_forbidden": "unknown_parameter"}
-    if kind in codes:
-        return codes[kind]
-    if kind in ("unsupported_parameter", "unsupported_value"):
-        return kind
-    return "invalid_type" if kind.endswith("_type") else "invalid_value"
 
 
 def _path(loc: tuple[int | str, ...]) -> str | None:

@@ -78,6 +78,7 @@ def known_shape(model: str) -> ModelShape | None:
 def _shape(config: dict[str, Any]) -> ModelShape:
     try:
         heads, hidden = config["num_attention_heads"], config["hidden_size"]
+        rope = config.get("rope_scaling") or {}
         return ModelShape(
             architecture=(config.get("architectures") or ["unknown"])[0],
             hidden_size=hidden,
@@ -89,15 +90,10 @@ def _shape(config: dict[str, Any]) -> ModelShape:
             vocab_size=config["vocab_size"],
             max_position_embeddings=config["max_position_embeddings"],
             tied_embeddings=bool(config.get("tie_word_embeddings", False)),
-            rope_type=_rope_type(config),
+            rope_type=str(rope.get("rope_type") or rope.get("type") or "default"),
         )
     except KeyError as error:
         raise ValueError(f"config.json has no {error.args[0]}") from None
-
-
-def _rope_type(config: dict[str, Any]) -> str:
-    scaling = config.get("rope_scaling") or {}
-    return str(scaling.get("rope_type") or scaling.get("type") or "default")
 
 
 KNOWN: Final = read_data("models/known.yaml", dict[str, ModelShape])

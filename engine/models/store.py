@@ -1,9 +1,8 @@
 """`resolve_model`: the local folder of a config's `model`, fetched or converted where needed."""
 
-import contextlib
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -72,7 +71,11 @@ def _converted(folder: Path, convert: Callable[[Path, Progress], None], progress
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _temporary(folder) as unfinished:
+        # Beside the final folder, so that the rename stays on one file system.
+        with tempfile.TemporaryDirectory(
+            prefix=f".{folder.name}-", dir=folder.parent, ignore_cleanup_errors=True
+        ) as path:
+            unfinished = Path(path)
             convert(unfinished, progress)
             (unfinished / MARKER).write_text(RECIPE, "utf-8")
             _publish(unfinished, folder)
@@ -89,22 +92,12 @@ def _is_complete(folder: Path) -> bool:
     return marker.is_file() and marker.read_text("utf-8") == RECIPE
 
 
-@contextlib.contextmanager
-def _temporary(folder: Path) -> Iterator[Path]:
-    """Yield a new folder beside the final one, so that the rename stays on one file system."""
-    path = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
-
-
 def _publish(unfinished: Path, folder: Path) -> None:
     """Rename a finished folder; of two processes that finish at once, one wins, both succeed."""
     if folder.exists() and not _is_complete(folder):
         shutil.rmtree(folder)
     try:
-        unfinished.chmod(0o755)  # mkdtemp's mode is for its owner alone
+        unfinished.chmod(0o755)  # a temporary folder's mode is for its owner alone
         unfinished.rename(folder)
     except OSError:
         if not _is_complete(folder):

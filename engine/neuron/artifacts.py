@@ -50,15 +50,14 @@ class Artifacts:
     def missing(self) -> str:
         """Return a sentence that names the folder, and how the most similar artifacts differ."""
         sentence = f"No compiled artifacts {self.key} in {self.root}."
-        others = [(_difference(self.facts, facts), name) for name, facts in self._others()]
+        others = [
+            (_difference(self.facts, json.loads(file.read_text("utf-8"))), file.parent.name)
+            for file in sorted(self.root.glob(f"*/{MANIFEST}"))
+        ]
         if not others:
             return sentence
         fields, name = min(others, key=lambda other: len(other[0]))
         return f"{sentence} {name} exists and differs in {', '.join(sorted(fields))}."
-
-    def _others(self) -> list[tuple[str, dict[str, Any]]]:
-        manifests = sorted(self.root.glob(f"*/{MANIFEST}"))
-        return [(file.parent.name, json.loads(file.read_text("utf-8"))) for file in manifests]
 
     @contextmanager
     def building(self) -> Iterator[Path]:
@@ -69,7 +68,8 @@ class Artifacts:
         """
         if not self.exists:
             self.root.mkdir(parents=True, exist_ok=True)
-            with _locked(self.root / f".{self.key}.lock"):
+            with (self.root / f".{self.key}.lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
                 if not self.exists:
                     partial = self.root / f".{self.key}.partial"
                     shutil.rmtree(partial, ignore_errors=True)
@@ -83,13 +83,6 @@ class Artifacts:
         (partial / MANIFEST).write_text(f"{manifest}\n", "utf-8")
         shutil.rmtree(self.folder, ignore_errors=True)
         partial.rename(self.folder)
-
-
-@contextmanager
-def _locked(file: Path) -> Iterator[None]:
-    with file.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 def _difference(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> set[str]:

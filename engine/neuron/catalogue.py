@@ -34,10 +34,9 @@ class PluginRelease:
     driver: str  # the lowest version of aws-neuronx-dkms
 
 
+_RELEASES: Final = read_data("neuron/releases.yaml", list[PluginRelease])
 INSTANCES: Final = {i.name: i for i in read_data("neuron/instances.yaml", list[Instance])}
-PLUGIN_RELEASES: Final = {
-    release.plugin: release for release in read_data("neuron/releases.yaml", list[PluginRelease])
-}
+PLUGIN_RELEASES: Final = {release.plugin: release for release in _RELEASES}
 _LIBRARY: Final = read_data("neuron/library.yaml", dict[str, frozenset[str]])
 ARCHITECTURES: Final = _LIBRARY["architectures"]
 TUNABLE: Final = _LIBRARY["tunable"]

@@ -5,6 +5,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -64,7 +65,10 @@ def claim(cores: Iterable[int], *, wait: float = WAIT_SECONDS, folder: Path | No
 
 def _lock(file: Path, core: int, deadline: float) -> None:
     handle = _open(file, core)
-    while not _try_lock(handle):
+    while True:
+        with suppress(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
         if time.monotonic() >= deadline:
             holder = os.pread(handle, 32, 0).decode("ascii", "replace").strip()
             os.close(handle)
@@ -86,11 +90,3 @@ def _open(file: Path, core: int) -> int:
             f"NeuronCore {core} cannot be locked: {file} cannot be opened ({error.strerror}). "
             "Remove that file."
         ) from None
-
-
-def _try_lock(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

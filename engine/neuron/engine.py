@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Final, cast
 
 from engine.errors import EngineDead
+from engine.host import Host
 from engine.neuron.artifacts import Artifacts
 from engine.neuron.device import Neuron
-from engine.neuron.node.machine import device_files
+from engine.neuron.node.machine import devices
 from engine.neuron.packages import package_problem, package_versions
 from engine.neuron.plugin.causes import Cause, cause_of
 from engine.neuron.plugin.log_pipe import LogPipe
@@ -62,7 +63,7 @@ class NeuronEngine(VLLMEngine):
         release = self._neuron.release
         if problem := package_problem(release, package_versions(release)):
             raise EngineDead("The engine did not start.", problem)
-        if not device_files():
+        if not devices(Host()):
             fix = "Give the pod aws.amazon.com/neuron, or run on an inf2 node."
             raise EngineDead("The engine did not start.", f"There is no /dev/neuron*. {fix}")
         artifacts = self.artifacts

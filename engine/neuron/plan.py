@@ -60,9 +60,7 @@ class Plan:
             f"price: ${instance.price / self.replicas:.3f} an hour per replica "
             f"(on demand, us-east-1, {PRICE_DATE})"
         )
-        yield (
-            f"versions: plugin {release.plugin} on vLLM {release.vllm}, Neuron SDK {release.sdk}"
-        )
+        yield f"versions: plugin {release.plugin} on vLLM {release.vllm}, Neuron SDK {release.sdk}"
         if self.shape is not None and self.shape.rope_type == "llama3":
             yield (
                 "risk: rope_type llama3 (Llama 3.1 and 3.2): others saw the compiler of SDK "

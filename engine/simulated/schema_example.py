@@ -37,13 +37,9 @@ def _typed(schema: Schema, root: Schema, depth: int) -> Any:
     kind = schema.get("type", "object" if "properties" in schema else "string")
     kind = kind[0] if isinstance(kind, list) else kind
     if kind == "object":
-        required = schema.get("required", ())
-        parts = schema.get("properties", {}).items()
-        return {
-            k: _value(v, root, depth + 1)
-            for k, v in parts
-            if k in required or depth < _OPTIONAL_DEPTH
-        }
+        properties = schema.get("properties", {})
+        names = schema.get("required", ()) if depth >= _OPTIONAL_DEPTH else properties
+        return {k: _value(v, root, depth + 1) for k, v in properties.items() if k in names}
     if kind == "array":
         count = min(MAX_ITEMS, max(1, schema.get("minItems", 1))) if depth < _MAX_DEPTH else 0
         return [_value(schema.get("items", {}), root, depth + 1) for _ in range(count)]

@@ -25,8 +25,6 @@ _TOKEN: Final = re.compile(
 CHARACTERS: Final = len(VOCABULARY)
 ASCII: Final = 2**21
 END: Final = ASCII + 2**29
-
-
 LONGEST_TOKEN: Final = max(map(len, VOCABULARY))
 
 
@@ -52,16 +50,10 @@ def decode(id_: int) -> str | None:
     if id_ < CHARACTERS:
         return VOCABULARY[id_]
     if id_ < ASCII:
-        return _character(id_ - CHARACTERS)
-    return _unpacked(id_ - ASCII)
-
-
-def _character(point: int) -> str | None:
-    alone = point > 0x10FFFF or 0xD800 <= point <= 0xDFFF  # half of a surrogate pair is no text
-    return None if alone else chr(point)
-
-
-def _unpacked(packed: int) -> str | None:
+        point = id_ - CHARACTERS
+        alone = point > 0x10FFFF or 0xD800 <= point <= 0xDFFF  # half of a surrogate pair is no text
+        return None if alone else chr(point)
+    packed = id_ - ASCII
     length, left = divmod(packed.bit_length() - 1, 7)
     if left or not 2 <= length <= 4:
         return None

@@ -1,11 +1,17 @@
 """A GenerateRequest in vLLM's types."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from engine.prompts.encoder import EncodedPrompt
 from engine.types import Chat, GenerateRequest, Structured
 from engine.vllm.patches import token_prompt
+
+# What vLLM's SamplingParams takes as it is.
+_SAME: Final = (
+    "temperature", "top_p", "top_k", "min_p", "presence_penalty", "frequency_penalty",
+    "repetition_penalty", "seed", "logprobs", "ignore_eos",
+)  # fmt: skip
 
 
 def vllm_request(request: GenerateRequest, prompt: EncodedPrompt) -> tuple[Any, Any]:
@@ -21,20 +27,11 @@ def vllm_request(request: GenerateRequest, prompt: EncodedPrompt) -> tuple[Any, 
     params = SamplingParams(
         max_tokens=prompt.max_new_tokens,
         min_tokens=min(prompt.max_new_tokens, missing),
-        temperature=sampling.temperature,
-        top_p=sampling.top_p,
-        top_k=sampling.top_k,
-        min_p=sampling.min_p,
-        presence_penalty=sampling.presence_penalty,
-        frequency_penalty=sampling.frequency_penalty,
-        repetition_penalty=sampling.repetition_penalty,
+        **{name: getattr(sampling, name) for name in _SAME},
         stop=list(sampling.stop),
         stop_token_ids=list(sampling.stop_token_ids),
-        seed=sampling.seed,
         logit_bias=dict(sampling.logit_bias) if sampling.logit_bias else None,
-        logprobs=sampling.logprobs,
         structured_outputs=_structured_outputs(sampling.structured),
-        ignore_eos=sampling.ignore_eos,
         # Some model families mark tool calls with special tokens, which the parsers must see.
         skip_special_tokens=sampling.skip_special_tokens and not _has_tools(request),
         output_kind=RequestOutputKind.DELTA,

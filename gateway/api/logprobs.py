@@ -1,6 +1,7 @@
 """Log-probabilities as the endpoints show them."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 from typing_extensions import TypedDict
 
@@ -59,25 +60,18 @@ def completion_logprobs(logprobs: Sequence[TokenLogprob], offset: int) -> Comple
     """Return a completion choice's `logprobs`; `offset` is the first token's, in characters."""
     if not logprobs:
         return None
-    offsets = []
-    for token in logprobs:
-        offsets.append(offset)
-        offset += len(token.token)
+    lengths = (len(token.token) for token in logprobs[:-1])
     return {
         "tokens": [token.token for token in logprobs],
-        "token_logprobs": [_finite(token.logprob) for token in logprobs],
-        "top_logprobs": [{t.token: _finite(t.logprob) for t in token.top} for token in logprobs],
-        "text_offset": offsets,
+        "token_logprobs": [max(token.logprob, _FLOOR) for token in logprobs],
+        "top_logprobs": [{t.token: max(t.logprob, _FLOOR) for t in g.top} for g in logprobs],
+        "text_offset": list(accumulate(lengths, initial=offset)),
     }
 
 
 def _entry(token: TokenLogprob) -> Alternative:
     return {
         "token": token.token,
-        "logprob": _finite(token.logprob),
+        "logprob": max(token.logprob, _FLOOR),
         "bytes": list(token.token.encode("utf-8", "replace")),
     }
-
-
-def _finite(logprob: float) -> float:
-    return max(logprob, _FLOOR)

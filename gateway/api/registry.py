@@ -90,8 +90,7 @@ class ServedModel:
             "fixed": model.fixed,
             "aliases": list(self.config.aliases),
         }
-        body.update({name: value for name, value in partial.items() if value})  # type: ignore[typeddict-item]
-        return body
+        return body | {name: value for name, value in partial.items() if value}  # type: ignore[return-value]
 
 
 class ModelRegistry:

@@ -131,10 +131,8 @@ class RequestSession:
     ) -> list[GenerateRequest]:
         """Add the caller, its timeout, and an estimate of each prompt's tokens."""
         caller, timeout = self.context.caller, None if stream else self._timeout_seconds()
-        estimates: dict[int, int] = {}  # the choices of a prompt share it
-        for request in requests:
-            if id(request.prompt) not in estimates:
-                estimates[id(request.prompt)] = estimate_prompt_tokens(request.prompt)
+        prompts = {id(request.prompt): request.prompt for request in requests}  # once for choices
+        estimates = {id_: estimate_prompt_tokens(prompt) for id_, prompt in prompts.items()}
         return [
             replace(
                 request,

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 from fastapi import APIRouter, Request
 from pydantic import Field, ValidationInfo, field_validator
@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 from engine import Chat, DeadlineExceeded, EngineBackend, Prompt
 from gateway.api.body.bounded import JsonObject, Name, Text, TokenIds
 from gateway.api.body.route import BodyRoute
-from gateway.api.chat.messages import Message
+from gateway.api.chat.messages import Messages
 from gateway.api.chat.tools import Tools
 from gateway.api.openapi import ERRORS
 from gateway.api.schema import RequestModel, Unsupported
@@ -30,9 +30,7 @@ class TokenizeRequest(RequestModel):
 
     model: Name
     prompt: Text | None = None
-    messages: (
-        Annotated[list[Message], Field(fail_fast=True, min_length=1, max_length=4096)] | None
-    ) = Field(default=None, validate_default=True)
+    messages: Messages | None = Field(default=None, validate_default=True)
     tools: Tools | None = None
     add_special_tokens: bool | None = None
     add_generation_prompt: bool | None = None
@@ -43,9 +41,7 @@ class TokenizeRequest(RequestModel):
 
     @field_validator("messages")
     @classmethod
-    def _prompt_or_messages(
-        cls, messages: list[Message] | None, info: ValidationInfo
-    ) -> list[Message] | None:
+    def _prompt_or_messages(cls, messages: Any, info: ValidationInfo) -> Any:
         if "prompt" in info.data and (messages is None) == (info.data.get("prompt") is None):
             raise PydanticCustomError("prompt_or_messages", "send either prompt or messages")
         return messages

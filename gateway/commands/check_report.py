@@ -15,9 +15,9 @@ def report(config: AppConfig, lengths: Sequence[int] = ()) -> Iterator[Renderabl
     for model in config.models:
         yield _model_line(model)
         yield (
-            f"  {_replicas(model)}; requests: {config.most_at_once(model)} at once per replica, "
-            f"of which {config.limits.max_queued} wait; {config.limits.max_request_seconds:g} s "
-            "each at most"
+            f"  replicas: {_replicas(model)}; requests: {config.most_at_once(model)} at once per "
+            f"replica, of which {config.limits.max_queued} wait; "
+            f"{config.limits.max_request_seconds:g} s each at most"
         )
     hops = "one hop" if config.hops == 1 else "two hops: an ingress, and a deployment a model"
     yield f"proxy: {config.proxy}, {hops}"
@@ -36,9 +36,8 @@ def _model_line(model: ModelConfig) -> str:
 
 
 def _replicas(model: ModelConfig) -> str:
-    if isinstance(model.replicas, int):
-        return f"replicas: {model.replicas}"
-    return f"replicas: {model.replicas.min} to {model.replicas.max}"
+    count = model.replicas
+    return str(count) if isinstance(count, int) else f"{count.min} to {count.max}"
 
 
 def _plan(model: ModelConfig, lengths: Sequence[int]) -> Iterator[RenderableType]:
@@ -62,9 +61,8 @@ def _plan(model: ModelConfig, lengths: Sequence[int]) -> Iterator[RenderableType
 def _rendered(table: Table) -> rich.Table:
     shown = rich.Table(title=table.title, title_justify="left")
     for number, name in enumerate(table.columns):
-        numeric = all(
-            row[number].lstrip("-")[:1].isdigit() or not row[number] for row in table.rows
-        )
+        cells = [row[number] for row in table.rows]
+        numeric = all(not cell or cell.lstrip("-")[:1].isdigit() for cell in cells)
         shown.add_column(name, justify="right" if numeric else "left")
     for row in table.rows:
         shown.add_row(*row)

@@ -1,14 +1,11 @@
 """`PrometheusMeter`: the metrics of this process, for `GET /metrics` where Ray does not serve."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from gateway.observe.metrics import METRICS, PREFIX, Metric
-
-CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
 
 class PrometheusMeter:
@@ -31,7 +28,7 @@ class PrometheusMeter:
         self._metrics[name].labels(**labels).observe(value)
 
     def exposition(self) -> bytes:
-        """Return all metrics in Prometheus' text format, whose media type is `CONTENT_TYPE`."""
+        """Return all metrics in Prometheus' text format, `CONTENT_TYPE_LATEST`."""
         return generate_latest(self._registry)
 
 

@@ -5,31 +5,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
-from engine import (
-    DeadlineExceeded,
-    EngineDead,
-    EngineLoading,
-    EngineOverloaded,
-    InvalidRequest,
-    ModelInfo,
-    QuotaExceeded,
-    TokenDelta,
-)
+from engine import ModelInfo, QuotaExceeded, TokenDelta
+from gateway.errors import row_of
 from gateway.observe.metrics import Meter
 
-# The most specific class comes first.
-_OUTCOMES: tuple[tuple[type[BaseException], str], ...] = (
-    (QuotaExceeded, "rate_limited"),
-    (EngineOverloaded, "overloaded"),
-    (InvalidRequest, "invalid"),
-    (DeadlineExceeded, "timeout"),
-    (EngineDead, "unavailable"),
-    (EngineLoading, "unavailable"),
-    (GeneratorExit, "cancelled"),
-    (asyncio.CancelledError, "cancelled"),
-)
+_OUTCOMES: Final = {400: "invalid", 429: "overloaded", 503: "unavailable", 504: "timeout"}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,14 +59,6 @@ class RequestRecord:
             if index % self.choices == 0:
                 self.prompt_tokens += usage.prompt_tokens
 
-    def end(self, error: BaseException | None) -> None:
-        """Set the end and the outcome; None is a request that was answered to its end."""
-        self.ended_at = time.time()
-        if error is not None:
-            self.outcome = next(
-                (name for kind, name in _OUTCOMES if isinstance(error, kind)), "failed"
-            )
-
     def log_fields(self) -> dict[str, Any]:
         """Return the fields of the access log; never a prompt."""
         ttft, tpot = self.ttft, self.tpot
@@ -100,6 +74,13 @@ class RequestRecord:
         }
 
 
+def _outcome(error: BaseException) -> str:
+    if isinstance(error, GeneratorExit | asyncio.CancelledError):
+        return "cancelled"
+    status, _, _ = row_of(error)
+    return "rate_limited" if isinstance(error, QuotaExceeded) else _OUTCOMES.get(status, "failed")
+
+
 def _padding(prompt_tokens: int, buckets: tuple[int, ...]) -> int:
     bucket = next((size for size in buckets if size >= prompt_tokens), prompt_tokens)
     return bucket - prompt_tokens
@@ -108,14 +89,13 @@ def _padding(prompt_tokens: int, buckets: tuple[int, ...]) -> int:
 @contextmanager
 def recording(record: RequestRecord, publish: Callable[[RequestRecord], None]) -> Iterator[None]:
     """End a record with the block, by the error that ended it, and publish it."""
-    error: BaseException | None = None
     try:
         yield
-    except BaseException as raised:
-        error = raised
+    except BaseException as error:
+        record.outcome = _outcome(error)
         raise
     finally:
-        record.end(error)
+        record.ended_at = time.time()
         publish(record)
 
 

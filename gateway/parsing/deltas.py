@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +32,10 @@ class ToolCallDelta:
 MessageDelta = ContentDelta | ReasoningDelta | ToolCallDelta
 
 
-class Parser(Protocol):
-    """Turns text into deltas as it comes; joined, they do not depend on where the text was cut."""
-
-    def feed(self, text: str) -> list[MessageDelta]:
-        """Take more text and return the deltas that are certain by now."""
-
-    def finish(self) -> list[MessageDelta]:
-        """End the text and return the deltas that were held back."""
-
-
 def join_deltas(deltas: Iterable[MessageDelta]) -> list[MessageDelta]:
     """Join neighbours of one kind, the deltas of one call among them."""
-    runs = (list(run) for _, run in groupby(deltas, _kind))
+    runs = (list(run) for _, run in groupby(deltas, lambda d: (type(d), getattr(d, "index", 0))))
     return [run[0] if len(run) == 1 else _joined(run) for run in runs]
-
-
-def _kind(delta: MessageDelta) -> tuple[type[MessageDelta], int]:
-    return type(delta), delta.index if isinstance(delta, ToolCallDelta) else 0
 
 
 def _joined(run: Sequence[MessageDelta]) -> MessageDelta:

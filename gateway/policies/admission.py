@@ -9,6 +9,7 @@ from typing import Final
 
 from engine import Engine, EngineOverloaded, GenerateRequest, TokenDelta
 from gateway.policies.base import EngineMiddleware
+from gateway.policies.fair_queue import Queued
 from gateway.policies.fair_slots import FairSlots
 from gateway.policies.token_estimate import estimated_prompt_tokens, max_output_tokens
 from gateway.policies.wait_estimator import PendingWork, WaitEstimator
@@ -28,36 +29,13 @@ class AdmissionLimits:
     queue_timeout_seconds: float
 
 
-class Ticket:
-    """One request in Admission: it is queued, is admitted, and leaves."""
+@dataclass(eq=False, slots=True, kw_only=True)
+class Ticket(Queued):
+    """One request in Admission: it is queued, is admitted, and leaves. Times are in seconds."""
 
-    __slots__ = (
-        "admitted_at", "cost", "first_token_at", "generated_tokens", "prompt_tokens",
-        "request",
-    )  # fmt: skip
-
-    def __init__(self, request: GenerateRequest) -> None:
-        self.request = request
-        self.prompt_tokens = estimated_prompt_tokens(request) + len(request.emitted)
-        self.cost = self.prompt_tokens + max_output_tokens(request)
-        self.admitted_at = self.first_token_at = 0.0
-        self.generated_tokens = 0
-
-    @property
-    def caller(self) -> str:
-        """The caller whose share of the queue it uses."""
-        return self.request.caller
-
-    @property
-    def weight(self) -> float:
-        """The weight of the caller."""
-        return self.request.weight
-
-    def pending_work(self) -> PendingWork:
-        """Return the request as the estimator sees it."""
-        return PendingWork(
-            self.prompt_tokens, max_output_tokens(self.request), self.generated_tokens
-        )
+    work: PendingWork
+    admitted_at: float = 0.0
+    first_token_at: float = 0.0
 
 
 class Admission(EngineMiddleware):
@@ -99,7 +77,7 @@ class Admission(EngineMiddleware):
         Where that would take too long, yield those of `offer_to_others`; without it, raises
         EngineOverloaded. Raises DeadlineExceeded where it did take too long.
         """
-        ticket, arrived_at = Ticket(request), self._clock()
+        ticket, arrived_at = _ticket(request), self._clock()
         timeout = min(self._limits.queue_timeout_seconds, request.timeout_seconds or float("inf"))
         if self._slots.full and (refusal := self._refusal(ticket, timeout)):
             if offer_to_others is None:
@@ -121,8 +99,8 @@ class Admission(EngineMiddleware):
 
     def _refusal(self, ticket: Ticket, timeout: float) -> EngineOverloaded | None:
         """Return an EngineOverloaded where the queue is full or too slow."""
-        running = [other.pending_work() for other in self._slots.running]
-        queued = [other.pending_work() for other in self._slots.queue.ahead_of(ticket)]
+        running = [other.work for other in self._slots.running]
+        queued = [other.work for other in self._slots.queue.ahead_of(ticket)]
         slots = self._limits.max_running
         if self.waiting >= self._limits.max_queued:
             # The queue has room as soon as one of the running requests ends.
@@ -140,10 +118,17 @@ class Admission(EngineMiddleware):
 
     def _record(self, ticket: Ticket, delta: TokenDelta) -> None:
         """Learn the speed of the engine; most deltas cost one addition."""
-        if ticket.generated_tokens == 0 and delta.token_ids:
+        work = ticket.work
+        if work.generated_tokens == 0 and delta.token_ids:
             ticket.first_token_at = now = self._clock()
-            self._estimator.record_prefill(ticket.prompt_tokens, now - ticket.admitted_at)
-        ticket.generated_tokens += len(delta.token_ids)
+            self._estimator.record_prefill(work.prompt_tokens, now - ticket.admitted_at)
+        work.generated_tokens += len(delta.token_ids)
         if delta.finish_reason is not None:
             decode_seconds = self._clock() - ticket.first_token_at
-            self._estimator.record_answer(ticket.generated_tokens, decode_seconds)
+            self._estimator.record_answer(work.generated_tokens, decode_seconds)
+
+
+def _ticket(request: GenerateRequest) -> Ticket:
+    prompt = estimated_prompt_tokens(request) + len(request.emitted)
+    work = PendingWork(prompt, max_output_tokens(request))
+    return Ticket(request.caller, prompt + work.max_tokens, request.weight, work=work)

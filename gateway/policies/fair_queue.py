@@ -6,18 +6,17 @@ weight. The queued item with the lowest start time is served first.
 
 import bisect
 import itertools
-from typing import Generic, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 
-class Queued(Protocol):
+@dataclass(eq=False, slots=True)
+class Queued:
     """An item of the queue: its caller, the tokens it costs, and the weight of the caller."""
 
-    @property
-    def caller(self) -> str: ...
-    @property
-    def cost(self) -> int: ...
-    @property
-    def weight(self) -> float: ...
+    caller: str
+    cost: int
+    weight: float = 1.0
 
 
 Item = TypeVar("Item", bound=Queued)

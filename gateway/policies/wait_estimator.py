@@ -25,7 +25,7 @@ class MovingAverage:
         return default if self.value is None else self.value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PendingWork:
     """A request by its tokens: those of its prompt, the most of its answer, those it has."""
 

@@ -23,6 +23,5 @@ def _with_local_model(model: ModelConfig, progress: Callable[[str], None]) -> Mo
         folder = resolve_model(model.engine.model, cache=cache_folder(), progress=progress)
     except ModelNotAvailable as error:
         raise ConfigError(str(error)) from None
-    return model.model_copy(
-        update={"engine": model.engine.model_copy(update={"model": str(folder)})}
-    )
+    engine = model.engine.model_copy(update={"model": str(folder)})
+    return model.model_copy(update={"engine": engine})

@@ -74,11 +74,8 @@ def _packages(device: NeuronOptions, host: Host) -> Finding:
     seen = ", ".join(f"{name} {version or 'none'}" for name, version in found.items())
     if problem := package_problem(release, found):
         return Finding("packages", "error", seen, problem)
-    other = [
-        f"{name} {wanted}"
-        for name, wanted in release.packages.items()
-        if base_version(found[name]) != wanted
-    ]
+    packages = release.packages.items()
+    other = [f"{name} {wanted}" for name, wanted in packages if base_version(found[name]) != wanted]
     if other:
         return Finding("packages", "warning", seen, f"SDK {release.sdk} has {', '.join(other)}.")
     return Finding("packages", "ok", seen)

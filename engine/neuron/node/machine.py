@@ -9,16 +9,10 @@ from engine.host import Host
 CORES_PER_DEVICE = 2
 
 
-def device_files() -> list[str]:
-    """Return the device files of this machine, found in the plugin's way: both see the same."""
-    return sorted(glob.glob("/dev/neuron*"))  # noqa: PTH207
-
-
 def devices(host: Host) -> list[str]:
-    """Return the device files, such as `/dev/neuron0`."""
-    if host.root == Path("/"):
-        return device_files()
-    return sorted(f"/dev/{file.name}" for file in host.root.glob("dev/neuron*"))
+    """Return the device files, such as `/dev/neuron0`, found in the plugin's way: both see them."""
+    found = glob.glob(str(host.root / "dev/neuron*"))  # noqa: PTH207
+    return sorted(f"/dev/{Path(file).name}" for file in found)
 
 
 def driver(host: Host) -> str | None:

@@ -33,19 +33,14 @@ def install() -> None:
         runner = importlib.import_module(f"{_WORKER}.neuronx_distributed_model_runner")
         patch_sampling_rows(runner.NeuronxDistributedModelRunner)
     loader = importlib.import_module(f"{_WORKER}.neuronx_distributed_model_loader")
-    _guard_compile(loader.NeuronModelBase, allowed=environment["NEURON_GATEWAY_COMPILE"] != "never")
-
-
-def _guard_compile(model: type, *, allowed: bool) -> None:
-    """Report the phases of a load and of a compile, or refuse to compile.
-
-    The plugin compiles whatever it cannot load; only here can it be kept from that.
-    """
+    model, may_compile = loader.NeuronModelBase, environment["NEURON_GATEWAY_COMPILE"] != "never"
     _guard(model, "_load_compiled_model", "loading", allowed=True)
-    _guard(model, "_compile_and_load_model", "compiling", allowed=allowed)
+    # The plugin compiles whatever it cannot load; only here can it be kept from that.
+    _guard(model, "_compile_and_load_model", "compiling", allowed=may_compile)
 
 
 def _guard(model: type, method: str, phase: str, *, allowed: bool) -> None:
+    """Make a method of a class report its phase, or refuse to run."""
     work: Callable[..., Any] = getattr(model, method)
 
     @wraps(work)

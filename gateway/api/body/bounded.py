@@ -3,14 +3,15 @@
 A list stops at its first invalid item: pydantic would collect an error for each.
 """
 
-from typing import Annotated, Any, Final, TypeVar
+from collections.abc import Iterator
+from itertools import islice
+from typing import Annotated, Any, Final
 
 from pydantic import Field
 from pydantic_core import PydanticCustomError
 
 from gateway.api.schema import checked
 
-T = TypeVar("T")
 MAX_TEXT: Final = 4 * 2**20  # characters: no more than a body has bytes
 MAX_TOKEN_IDS: Final = 2**18
 MAX_JSON_VALUES: Final = 10_000
@@ -22,12 +23,12 @@ TokenId = Annotated[int, Field(ge=0, lt=2**31)]
 TokenIds = Annotated[list[TokenId], Field(fail_fast=True, max_length=MAX_TOKEN_IDS)]
 
 
-def count_values(value: Any, most: int) -> int:
-    """Return how many values a JSON value has, itself included; stop counting above `most`."""
-    unseen, seen = [(value, 0)], 0
-    while unseen and seen <= most:
+def json_values(value: Any) -> Iterator[Any]:
+    """Yield a JSON value and all values in it; raise PydanticCustomError at a deep nesting."""
+    unseen = [(value, 0)]
+    while unseen:
         node, depth = unseen.pop()
-        seen += 1
+        yield node
         if isinstance(node, dict | list):
             if depth >= MAX_JSON_DEPTH:
                 raise PydanticCustomError(
@@ -35,11 +36,11 @@ def count_values(value: Any, most: int) -> int:
                 )
             children = node.values() if isinstance(node, dict) else node
             unseen += [(child, depth + 1) for child in children]
-    return seen
 
 
 def _small(value: Any) -> Any:
-    if isinstance(value, dict | list) and count_values(value, MAX_JSON_VALUES) > MAX_JSON_VALUES:
+    beyond = islice(json_values(value), MAX_JSON_VALUES, None)
+    if isinstance(value, dict | list) and any(True for _ in beyond):
         raise PydanticCustomError(
             "json_size", "has more than {most} values", {"most": MAX_JSON_VALUES}
         )

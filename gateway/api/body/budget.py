@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 from gateway.errors import ApiError, retry_headers
@@ -9,16 +10,16 @@ from gateway.errors import ApiError, retry_headers
 RETRY_SECONDS: Final = 1.0
 
 
+@dataclass(slots=True)
 class Reservation:
     """The bytes of one body."""
 
-    def __init__(self, budget: "BodyBudget") -> None:
-        self._budget = budget
-        self.bytes = 0
+    budget: "BodyBudget"
+    bytes: int = 0
 
     def add(self, size: int) -> None:
         """Reserve more bytes; raise ApiError 503 if all bodies together have too many."""
-        if self._budget.used + size > self._budget.limit:
+        if self.budget.used + size > self.budget.limit:
             raise ApiError(
                 503,
                 "The gateway is reading too many large requests. Try again in a second.",
@@ -26,16 +27,16 @@ class Reservation:
                 type_="server_error",
                 headers=retry_headers(RETRY_SECONDS) | {"connection": "close"},
             )
-        self._budget.used += size
+        self.budget.used += size
         self.bytes += size
 
 
+@dataclass(slots=True)
 class BodyBudget:
     """Counts the bytes of bodies up to `limit`."""
 
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.used = 0
+    limit: int
+    used: int = 0
 
     @contextmanager
     def reservation(self) -> Iterator[Reservation]:

@@ -13,7 +13,7 @@ from typing import Final
 from gateway.errors import ApiError
 
 _TOKEN: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{},]', re.DOTALL)
-_OPEN, _CLOSE, _COMMA = b"[{", b"]}", ord(",")
+_OPEN, _CLOSE, _BEFORE_VALUE = b"[{", b"]}", b"[{,"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,9 @@ class JsonBounds:
             char = raw[token.start()]
             if char in _OPEN:
                 depth += 1
-                values += 1
             elif char in _CLOSE:
                 depth -= 1
-            elif char == _COMMA:
-                values += 1
+            values += char in _BEFORE_VALUE
             if values > self.values:
                 raise _beyond(f"has more than {self.values} values")
             if depth > self.depth:

@@ -1,36 +1,18 @@
 """Which parser reads the text of a chat's choices."""
 
 from collections.abc import Callable
+from functools import partial
 
 from gateway.api.chat.protocol import ChatCompletionRequest
 from gateway.api.chat.tools import NamedChoice
 from gateway.config import ModelConfig
-from gateway.parsing.deltas import MessageDelta, Parser, ToolCallDelta
 from gateway.parsing.message import MessageParser
 from gateway.parsing.reasoning import ReasoningParser
 from gateway.parsing.tool_calls import make_parser
-from gateway.parsing.tool_calls.scanner import new_id
+from gateway.parsing.tool_calls.call_parser import CallParser
+from gateway.parsing.tool_calls.plain_json import arguments_alone
 
 MakeMessageParser = Callable[[], MessageParser]
-
-
-class ForcedCallParser:
-    """The parser of an answer that is nothing but the arguments of one function."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._begun = False
-
-    def feed(self, text: str) -> list[MessageDelta]:
-        """Take more text; all of it is arguments."""
-        if self._begun or not text:
-            return [ToolCallDelta(0, None, None, text)] if text else []
-        self._begun = True
-        return [ToolCallDelta(0, new_id(), self._name, text)]
-
-    def finish(self) -> list[MessageDelta]:
-        """End the text; nothing is held back."""
-        return []
 
 
 def message_parser(body: ChatCompletionRequest, model: ModelConfig) -> MakeMessageParser | None:
@@ -47,15 +29,14 @@ def message_parser(body: ChatCompletionRequest, model: ModelConfig) -> MakeMessa
     return make
 
 
-def _tool_parser(body: ChatCompletionRequest, family: str) -> Callable[[], Parser] | None:
+def _tool_parser(body: ChatCompletionRequest, family: str) -> Callable[[], CallParser] | None:
     choice, tools = body.resolved_tool_choice
     if isinstance(choice, NamedChoice):
-        name = choice.function.name
-        return lambda: ForcedCallParser(name)
+        return partial(CallParser, arguments_alone, {choice.function.name})
     if choice == "none":
         return None
     names = {tool.function.name for tool in tools}
     max_calls = 1 if body.parallel_tool_calls is False else None
     # A forced call is written in the form that the schema asked for, whatever the family.
     format_ = "plain_json" if choice == "required" else family
-    return lambda: make_parser(format_, names, max_calls)
+    return partial(make_parser, format_, names, max_calls)

@@ -1,5 +1,6 @@
 """`Message`: one message of a conversation, as clients send it and as chat templates read it."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -12,26 +13,39 @@ from gateway.api.schema import RequestModel, Unsupported, only_supported, requir
 PartType = Literal["text", "refusal", "image_url", "input_audio", "file"]
 
 
-class ContentPart(RequestModel):
-    """A piece of a message; `text`, or the `refusal` of an earlier answer."""
+class TextPart(RequestModel):
+    """What a piece of a message has in chats and in responses."""
 
-    type: Annotated[PartType, only_supported("text", "refusal")]
+    type: str  # first, so that the others know it
     text: Text | None = Field(default=None, validate_default=True)
     refusal: Text | None = Field(default=None, validate_default=True)
     prompt_cache_breakpoint: Json = None  # a hint
+
+    @field_validator("text", "refusal")
+    @classmethod
+    def _fits_type(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if kind := info.data.get("type"):
+            required = (kind == "refusal") == (info.field_name == "refusal")
+            required_iff(required, value, name=info.field_name or "")
+        return value
+
+
+class ContentPart(TextPart):
+    """A piece of a message; `text`, or the `refusal` of an earlier answer."""
+
+    type: Annotated[PartType, only_supported("text", "refusal")]
 
     # Named so that what is refused is their type.
     image_url: Json = None
     input_audio: Json = None
     file: Json = None
 
-    @field_validator("text", "refusal")
-    @classmethod
-    def _fits_type(cls, value: str | None, info: ValidationInfo) -> str | None:
-        kind = info.data.get("type", info.field_name)
-        if kind in ("text", "refusal"):
-            required_iff(kind == info.field_name, value, name=info.field_name or "")
-        return value
+
+def join_parts(content: str | Sequence[TextPart]) -> str:
+    """Return a content as one text; what was refused is text as well."""
+    if isinstance(content, str):
+        return content
+    return "".join(part.text or part.refusal or "" for part in content)
 
 
 Content = Text | Annotated[list[ContentPart], Field(fail_fast=True, min_length=1, max_length=1024)]
@@ -64,10 +78,8 @@ class Message(RequestModel):
 
     @property
     def text(self) -> str | None:
-        """The content as one text; what was refused is text as well."""
-        if isinstance(self.content, list):
-            return "".join(part.text or part.refusal or "" for part in self.content)
-        return self.refusal if self.content is None else self.content
+        """The content as one text."""
+        return self.refusal if self.content is None else join_parts(self.content)
 
     def for_template(self) -> dict[str, Any]:
         """Return what chat templates read: joined text, and `developer` as `system`."""
@@ -79,3 +91,6 @@ class Message(RequestModel):
         }  # fmt: skip
         message = {"role": role, "content": self.text}
         return message | {key: value for key, value in extra.items() if value is not None}
+
+
+Messages = Annotated[list[Message], Field(fail_fast=True, min_length=1, max_length=4096)]

@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from engine import Chat, GenerateRequest, Structured
 from gateway.api.body.bounded import JsonObject, Name
-from gateway.api.chat.messages import Message
+from gateway.api.chat.messages import Message, Messages
 from gateway.api.chat.response_format import ResponseFormat
 from gateway.api.chat.tools import (
     ResolvedToolChoice,
@@ -39,7 +39,7 @@ class AcceptedFields(RequestModel):
 class ChatCompletionRequest(AcceptedFields, SamplingFields):
     """What a client may send; every other name is refused."""
 
-    messages: Annotated[list[Message], Field(fail_fast=True, min_length=1, max_length=4096)]
+    messages: Messages
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
 

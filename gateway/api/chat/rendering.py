@@ -1,8 +1,8 @@
 """`ChatRenderer`: deltas as `chat.completion.chunk`s, or as one `chat.completion`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from engine import TokenDelta, TokenLogprob
+from engine import TokenDelta
 from gateway.api.chat.message_parser import MakeMessageParser
 from gateway.api.chat.response import (
     ChatChoiceBody,
@@ -13,7 +13,7 @@ from gateway.api.chat.response import (
 )
 from gateway.api.logprobs import chat_logprobs
 from gateway.api.schema import ResponseHead
-from gateway.api.streaming.renderer import Choice, ChoicesRenderer
+from gateway.api.streaming.renderer import Choice, ChoicesRenderer, Logprobs
 from gateway.parsing.deltas import (
     ContentDelta,
     MessageDelta,
@@ -25,29 +25,76 @@ from gateway.parsing.message import MessageParser
 
 
 class ChatChoice(Choice):
-    """One choice, the parser of its text, and for a whole answer its deltas."""
+    """One choice, the parser of its text, and for a whole answer its deltas.
 
-    def __init__(self, index: int, parser: MessageParser | None) -> None:
+    As with OpenAI, a call that the request named (`forced_call`) ends with `stop`.
+    """
+
+    def __init__(self, index: int, parser: MessageParser | None, *, forced_call: bool) -> None:
         super().__init__(index)
-        self.parser = parser
-        self.called = False
-        self.deltas: list[MessageDelta] = []
+        self._parser = parser
+        self._forced_call = forced_call
+        self._called = False
+        self._deltas: list[MessageDelta] = []
 
-    @property
-    def reasoning_tokens(self) -> int | None:
-        """How many of its tokens are reasoning; None for a model without."""
-        return None if self.parser is None else self.parser.reasoning_tokens
+    def chunk(
+        self, text: str | None, finish_reason: str | None, logprobs: Logprobs = ()
+    ) -> ChunkChoiceBody:
+        """Return the choice as a chunk shows it."""
+        return self._chunk({} if text is None else {"content": text}, logprobs, finish_reason)
 
-    def parse(self, delta: TokenDelta) -> list[MessageDelta]:
-        """Return what a delta adds to the message."""
-        if self.parser is None:
+    def first_chunks(self) -> list[ChunkChoiceBody]:
+        """Return the chunk with the role."""
+        return [self._chunk({"role": "assistant", "content": "", "refusal": None})]
+
+    def chunks(self, delta: TokenDelta) -> list[ChunkChoiceBody] | None:
+        """Return the chunks of what a delta's text turns out to be; all logprobs with the first."""
+        if self._parser is None:
+            return super().chunks(delta)
+        bodies = [delta_body(part) for part in self._parse(delta)]
+        if delta.logprobs:
+            first, *rest = bodies or [{}]
+            return [self._chunk(first, delta.logprobs), *map(self._chunk, rest)]
+        return list(map(self._chunk, bodies))
+
+    def collect(self, delta: TokenDelta) -> None:
+        """Add a delta's text to the whole choice."""
+        self._deltas += self._parse(delta)
+
+    def end(self, delta: TokenDelta) -> None:
+        """Set why the choice ended, and how much of it is reasoning."""
+        calls = self._called and not self._forced_call and delta.finish_reason == "stop"
+        self.finish_reason = "tool_calls" if calls else delta.finish_reason
+        self.reasoning_tokens = None if self._parser is None else self._parser.reasoning_tokens
+
+    def whole(self) -> ChatChoiceBody:
+        """Return the choice as a whole answer shows it."""
+        return {
+            "index": self.index,
+            "message": message_body(self._deltas),
+            "logprobs": chat_logprobs(self.logprobs),
+            "finish_reason": self.finish_reason,  # type: ignore[typeddict-item]
+        }
+
+    def _parse(self, delta: TokenDelta) -> list[MessageDelta]:
+        if self._parser is None:
             return [ContentDelta(delta.text)]
-        parts = self.parser.feed(delta)
-        self.called = self.called or any(isinstance(part, ToolCallDelta) for part in parts)
+        parts = self._parser.feed(delta)
+        self._called = self._called or any(isinstance(part, ToolCallDelta) for part in parts)
         return parts
 
+    def _chunk(
+        self, delta: DeltaBody, logprobs: Logprobs = (), finish_reason: str | None = None
+    ) -> ChunkChoiceBody:
+        return {
+            "index": self.index,
+            "delta": delta,
+            "logprobs": chat_logprobs(logprobs),
+            "finish_reason": finish_reason,  # type: ignore[typeddict-item]
+        }
 
-class ChatRenderer(ChoicesRenderer[ChatChoice]):
+
+class ChatRenderer(ChoicesRenderer):
     """Writes the answer of a chat; `forced_call` is for a request that named a function."""
 
     chunk_object = "chat.completion.chunk"
@@ -68,68 +115,8 @@ class ChatRenderer(ChoicesRenderer[ChatChoice]):
 
     def new_choice(self, index: int) -> ChatChoice:
         """Begin a choice."""
-        return ChatChoice(index, None if self._make_parser is None else self._make_parser())
-
-    def write_role(self, choice: ChatChoice) -> bytes:
-        """Return the frame with the role."""
-        role: DeltaBody = {"role": "assistant", "content": "", "refusal": None}
-        return self.frame(_chunk_choice(choice.index, role))
-
-    def write_text(self, choice: ChatChoice, delta: TokenDelta) -> bytes:
-        """Return the frames of a delta: of its text, or of what its text turns out to be."""
-        if choice.parser is None:
-            return super().write_text(choice, delta)
-        bodies = [delta_body(part) for part in choice.parse(delta)]
-        if not bodies and delta.logprobs:
-            bodies = [{}]
-        logprobs = [delta.logprobs, *((),) * len(bodies)]  # all with the first
-        return b"".join(
-            self.frame(_chunk_choice(choice.index, body, None, shown))
-            for body, shown in zip(bodies, logprobs, strict=False)
-        )
-
-    def finish_reason(self, choice: ChatChoice, delta: TokenDelta) -> str | None:
-        """Return why a choice ended; as with OpenAI, a call that was named ends with `stop`."""
-        calls = choice.called and not self._forced_call and delta.finish_reason == "stop"
-        return "tool_calls" if calls else delta.finish_reason
-
-    def chunk_choice(
-        self,
-        choice: ChatChoice,
-        text: str | None,
-        finish_reason: str | None,
-        logprobs: Sequence[TokenLogprob],
-    ) -> ChunkChoiceBody:
-        """Return a choice as a chunk shows it."""
-        delta: DeltaBody = {} if text is None else {"content": text}
-        return _chunk_choice(choice.index, delta, finish_reason, logprobs)
-
-    def collect_text(self, choice: ChatChoice, delta: TokenDelta) -> None:
-        """Add a delta's text to a whole choice."""
-        choice.deltas += choice.parse(delta)
-
-    def whole_choice(self, choice: ChatChoice) -> ChatChoiceBody:
-        """Return a choice as a whole answer shows it."""
-        return {
-            "index": choice.index,
-            "message": message_body(choice.deltas),
-            "logprobs": chat_logprobs(choice.logprobs),
-            "finish_reason": choice.finish_reason,  # type: ignore[typeddict-item]
-        }
-
-
-def _chunk_choice(
-    index: int,
-    delta: DeltaBody,
-    finish_reason: str | None = None,
-    logprobs: Sequence[TokenLogprob] = (),
-) -> ChunkChoiceBody:
-    return {
-        "index": index,
-        "delta": delta,
-        "logprobs": chat_logprobs(logprobs),
-        "finish_reason": finish_reason,  # type: ignore[typeddict-item]
-    }
+        parser = None if self._make_parser is None else self._make_parser()
+        return ChatChoice(index, parser, forced_call=self._forced_call)
 
 
 def delta_body(part: MessageDelta) -> DeltaBody:

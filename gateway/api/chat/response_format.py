@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from engine import Structured
-from gateway.api.body.bounded import JsonObject, Text
+from gateway.api.body.bounded import JsonObject, Text, json_values
 from gateway.api.schema import RequestModel, required_iff
 
 MAX_NODES: Final = 5000  # objects, lists and values; OpenAI takes 5,000 properties in all
@@ -32,17 +32,12 @@ def _valid_schema(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _require_small(schema: Any) -> None:
     """Refuse a schema that would take the checker, and then the engine's grammar, too long."""
-    unseen, seen, characters = [schema], 0, 0
-    while unseen:
-        node = unseen.pop()
-        seen += 1
+    characters = 0
+    for seen, node in enumerate(json_values(schema), 1):
         if isinstance(node, str):
             characters += len(node)
         elif isinstance(node, dict):
             characters += sum(map(len, node))
-            unseen += node.values()
-        elif isinstance(node, list):
-            unseen += node
         if seen > MAX_NODES or characters > MAX_CHARACTERS:
             raise PydanticCustomError(
                 "schema_too_large",

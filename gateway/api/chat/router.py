@@ -20,12 +20,9 @@ router = APIRouter(route_class=BodyRoute, tags=["generation"], responses=ERRORS)
 async def create_chat_completion(request: Request, body: ChatCompletionRequest) -> Response:
     """Answer a conversation, whole or token by token."""
     choices = body.n or 1
+    tier = body.service_tier is not None
     session = RequestSession.open(
-        request,
-        body.model,
-        "chatcmpl-",
-        choices=choices,
-        service_tier=body.service_tier is not None,
+        request, body.model, "chatcmpl-", choices=choices, service_tier=tier
     )
     renderer = ChatRenderer(
         session.head,

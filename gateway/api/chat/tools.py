@@ -148,12 +148,10 @@ def forced_call_schema(
     calls = [_call_schema(tool.function) for tool in tools]
     array: dict[str, Any] = {"type": "array", "minItems": 1, "items": {"anyOf": calls}}
     array |= {} if many else {"maxItems": 1}
-    # References in the arguments' schemas count from the root.
-    schemas = [tool.function.arguments_schema for tool in tools]
-    definitions = {k: v for schema in schemas for k, v in schema.get("$defs", {}).items()}
-    return Structured(
-        json_schema=array | ({"$defs": definitions} if definitions else {}), param="tool_choice"
-    )
+    for tool in tools:  # references in the arguments' schemas count from the root
+        if definitions := tool.function.arguments_schema.get("$defs"):
+            array["$defs"] = array.get("$defs", {}) | definitions
+    return Structured(json_schema=array, param="tool_choice")
 
 
 def _call_schema(function: Function) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """`/docs` and `/openapi.json`: the API reference, with the assets of fastapi-offline."""
 
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -11,12 +12,10 @@ from starlette.staticfiles import StaticFiles
 
 def add_docs(app: FastAPI) -> None:
     """Add the reference's routes, which are in no reference themselves."""
-    document: dict[str, Any] = {}
+    document = cache(app.openapi)
 
     async def openapi() -> dict[str, Any]:
-        if not document:
-            document.update(app.openapi())
-        return document
+        return document()
 
     async def docs(request: Request) -> Response:
         root = request.scope.get("root_path", "").rstrip("/")

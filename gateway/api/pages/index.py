@@ -70,13 +70,8 @@ def _page(body: Index, base: str, *, needs_key: bool) -> str:
 
 def curl_command(base: str, model: str, *, needs_key: bool) -> str:
     """Return a command line that streams an answer from the API at `base`."""
-    request = {
-        "model": model,
-        "messages": [{"role": "user", "content": "Say hello."}],
-        "stream": True,
-    }
+    messages = [{"role": "user", "content": "Say hello."}]
+    body = json.dumps({"model": model, "messages": messages, "stream": True})
     key = " -H 'authorization: Bearer YOUR-KEY'" if needs_key else ""
-    return (
-        f"curl -N {base}/chat/completions -H 'content-type: application/json'{key} "
-        f"-d '{json.dumps(request)}'"
-    )
+    headers = f"-H 'content-type: application/json'{key}"
+    return f"curl -N {base}/chat/completions {headers} -d '{body}'"

@@ -1,39 +1,31 @@
 """The items of a response's `input`, and the conversation that they are."""
 
 from collections.abc import Iterable, Iterator
-from itertools import groupby
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from gateway.api.body.bounded import Json, Name, Text
-from gateway.api.chat.messages import Message
+from gateway.api.chat.messages import Message, TextPart, join_parts
 from gateway.api.chat.tools import AssistantFunction, AssistantToolCall
-from gateway.api.schema import RequestModel, only_supported, required_iff
+from gateway.api.schema import RequestModel, only_supported
 
 _Status = Literal["in_progress", "completed", "incomplete"]
 
 
-class InputPart(RequestModel):
+_KINDS = ("message", "function_call", "function_call_output", "reasoning")
+
+
+class InputPart(TextPart):
     """A piece of a message: text of either side, or the refusal of an earlier answer."""
 
     type: Annotated[
         Literal["input_text", "output_text", "refusal", "input_image", "input_file", "input_audio"],
         only_supported("input_text", "output_text", "refusal"),
     ]
-    text: Text | None = Field(default=None, validate_default=True)
-    refusal: Text | None = Field(default=None, validate_default=True)
     annotations: Annotated[list[Json], Field(max_length=1024)] | None = None
     logprobs: Annotated[list[Json], Field(max_length=1024)] | None = None
     parsed: Json = None  # the SDK's own
-    prompt_cache_breakpoint: Json = None  # a hint
 
     # Named so that what is refused is their type.
     image_url: Json = None
@@ -43,14 +35,6 @@ class InputPart(RequestModel):
     file_data: Json = None
     filename: Json = None
     input_audio: Json = None
-
-    @field_validator("text", "refusal")
-    @classmethod
-    def _fits_type(cls, value: str | None, info: ValidationInfo) -> str | None:
-        kind = info.data.get("type")
-        if kind is not None:
-            required_iff((kind == "refusal") == (info.field_name == "refusal"), value, name=kind)
-        return value
 
 
 Content = Text | Annotated[list[InputPart], Field(fail_fast=True, min_length=1, max_length=1024)]
@@ -77,6 +61,11 @@ class InputCall(RequestModel):
     id: Name | None = None
     status: _Status | None = None
     parsed_arguments: Json = None  # the SDK's own
+
+    def for_chat(self) -> AssistantToolCall:
+        """Return the call as a chat's message has it."""
+        function = AssistantFunction(name=self.name, arguments=self.arguments)
+        return AssistantToolCall(id=self.call_id, function=function)
 
 
 class InputResult(RequestModel):
@@ -115,28 +104,18 @@ class OtherItem(RequestModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    type: Annotated[
-        str, only_supported("message", "function_call", "function_call_output", "reasoning")
-    ]
-
-
-_TAGS = {
-    "message": "Message",
-    "function_call": "Call",
-    "function_call_output": "Result",
-    "reasoning": "Reasoning",
-}
+    type: Annotated[str, only_supported(*_KINDS)]
 
 
 def _tag(item: Any) -> str:
     kind = item.get("type", "message") if isinstance(item, dict) else getattr(item, "type", None)
-    return _TAGS.get(kind, "Other") if isinstance(kind, str) else "Other"
+    return str(kind).capitalize() if kind in _KINDS else "Other"
 
 
 Item = Annotated[
     Annotated[InputMessage, Tag("Message")]
-    | Annotated[InputCall, Tag("Call")]
-    | Annotated[InputResult, Tag("Result")]
+    | Annotated[InputCall, Tag("Function_call")]
+    | Annotated[InputResult, Tag("Function_call_output")]
     | Annotated[InputReasoning, Tag("Reasoning")]
     | Annotated[OtherItem, Tag("Other")],
     Discriminator(_tag),
@@ -145,7 +124,8 @@ Item = Annotated[
 
 def conversation(instructions: str | None, input_: str | list[Item]) -> list[Message]:
     """Return the chat messages for these instructions and items."""
-    rest = [Message(role="user", content=input_)] if isinstance(input_, str) else _messages(input_)
+    said = [InputMessage(role="user", content=input_)] if isinstance(input_, str) else input_
+    rest = list(_messages(said))
     if instructions is None:
         return rest
     # Few templates know two system messages in a row.
@@ -155,12 +135,19 @@ def conversation(instructions: str | None, input_: str | list[Item]) -> list[Mes
     return [Message(role="system", content=instructions), *rest]
 
 
-def _messages(items: Iterable[Item]) -> list[Message]:
-    found: list[Message] = []
-    for answer, run in groupby(items, _is_assistant):
-        some = list(run)
-        found += _assistant_messages(some) if answer else map(_message, some)
-    return found
+def _messages(items: Iterable[Item]) -> Iterator[Message]:
+    """Yield messages; reasoning, text and calls, which are items of one answer, are joined."""
+    answer: list[Item] = []
+    for item in items:
+        if answer and not _continues(answer[-1], item):
+            yield _assistant_message(answer)
+            answer = []
+        if _is_assistant(item):
+            answer.append(item)
+        else:
+            yield _message(item)
+    if answer:
+        yield _assistant_message(answer)
 
 
 def _is_assistant(item: Item) -> bool:
@@ -169,31 +156,15 @@ def _is_assistant(item: Item) -> bool:
     return isinstance(item, InputCall | InputReasoning)
 
 
-def _assistant_messages(items: list[Item]) -> Iterator[Message]:
-    """Join reasoning, text and calls, which are items of one answer, into one message each."""
-    pending: list[Item] = []
-    for item in items:
-        if (
-            pending
-            and not isinstance(item, InputCall)
-            and not isinstance(pending[-1], InputReasoning)
-        ):
-            yield _assistant_message(pending)
-            pending = []
-        pending.append(item)
-    yield _assistant_message(pending)
+def _continues(last: Item, item: Item) -> bool:
+    after_reasoning = isinstance(last, InputReasoning) and _is_assistant(item)
+    return after_reasoning or isinstance(item, InputCall)
 
 
 def _assistant_message(items: list[Item]) -> Message:
     reasoning = (part for i in items if isinstance(i, InputReasoning) for part in i.content or ())
-    calls = [
-        AssistantToolCall(
-            id=i.call_id, function=AssistantFunction(name=i.name, arguments=i.arguments)
-        )
-        for i in items
-        if isinstance(i, InputCall)
-    ]
-    texts = [text(i.content) for i in items if isinstance(i, InputMessage)]
+    calls = [i.for_chat() for i in items if isinstance(i, InputCall)]
+    texts = [join_parts(i.content) for i in items if isinstance(i, InputMessage)]
     return Message(
         role="assistant",
         tool_calls=calls or None,
@@ -204,13 +175,6 @@ def _assistant_message(items: list[Item]) -> Message:
 
 def _message(item: Item) -> Message:
     if isinstance(item, InputResult):
-        return Message(role="tool", tool_call_id=item.call_id, content=text(item.output))
+        return Message(role="tool", tool_call_id=item.call_id, content=join_parts(item.output))
     assert isinstance(item, InputMessage)  # OtherItem is refused when it is read
-    return Message(role=item.role, content=text(item.content))
-
-
-def text(content: Content) -> str:
-    """Join the parts of a content."""
-    if isinstance(content, str):
-        return content
-    return "".join(part.text or part.refusal or "" for part in content)
+    return Message(role=item.role, content=join_parts(item.content))

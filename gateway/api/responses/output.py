@@ -15,37 +15,31 @@ class _Item:
     """An item while it is generated; its text is joined when it is done."""
 
     def __init__(self, index: int, part: MessageDelta) -> None:
-        self.index = index
         self.kind = type(part)
-        self.logprobs: list[LogprobEntry] = []
+        self._index = index
+        self._logprobs: list[LogprobEntry] = []
         self._texts: list[str] = []
         self._fixed = _fixed_fields(part)
-        self.id: str = self._fixed["id"]
 
     def add(self, part: MessageDelta, logprobs: list[LogprobEntry]) -> Event:
         """Add a delta and return its event."""
         text = part.arguments if isinstance(part, ToolCallDelta) else part.text
         self._texts.append(text)
-        self.logprobs += logprobs
-        return self._event("delta") | {"delta": text} | self._event_logprobs(logprobs)
+        self._logprobs += logprobs
+        return self._event("delta", {"delta": text} | self._event_logprobs(logprobs))
 
     def begin_events(self) -> list[Event]:
         """Return the events that begin the item."""
-        added = {"type": "response.output_item.added", "output_index": self.index}
-        events = [added | {"item": self.body("in_progress", empty=True)}]
-        return events if self.kind is ToolCallDelta else [*events, self._part("added", "")]
+        added = self._item_event("added", self.body("in_progress", empty=True))
+        return [added] if self.kind is ToolCallDelta else [added, self._part_event("added", "")]
 
     def end_events(self, status: str) -> list[Event]:
         """Return the events that end the item."""
-        whole = "".join(self._texts)
-        done = self._event("done")
+        whole, ended = "".join(self._texts), self._item_event("done", self.body(status))
         if self.kind is ToolCallDelta:
-            events = [done | {"arguments": whole}]
-        else:
-            done |= {"text": whole} | self._event_logprobs(self.logprobs)
-            events = [done, self._part("done", whole)]
-        item = {"type": "response.output_item.done", "output_index": self.index}
-        return [*events, item | {"item": self.body(status)}]
+            return [self._event("done", {"arguments": whole}), ended]
+        done = self._event("done", {"text": whole} | self._event_logprobs(self._logprobs))
+        return [done, self._part_event("done", whole), ended]
 
     def body(self, status: str, *, empty: bool = False) -> dict[str, Any]:
         """Return the item, without its content while it is empty."""
@@ -55,37 +49,33 @@ class _Item:
             return head | {"arguments": text}
         return head | {"content": [] if empty else [self._content(text)]}
 
-    def _part(self, what: str, text: str) -> Event:
-        return {
-            "type": f"response.content_part.{what}",
-            **self._position(),
-            "content_index": 0,
-            "part": self._content(text),
-        }
-
     def _content(self, text: str) -> dict[str, Any]:
         if self.kind is ReasoningDelta:
             return {"type": "reasoning_text", "text": text}
-        logprobs = self.logprobs if text else []
+        logprobs = self._logprobs if text else []
         return {"type": "output_text", "text": text, "annotations": [], "logprobs": logprobs}
 
-    def _event(self, what: str) -> Event:
-        event = {"type": f"response.{_NAMES[self.kind]}.{what}", **self._position()}
-        return event if self.kind is ToolCallDelta else event | {"content_index": 0}
+    def _item_event(self, what: str, item: dict[str, Any]) -> Event:
+        return {"type": f"response.output_item.{what}", "output_index": self._index, "item": item}
+
+    def _part_event(self, what: str, text: str) -> Event:
+        return self._event(what, {"part": self._content(text)}, "content_part")
+
+    def _event(self, what: str, fields: dict[str, Any], name: str | None = None) -> Event:
+        position = {"item_id": self._fixed["id"], "output_index": self._index}
+        if self.kind is not ToolCallDelta:
+            position["content_index"] = 0
+        return {"type": f"response.{name or _NAMES[self.kind]}.{what}", **position, **fields}
 
     def _event_logprobs(self, logprobs: list[LogprobEntry]) -> Event:
         """Return log-probabilities as events show them: without the bytes that items have."""
         if self.kind is not ContentDelta:
             return {}
-        shown: list[dict[str, Any]] = [
-            _without_bytes(entry)
-            | {"top_logprobs": [_without_bytes(other) for other in entry["top_logprobs"]]}
-            for entry in logprobs
-        ]
+        shown = []
+        for entry in logprobs:
+            top = [_without_bytes(other) for other in entry["top_logprobs"]]
+            shown.append(_without_bytes(entry) | {"top_logprobs": top})
         return {"logprobs": shown}
-
-    def _position(self) -> dict[str, Any]:
-        return {"item_id": self.id, "output_index": self.index}
 
 
 _NAMES = {

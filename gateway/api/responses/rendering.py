@@ -61,7 +61,7 @@ class ResponsesRenderer:
         self._totals.add(0, delta.usage, reasoning)
         truncated = delta.finish_reason == "length"
         events += self._output.finish(truncated=truncated)
-        self._last = self._incomplete() if truncated else self._completed()
+        self._last = self._ended(truncated=truncated)
         return [*events, self._last]
 
     def _parse(self, delta: TokenDelta) -> list[MessageDelta]:
@@ -74,14 +74,12 @@ class ResponsesRenderer:
             return []
         return [self._state(what, {"status": "in_progress"}) for what in ("created", "in_progress")]
 
-    def _completed(self) -> Event:
-        done = {"status": "completed", "completed_at": int(time.time())}
-        return self._state("completed", done | {"usage": _usage(self._totals)})
-
-    def _incomplete(self) -> Event:
-        details = {"incomplete_details": {"reason": "max_output_tokens"}}
-        done = {"status": "incomplete", "usage": _usage(self._totals)}
-        return self._state("incomplete", details | done)
+    def _ended(self, *, truncated: bool) -> Event:
+        fields: dict[str, Any] = {"completed_at": int(time.time())}
+        if truncated:
+            fields = {"incomplete_details": {"reason": "max_output_tokens"}}
+        status = "incomplete" if truncated else "completed"
+        return self._state(status, fields | {"status": status, "usage": _usage(self._totals)})
 
     def _state(self, what: str, fields: dict[str, Any]) -> Event:
         response = _echo(self._request, self._head)

@@ -5,33 +5,25 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
 
 from gateway.api.body.bounded import Name, Text
+from gateway.api.chat import tools as chat
 from gateway.api.chat.response_format import (
     FunctionName,
     JsonSchema,
     JsonSchemaFormat,
     ResponseFormat,
 )
-from gateway.api.chat.tools import (
-    AllowedChoice,
-    AllowedTools,
-    Function,
-    NamedChoice,
-    NamedFunction,
-    Tool,
-    ToolChoice,
-    kind_of_choice,
-)
 from gateway.api.schema import RequestModel, only_supported, required_iff
 
 
-class FunctionTool(Function):
+class FunctionTool(chat.Function):
     """A function that the model may call."""
 
     type: Annotated[Name, only_supported("function")]
 
-    def for_chat(self) -> Tool:
+    def for_chat(self) -> chat.Tool:
         """Return the tool as a chat declares it."""
-        return Tool(type="function", function=Function(**self.model_dump(exclude={"type"})))
+        function = chat.Function(**self.model_dump(exclude={"type"}))
+        return chat.Tool(type="function", function=function)
 
 
 class FlatName(RequestModel):
@@ -39,6 +31,10 @@ class FlatName(RequestModel):
 
     type: Annotated[Name, only_supported("function")]
     name: Name
+
+    def for_chat(self) -> chat.NamedChoice:
+        """Return the function as a chat names it."""
+        return chat.NamedChoice(type="function", function=chat.NamedFunction(name=self.name))
 
 
 class FlatAllowed(RequestModel):
@@ -53,20 +49,18 @@ FlatChoice = Annotated[
     Annotated[Literal["none", "auto", "required"], Tag("Mode")]
     | Annotated[FlatName, Tag("Named")]
     | Annotated[FlatAllowed, Tag("Allowed")],
-    Discriminator(kind_of_choice),
+    Discriminator(chat.kind_of_choice),
 ]
 
 
-def chat_choice(choice: FlatChoice | None) -> ToolChoice | None:
+def chat_choice(choice: FlatChoice | None) -> chat.ToolChoice | None:
     """Return the choice as a chat writes it."""
     if isinstance(choice, FlatName):
-        return NamedChoice(type="function", function=NamedFunction(name=choice.name))
+        return choice.for_chat()
     if isinstance(choice, FlatAllowed):
-        names = [NamedFunction(name=tool.name) for tool in choice.tools]
-        tools = [NamedChoice(type="function", function=name) for name in names]
-        return AllowedChoice(
-            type="allowed_tools", allowed_tools=AllowedTools(mode=choice.mode, tools=tools)
-        )
+        tools = [tool.for_chat() for tool in choice.tools]
+        allowed = chat.AllowedTools(mode=choice.mode, tools=tools)
+        return chat.AllowedChoice(type="allowed_tools", allowed_tools=allowed)
     return choice
 
 

@@ -1,4 +1,4 @@
 """How every endpoint responds: deltas become frames, or one JSON object.
 
-Endpoints import `respond`, and subclass `ChoicesRenderer` or write a `Renderer`.
+Endpoints import `respond`, and subclass `Choice` and `ChoicesRenderer`, or write a `Renderer`.
 """

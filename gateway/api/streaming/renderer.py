@@ -3,13 +3,15 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol
 
 from engine import TokenDelta, TokenLogprob
 from gateway.api.schema import ResponseHead
 from gateway.api.streaming.sse import DONE, frame
 from gateway.api.streaming.usage import UsageTotals
 from gateway.errors import ApiError
+
+Logprobs = Sequence[TokenLogprob]
 
 
 class Renderer(Protocol):
@@ -34,25 +36,42 @@ class Renderer(Protocol):
         """Return the whole answer."""
 
 
-class Choice:
-    """One choice while it is generated; a subclass adds what its endpoint needs."""
+class Choice(ABC):
+    """One choice while it is generated, in the form of its endpoint."""
 
     def __init__(self, index: int) -> None:
         self.index = index
         self.around_text = (b"", b"")  # the pieces of a text frame before and after the text
         self.logprobs: list[TokenLogprob] = []
         self.finish_reason: str | None = None
+        self.reasoning_tokens: int | None = None  # None for a model without
 
-    @property
-    def reasoning_tokens(self) -> int | None:
-        """How many of its tokens are reasoning; None for a model without."""
-        return None
+    @abstractmethod
+    def chunk(self, text: str | None, finish_reason: str | None, logprobs: Logprobs = ()) -> Any:
+        """Return the choice as a chunk shows it; `text` is None in the last chunk."""
+
+    def first_chunks(self) -> list[Any]:
+        """Return what comes before the first text."""
+        return []
+
+    def chunks(self, delta: TokenDelta) -> list[Any] | None:
+        """Return the chunks of a delta's text; None where the text is all that there is."""
+        return [self.chunk(delta.text, None, delta.logprobs)] if delta.logprobs else None
+
+    @abstractmethod
+    def collect(self, delta: TokenDelta) -> None:
+        """Add a delta's text to the whole choice."""
+
+    @abstractmethod
+    def whole(self) -> Any:
+        """Return the choice as a whole answer shows it."""
+
+    def end(self, delta: TokenDelta) -> None:
+        """Set why the choice ended, in the endpoint's words, and how much of it is reasoning."""
+        self.finish_reason = delta.finish_reason
 
 
-C = TypeVar("C", bound=Choice)
-
-
-class ChoicesRenderer(ABC, Generic[C]):
+class ChoicesRenderer(ABC):
     """The base of renderers whose answers have `choices`.
 
     The frame of a text delta is one JSON string between two ready-made pieces.
@@ -66,58 +85,23 @@ class ChoicesRenderer(ABC, Generic[C]):
     ) -> None:
         self._head = head
         self._chunk = head.fields(self.chunk_object)
-        self._choices: dict[int, C] = {}
+        self._choices: dict[int, Choice] = {}
         self._totals = UsageTotals(choices)
         self._unfinished = streams
-        self._include_usage = include_usage
+        self._usage = {"usage": None} if include_usage else {}  # null in all chunks but the last
 
     @abstractmethod
-    def new_choice(self, index: int) -> C:
+    def new_choice(self, index: int) -> Choice:
         """Begin a choice."""
-
-    @abstractmethod
-    def write_role(self, choice: C) -> bytes:
-        """Return the frames that come before a choice's first text."""
-
-    @abstractmethod
-    def chunk_choice(
-        self,
-        choice: C,
-        text: str | None,
-        finish_reason: str | None,
-        logprobs: Sequence[TokenLogprob],
-    ) -> Any:
-        """Return a choice as a chunk shows it; `text` is None in the last chunk."""
-
-    @abstractmethod
-    def collect_text(self, choice: C, delta: TokenDelta) -> None:
-        """Add a delta's text to a whole choice."""
-
-    @abstractmethod
-    def whole_choice(self, choice: C) -> Any:
-        """Return a choice as a whole answer shows it."""
-
-    def finish_reason(self, choice: C, delta: TokenDelta) -> str | None:  # noqa: ARG002
-        """Return why a choice ended, in the endpoint's words."""
-        return delta.finish_reason
-
-    def write_text(self, choice: C, delta: TokenDelta) -> bytes:
-        """Return the frames of a delta's text and logprobs; empty text makes none."""
-        if delta.logprobs:
-            return self.frame(self.chunk_choice(choice, delta.text, None, delta.logprobs))
-        if not delta.text:
-            return b""
-        before, after = choice.around_text
-        return before + json.dumps(delta.text, ensure_ascii=False).encode() + after
 
     def feed(self, index: int, delta: TokenDelta) -> bytes:
         """Return the frames of a choice's delta."""
         choice = self._choices.get(index)
         if choice is None:
             choice = self._open(index)
-            data = self.write_role(choice) + self.write_text(choice, delta)
+            data = b"".join(map(self._frame, choice.first_chunks())) + self._text(choice, delta)
         else:
-            data = self.write_text(choice, delta)
+            data = self._text(choice, delta)
         return data if delta.finish_reason is None else data + self._close(choice, delta)
 
     def fail(self, error: ApiError) -> bytes:
@@ -128,38 +112,46 @@ class ChoicesRenderer(ABC, Generic[C]):
         """Return the last frame of every stream."""
         return DONE
 
-    def frame(self, choice: Any) -> bytes:
-        """Return one choice as a frame."""
-        usage = {"usage": None} if self._include_usage else {}
-        return frame(self._chunk | {"choices": [choice]} | usage)
-
     def collect(self, index: int, delta: TokenDelta) -> None:
         """Add a choice's delta to the whole answer."""
         if index not in self._choices:
             self._choices[index] = self.new_choice(index)
         choice = self._choices[index]
-        self.collect_text(choice, delta)
+        choice.collect(delta)
         choice.logprobs += delta.logprobs
         if delta.finish_reason is not None:
-            choice.finish_reason = self.finish_reason(choice, delta)
+            choice.end(delta)
             self._totals.add(index, delta.usage, choice.reasoning_tokens)
 
     def body(self) -> dict[str, Any]:
         """Return the whole answer."""
-        choices = [self.whole_choice(choice) for _, choice in sorted(self._choices.items())]
+        choices = [choice.whole() for _, choice in sorted(self._choices.items())]
         head = self._head.fields(self.whole_object)
         return head | {"choices": choices, "usage": self._totals.body()}
 
-    def _open(self, index: int) -> C:
+    def _open(self, index: int) -> Choice:
         choice = self._choices[index] = self.new_choice(index)
-        before, after = self.frame(self.chunk_choice(choice, "\0", None, ())).split(b'"\\u0000"')
+        before, after = self._frame(choice.chunk("\0", None)).split(b'"\\u0000"')
         choice.around_text = before, after
         return choice
 
-    def _close(self, choice: C, delta: TokenDelta) -> bytes:
+    def _text(self, choice: Choice, delta: TokenDelta) -> bytes:
+        chunks = choice.chunks(delta)
+        if chunks is not None:
+            return b"".join(map(self._frame, chunks))
+        if not delta.text:
+            return b""
+        before, after = choice.around_text
+        return before + json.dumps(delta.text, ensure_ascii=False).encode() + after
+
+    def _close(self, choice: Choice, delta: TokenDelta) -> bytes:
+        choice.end(delta)
         self._totals.add(choice.index, delta.usage, choice.reasoning_tokens)
         self._unfinished -= 1
-        last = self.frame(self.chunk_choice(choice, None, self.finish_reason(choice, delta), ()))
-        if self._unfinished or not self._include_usage:
+        last = self._frame(choice.chunk(None, choice.finish_reason))
+        if self._unfinished or not self._usage:
             return last
         return last + frame(self._chunk | {"choices": [], "usage": self._totals.body()})
+
+    def _frame(self, choice: Any) -> bytes:
+        return frame({**self._chunk, "choices": [choice], **self._usage})

@@ -9,6 +9,5 @@ PING: Final = b": ping\n\n"
 
 def frame(chunk: Any) -> bytes:
     """Return one JSON chunk as one frame."""
-    return (
-        b"data: " + json.dumps(chunk, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
-    )
+    data = json.dumps(chunk, ensure_ascii=False, separators=(",", ":"))
+    return f"data: {data}\n\n".encode()

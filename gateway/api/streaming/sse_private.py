@@ -24,9 +24,10 @@ class EventStream(EventSourceResponse):
     def __init__(
         self, content: AsyncGenerator[bytes, None], owns: PrimedStream, ping: float, timeout: float
     ) -> None:
+        message = ServerSentEvent(comment="ping", sep="\n")
         super().__init__(
-            content, headers=HEADERS, ping=ping, sep="\n", ping_message_factory=_ping,
-        )  # fmt: skip
+            content, headers=HEADERS, ping=ping, sep="\n", ping_message_factory=lambda: message
+        )
         self._content = content
         self._owns = owns
         self._seconds = timeout
@@ -62,7 +63,3 @@ class EventStream(EventSourceResponse):
                 raise SendTimeoutError from None
             raise
         timer.end()
-
-
-def _ping() -> ServerSentEvent:
-    return ServerSentEvent(comment="ping", sep="\n")

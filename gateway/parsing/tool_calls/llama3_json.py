@@ -1,12 +1,14 @@
 """Llama 3: objects separated by `;`, at the beginning or after `<|python_tag|>`."""
 
-from gateway.parsing.tool_calls.incremental_text import IncrementalText, Scanner
-from gateway.parsing.tool_calls.scanner import CallCollector, scan_call, scan_text
+from gateway.parsing.incremental_text import IncrementalText, Scanner
+from gateway.parsing.parser import scan_text
+from gateway.parsing.tool_calls.call_parser import CallParser
+from gateway.parsing.tool_calls.scanner import scan_call
 
 TAG = "<|python_tag|>"
 
 
-def llama3_json(source: IncrementalText, calls: CallCollector) -> Scanner[None]:
+def llama3_json(source: IncrementalText, calls: CallParser) -> Scanner[None]:
     """Read calls, then content with calls after each tag in it."""
     if (yield from source.space()) == "{":
         yield from _objects(source, calls)
@@ -15,12 +17,10 @@ def llama3_json(source: IncrementalText, calls: CallCollector) -> Scanner[None]:
             yield from _objects(source, calls)
 
 
-def _objects(source: IncrementalText, calls: CallCollector) -> Scanner[None]:
+def _objects(source: IncrementalText, calls: CallParser) -> Scanner[None]:
     while (yield from source.space()) == "{":
         called = yield from scan_call(source, calls)
         if not called:
             calls.text(source.release())
-        if (yield from source.space()) == ";":
-            yield from source.take()
-            if called:
-                source.release()
+        if (yield from source.accept(";")) and called:
+            source.release()

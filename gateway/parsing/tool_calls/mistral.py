@@ -1,12 +1,14 @@
 """Mistral: `[TOOL_CALLS]` and then an array of calls, or a name and its arguments."""
 
-from gateway.parsing.tool_calls.incremental_text import IncrementalText, Scanner
-from gateway.parsing.tool_calls.scanner import CallCollector, scan_arguments, scan_calls, scan_text
+from gateway.parsing.incremental_text import IncrementalText, Scanner
+from gateway.parsing.parser import scan_text
+from gateway.parsing.tool_calls.call_parser import CallParser
+from gateway.parsing.tool_calls.scanner import scan_arguments, scan_calls
 
 NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")
 
 
-def mistral(source: IncrementalText, calls: CallCollector) -> Scanner[None]:
+def mistral(source: IncrementalText, calls: CallParser) -> Scanner[None]:
     """Read content, and after each marker its calls."""
     while (yield from scan_text(source, calls, "[")):
         if not (yield from source.match("[TOOL_CALLS]")):
@@ -17,7 +19,7 @@ def mistral(source: IncrementalText, calls: CallCollector) -> Scanner[None]:
             yield from _named(source, calls)
 
 
-def _named(source: IncrementalText, calls: CallCollector) -> Scanner[None]:
+def _named(source: IncrementalText, calls: CallParser) -> Scanner[None]:
     """Read `name{...}`, `name[ARGS]{...}` or `name[CALL_ID]id[ARGS]{...}`."""
     name = yield from _word(source)
     if (yield from source.space()) == "[":

@@ -43,6 +43,11 @@ def events(url: str, **fields: Any) -> list[dict[str, Any]]:
             "invalid_value",
         ),
         ({"max_output_tokens": 0}, "max_output_tokens", "invalid_value"),
+        (
+            {"input": [{"role": "user", "content": [{"type": "refusal", "text": "No."}]}]},
+            "input[0].content[0].text",
+            "invalid_value",
+        ),
         ({"max_output_tokens": 10**9}, "input", "context_length_exceeded"),
         ({"previous_response_id": "r"}, "previous_response_id", "unsupported_parameter"),
         ({"conversation": "c"}, "conversation", "unsupported_parameter"),

@@ -38,9 +38,7 @@ class IncrementalText:
 
     def take(self) -> Scanner[str]:
         """Read the next character and hold it."""
-        if self._at == len(self._text):
-            yield from self.peek()
-        char = self._text[self._at : self._at + 1]
+        char = yield from self.peek()
         self._at += len(char)
         self._held.append(char)
         return char
@@ -50,6 +48,13 @@ class IncrementalText:
         while (char := (yield from self.peek())) and char in SPACE:
             yield from self.take()
         return char
+
+    def accept(self, char: str) -> Scanner[bool]:
+        """Read white space, and this character if it is next; return whether it was."""
+        if (yield from self.space()) != char:
+            return False
+        yield from self.take()
+        return True
 
     def match(self, marker: str) -> Scanner[bool]:
         """Read `marker`, or as much of it as the text has; return whether it has all."""
