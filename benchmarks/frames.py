@@ -23,9 +23,7 @@ HEAD: Final = ResponseHead.new("chatcmpl-", "a-model")
 TEXT: Final = TokenDelta(text=" river", token_ids=(1,))
 TOP: Final = tuple(TokenLogprob(token=f" river{n}", logprob=-float(n)) for n in range(5))
 LOGPROBS: Final = TokenDelta(
-    text=" river",
-    token_ids=(1,),
-    logprobs=(TokenLogprob(token=" river", logprob=-0.1, top=TOP),),
+    text=" river", token_ids=(1,), logprobs=(TokenLogprob(token=" river", logprob=-0.1, top=TOP),)
 )
 
 

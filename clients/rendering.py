@@ -54,11 +54,7 @@ def waiting_note() -> dict[str, Any]:
 
 def _note(title: str, content: str, *, done: bool) -> dict[str, Any]:
     status = "done" if done else "pending"
-    return {
-        "role": "assistant",
-        "content": content,
-        "metadata": {"title": title, "status": status},
-    }
+    return {"role": "assistant", "content": content, "metadata": {"title": title, "status": status}}
 
 
 def history(messages: Iterable[dict[str, Any]]) -> list[Message]:

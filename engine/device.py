@@ -79,10 +79,7 @@ class BaseDevice(ConfigModel):
         """Return the device in a few words, for one line of `check`."""
 
     def plan(
-        self,
-        model_id: str,
-        options: EngineOptions,
-        prompt_lengths: Sequence[int],
+        self, model_id: str, options: EngineOptions, prompt_lengths: Sequence[int]
     ) -> Iterator[str | Table]:
         """Yield what `check` shows of an engine's use of the device, as lines and tables.
 

@@ -12,14 +12,7 @@ from typing import Final
 
 import psutil
 
-from benchmarks.comparison.figures import (
-    ABOVE_IDLE,
-    CLIENT,
-    OUTSIDE_ENGINE,
-    Spread,
-    as_json,
-    ratio,
-)
+from benchmarks.comparison.figures import ABOVE_IDLE, CLIENT, OUTSIDE_ENGINE, Spread, as_json, ratio
 from benchmarks.comparison.runner import Comparison
 from benchmarks.comparison.server_commands import ROOT
 from benchmarks.comparison.targets import Target, targets

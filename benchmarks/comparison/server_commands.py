@@ -61,11 +61,7 @@ def vllm(peers: Path) -> Command:
 def litellm(peers: Path, upstream: Process) -> Iterator[Server]:
     """Start LiteLLM's proxy in front of a server."""
     port = free_port()
-    parameters = {
-        "model": f"hosted_vllm/{MODEL}",
-        "api_base": upstream.url,
-        "api_key": "none",
-    }
+    parameters = {"model": f"hosted_vllm/{MODEL}", "api_base": upstream.url, "api_key": "none"}
     config = {
         "model_list": [{"model_name": MODEL, "litellm_params": parameters}],
         # It listens on loopback only.

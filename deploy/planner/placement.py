@@ -72,11 +72,7 @@ class Placement:
     @property
     def _neuron(self) -> Neuron:
         return Neuron.model_validate(
-            {
-                "kind": "neuron",
-                "instance": self.instance.name,
-                "tensor_parallel_size": self.degree,
-            }
+            {"kind": "neuron", "instance": self.instance.name, "tensor_parallel_size": self.degree}
         )
 
     def problem(self) -> str | None:

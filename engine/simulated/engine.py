@@ -13,16 +13,7 @@ from engine.simulated.device import Simulated
 from engine.simulated.reply import Reply, prompt_text, text_of_ids
 from engine.simulated.sequence import Sequence
 from engine.simulated.tokenizer import END, LONGEST_TOKEN, encode, token_id
-from engine.types import (
-    Chat,
-    GenerateRequest,
-    Load,
-    Phase,
-    Prompt,
-    TokenDelta,
-    Tokens,
-    Usage,
-)
+from engine.types import Chat, GenerateRequest, Load, Phase, Prompt, TokenDelta, Tokens, Usage
 
 
 class SimulatedEngine:

@@ -43,9 +43,7 @@ async def healthz() -> dict[str, str]:
 
 
 @router.get(
-    "/readyz",
-    response_model=None,
-    responses={200: {"model": Readiness}, 503: {"model": Readiness}},
+    "/readyz", response_model=None, responses={200: {"model": Readiness}, 503: {"model": Readiness}}
 )
 async def readyz(request: Request) -> Response:
     """Return whether requests can be served: 200, or 503 with each engine's phase and reason.

@@ -24,13 +24,7 @@ from gateway.policies.base import EngineMiddleware
 FIRST_BACKOFF_SECONDS: Final = 0.1  # each further one is twice as long
 MAX_BACKOFF_SECONDS: Final = 2.0
 # Raised by a replica that dies, or by another one that a started stream is moved to.
-_RETRYABLE: Final = (
-    EngineDead,
-    EngineLoading,
-    EngineOverloaded,
-    DeadlineExceeded,
-    InvalidRequest,
-)
+_RETRYABLE: Final = (EngineDead, EngineLoading, EngineOverloaded, DeadlineExceeded, InvalidRequest)
 
 
 class Failover(EngineMiddleware):

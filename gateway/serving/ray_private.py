@@ -60,10 +60,7 @@ HAPROXY_CONFIG_EDITS: Final = (
     (r"^(  bind )\*:", r"\g<1>127.0.0.1:"),  # two spaces: statistics
     (r"^( *bind ):", r"\g<1>127.0.0.1:"),
     (r"^( *errorfile 50[234]) .*", r"\1 {errorfile}"),
-    (
-        r"^( *)(errorfile 502 .*)",
-        r"\1\2\n\1errorfile 500 {errorfile}\n\1errorfile 408 /dev/null",
-    ),
+    (r"^( *)(errorfile 502 .*)", r"\1\2\n\1errorfile 500 {errorfile}\n\1errorfile 408 /dev/null"),
     (r"http-request return status 404 .*", "http-request deny deny_status 503"),
 )
 

@@ -104,9 +104,7 @@ def test_an_unknown_name_is_rejected(option: str, says: str) -> None:
     assert says in done.output.replace("\n", " ")
 
 
-def test_a_missing_peer_ends_the_command_before_a_server_starts(
-    tmp_path: Path,
-) -> None:
+def test_a_missing_peer_ends_the_command_before_a_server_starts(tmp_path: Path) -> None:
     done = CliRunner().invoke(
         app, ["compare", f"--peers={tmp_path}", f"--results={tmp_path / 'out'}"]
     )

@@ -170,9 +170,7 @@ def test_a_key_is_asked_for_if_required_and_a_wrong_one_is_reported(
         chat.sees("A short answer.")
 
 
-def test_a_gateway_that_is_down_is_reported_and_retried_until_it_is_back(
-    open_chat: Open,
-) -> None:
+def test_a_gateway_that_is_down_is_reported_and_retried_until_it_is_back(open_chat: Open) -> None:
     port = free_port()
     config = simulated(SLOW | {"scripts": SCRIPTS})
     with running(config, port) as url:

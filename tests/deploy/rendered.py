@@ -7,10 +7,7 @@ import yaml
 from tests.deploy.checks.manifests import DEPLOY, rendered
 
 NOTE: Final = "# Made by `make rendered` from {}.\n"
-RENDERED: Final = {
-    "ray-service.yaml": "k8s/overlays/inf2-8xlarge",
-    "gradio-ui.yaml": "k8s/webui",
-}
+RENDERED: Final = {"ray-service.yaml": "k8s/overlays/inf2-8xlarge", "gradio-ui.yaml": "k8s/webui"}
 
 
 def files() -> dict[str, str]:

@@ -4,14 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.shims.answers import (
-    A_CLUSTER,
-    BUCKET,
-    NOTHING_THERE,
-    TERRAFORM,
-    TOOLS,
-    Answer,
-)
+from tests.deploy.shims.answers import A_CLUSTER, BUCKET, NOTHING_THERE, TERRAFORM, TOOLS, Answer
 from tests.deploy.shims.rehearsal import Rehearsal, prepare
 
 pytestmark = pytest.mark.deploy
@@ -181,9 +174,7 @@ def test_charts_of_an_unreachable_cluster_are_removed_from_the_state(
     assert targets(rehearsal)[-1] == "module.vpc"
 
 
-def test_a_failed_destroy_is_retried_after_the_network_is_cleaned(
-    rehearsal: Rehearsal,
-) -> None:
+def test_a_failed_destroy_is_retried_after_the_network_is_cleaned(rehearsal: Rehearsal) -> None:
     rehearsal.but(
         Answer("terraform apply *", often="4"),
         Answer("terraform apply *", "DependencyViolation\\n", "1", "1"),

@@ -17,11 +17,7 @@ from tests.deploy.checks.manifests import DEPLOY, ROOT
 from tests.serving import free_port, until
 from tests.tools import require_tool, unavailable
 
-pytestmark = [
-    pytest.mark.images,
-    pytest.mark.timeout(900),
-    pytest.mark.filterwarnings("default"),
-]
+pytestmark = [pytest.mark.images, pytest.mark.timeout(900), pytest.mark.filterwarnings("default")]
 
 STAND_IN = "localhost/stand-in-for-python"
 CA = Path("/etc/ssl/certs/ca-certificates.crt")

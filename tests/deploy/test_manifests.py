@@ -8,14 +8,7 @@ import pytest
 
 from tests.deploy.checks import CHECKS, findings
 from tests.deploy.checks.autoscaler import seen
-from tests.deploy.checks.manifests import (
-    DEPLOY,
-    OVERLAYS,
-    documents,
-    of_kind,
-    overlay,
-    rendered,
-)
+from tests.deploy.checks.manifests import DEPLOY, OVERLAYS, documents, of_kind, overlay, rendered
 from tests.deploy.overlays import with_components
 from tests.deploy.rendered import files
 

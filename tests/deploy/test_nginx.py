@@ -118,9 +118,7 @@ def test_tokens_arrive_one_by_one(tmp_path: Path, directives: list[str]) -> None
     assert sum(gap > TOKEN_MS / 2000 for gap in gaps) >= 8
 
 
-def test_a_prefill_of_70_silent_seconds_survives_the_default_timeout_of_60(
-    tmp_path: Path,
-) -> None:
+def test_a_prefill_of_70_silent_seconds_survives_the_default_timeout_of_60(tmp_path: Path) -> None:
     with running(simulated(steady(70_000))) as upstream, nginx(tmp_path, upstream, []) as url:
         begun = time.monotonic()
         came = arrivals(url, max_tokens=2)

@@ -13,13 +13,7 @@ import yaml
 
 from tests.deploy.shims.answers import INSTALL, NOTHING_THERE, TOOLS, Answer
 from tests.deploy.shims.providers import served_providers
-from tests.deploy.shims.rehearsal import (
-    DEPLOY,
-    VARIABLES,
-    Rehearsal,
-    prepare,
-    real_environment,
-)
+from tests.deploy.shims.rehearsal import DEPLOY, VARIABLES, Rehearsal, prepare, real_environment
 from tests.tools import require_tool
 
 pytestmark = [pytest.mark.deploy, pytest.mark.timeout(180)]

@@ -48,7 +48,6 @@ def _small(value: Any) -> Any:
 
 
 Json = Annotated[
-    Any,
-    checked(_small, {"description": f"Any JSON of at most {MAX_JSON_VALUES} values."}),
+    Any, checked(_small, {"description": f"Any JSON of at most {MAX_JSON_VALUES} values."})
 ]
 JsonObject = Annotated[dict[Name, Json], Field(max_length=1024)]

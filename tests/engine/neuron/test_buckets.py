@@ -2,12 +2,7 @@
 
 import pytest
 
-from engine.neuron.buckets import (
-    bucket_of,
-    bucket_problem,
-    padding_share,
-    powers_of_two,
-)
+from engine.neuron.buckets import bucket_of, bucket_problem, padding_share, powers_of_two
 
 
 @pytest.mark.parametrize(

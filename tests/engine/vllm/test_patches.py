@@ -14,11 +14,7 @@ from engine import DEFAULT_MODEL, RAY_STAT_LOGGER, Cpu, EngineOptions, resolve_m
 from engine.vllm import patches
 from gateway.serving.environment import cache_folder
 
-pytestmark = [
-    pytest.mark.vllm,
-    pytest.mark.timeout(120),
-    pytest.mark.filterwarnings("default"),
-]
+pytestmark = [pytest.mark.vllm, pytest.mark.timeout(120), pytest.mark.filterwarnings("default")]
 
 
 @pytest.fixture(autouse=True)

@@ -65,11 +65,7 @@ def test_each_familys_calls_arrive_whole_and_streamed(family: str, reply: str) -
 def test_the_loop_of_a_tool_ends_in_an_answer() -> None:
     with scripted(CALL) as url, sdk(url) as client:
         message = ask(client).choices[0].message
-        result = {
-            "role": "tool",
-            "tool_call_id": message.tool_calls[0].id,
-            "content": "rain",
-        }
+        result = {"role": "tool", "tool_call_id": message.tool_calls[0].id, "content": "rain"}
         history = [{"role": "user", "content": "weather, please"}, message.model_dump(), result]
         assert ask(client, messages=history).choices[0].message.content
 

@@ -64,8 +64,7 @@ def test_a_text_that_waits_too_long_is_refused_and_leaves_the_queue() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "fields"),
-    [("/tokenize", {"prompt": "Hello"}), ("/detokenize", {"tokens": [66]})],
+    ("path", "fields"), [("/tokenize", {"prompt": "Hello"}), ("/detokenize", {"tokens": [66]})]
 )
 def test_tokens_are_a_request_of_the_key_and_none_of_its_tokens(
     serve: Serve, tmp_path: Any, path: str, fields: dict[str, Any]

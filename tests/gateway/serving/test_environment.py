@@ -6,10 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config import AppConfig, parse_config
-from gateway.serving.environment import (
-    set_serve_environment,
-    with_otlp_endpoint,
-)
+from gateway.serving.environment import set_serve_environment, with_otlp_endpoint
 from gateway.serving.host import host_environment
 
 
