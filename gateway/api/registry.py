@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from engine import Engine, EngineBackend, Load, ModelInfo, Phase, model_type
+from engine import Engine, EngineBackend, Load, Phase, model_type
 from gateway.caller import Caller
 from gateway.config import AppConfig, Limits, ModelConfig
 from gateway.errors import ApiError
@@ -132,11 +132,6 @@ class ModelRegistry:
     def for_caller(self, caller: Caller) -> list[ServedModel]:
         """Return the models that the caller may use."""
         return [model for model in self._models.values() if caller.may_use(model.id)]
-
-
-def model_info_from_config(config: ModelConfig) -> ModelInfo:
-    """Return what the config says of a model whose engine is in another process."""
-    return config.engine.device.describe(config.id, config.engine)
 
 
 def _with_tool_parser(config: ModelConfig) -> ModelConfig:

@@ -17,7 +17,6 @@ from fastapi import FastAPI
 from ray import serve
 
 from gateway.api.app import create_app
-from gateway.api.registry import model_info_from_config
 from gateway.config import AppConfig, ConfigError
 from gateway.observe.json_logging import configure as configure_logging
 from gateway.observe.ray_metrics import RayMeter
@@ -67,7 +66,7 @@ class GatewayIngress(AppOnReplica):
         self._config = config = with_otlp_endpoint(config)
         self._engines = {
             model.id: RemoteEngine(
-                model_info_from_config(model),
+                model.engine.device.describe(model.id, model.engine),
                 ServeReplicas(handles[model.id]),
                 scales_to_zero=model.scales_to_zero,
             )

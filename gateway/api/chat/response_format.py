@@ -1,5 +1,7 @@
 """`response_format`: its schema, and what it asks of the engine."""
 
+import hashlib
+import json
 from typing import Annotated, Any, Final, Literal
 
 import jsonschema
@@ -11,7 +13,9 @@ from gateway.api.body.bounded import JsonObject, Text, json_values
 from gateway.api.schema import RequestModel, required_iff
 
 MAX_NODES: Final = 5000  # objects, lists and values; OpenAI takes 5,000 properties in all
+MAX_CHECKED: Final = 4096
 MAX_CHARACTERS: Final = 120_000  # as OpenAI has it
+_checked: Final[set[bytes]] = set()  # the digests of schemas that are valid
 FunctionName = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 
 
@@ -19,7 +23,7 @@ def _valid_schema(schema: dict[str, Any]) -> dict[str, Any]:
     """Return the schema; raise PydanticCustomError with the position of what is no JSON schema."""
     try:
         _require_small(schema)
-        jsonschema.Draft202012Validator.check_schema(schema)
+        _check(schema)
     except jsonschema.SchemaError as error:
         where = error.json_path.removeprefix("$").lstrip(".") or "its top"
         raise PydanticCustomError(
@@ -28,6 +32,16 @@ def _valid_schema(schema: dict[str, Any]) -> dict[str, Any]:
     except RecursionError:
         raise PydanticCustomError("invalid_schema", "is nested too deeply") from None
     return schema
+
+
+def _check(schema: dict[str, Any]) -> None:
+    """Check a schema once: an agent sends the same tools with each request."""
+    digest = hashlib.sha256(json.dumps(schema).encode()).digest()
+    if digest not in _checked:
+        jsonschema.Draft202012Validator.check_schema(schema)
+        if len(_checked) >= MAX_CHECKED:
+            _checked.clear()
+        _checked.add(digest)
 
 
 def _require_small(schema: Any) -> None:
