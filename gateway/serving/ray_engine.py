@@ -92,6 +92,7 @@ class EngineReplica:
 
     async def __init__(self, config: AppConfig) -> None:  # type: ignore[misc] # as Serve allows
         configure_logging()
+        self.name = str(serve.get_replica_context().replica_id.unique_id)  # as routers know it
         self.config = config = config_on_replica(config)
         (model,) = config.models
         self.backend = create_engine(model.id, model.engine)
@@ -102,11 +103,6 @@ class EngineReplica:
             poll_gauges(self.backend, lambda: self.admission.waiting, RayMeter())
         )
         await self.backend.start()
-
-    @property
-    def name(self) -> str:
-        """The replica's id, as routers know it."""
-        return str(serve.get_replica_context().replica_id.unique_id)
 
     async def generate(self, request: GenerateRequest, **_: object) -> Stream:
         """Yield the deltas of a completion; an EngineError is the last item and not raised.
