@@ -103,8 +103,9 @@ def test_a_port_on_which_another_gateway_starts_is_refused() -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     check_address("127.0.0.1", port)
-    command = [sys.executable, "-m", "gateway", "serve", "--port", str(port), "--without-ray"]
-    done = subprocess.run([*command, str(SERVE_FILES[0])], capture_output=True, text=True, cwd=ROOT)
+    file = str(ROOT / "deploy/serve/simulated.yaml")
+    command = [sys.executable, "-m", "gateway", "serve", file, "--port", str(port), "--without-ray"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 2
     assert "cannot be used (Another gateway starts there)" in done.stderr
 
