@@ -28,6 +28,7 @@ pytestmark = [
     pytest.mark.filterwarnings("default"),  # Ray's own
 ]
 
+SIMULATED_FILE = str(ROOT / "deploy/serve/simulated.yaml")
 LONG = {"when": "LONG", "reply": "word " * 3000}  # half a minute at 10 ms a token
 SIMULATED = {
     "kind": "simulated",
@@ -74,7 +75,7 @@ def test_a_path_that_the_app_does_not_know_is_its_own_404(gateway: Gateway) -> N
 
 def test_a_second_command_on_its_port_is_refused(gateway: Gateway) -> None:
     port = gateway.url.rpartition(":")[2]
-    command = [sys.executable, "-m", "gateway", "serve", "--port", port]
+    command = [sys.executable, "-m", "gateway", "serve", SIMULATED_FILE, "--port", port]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert done.returncode == 2
     assert f"--port: 127.0.0.1:{port} cannot be used (Address already in use)" in done.stderr
@@ -183,9 +184,9 @@ def test_a_killed_engine_core_is_reported_and_replaced(tmp_path: Path) -> None:
 
 
 def test_a_wrong_address_of_a_cluster_ends_the_command_with_one_line() -> None:
-    file = str(ROOT / "deploy/serve/simulated.yaml")
+    command = [sys.executable, "-m", "gateway", "serve", SIMULATED_FILE]
     done = subprocess.run(
-        [sys.executable, "-m", "gateway", "serve", file, "--port", str(free_port())],
+        [*command, "--port", str(free_port())],
         env=os.environ | {"RAY_ADDRESS": "nonsense"}, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 2
