@@ -97,7 +97,7 @@ async def tokenize(request: Request, body: TokenizeRequest) -> TokenizeResponse:
     It counts as one request of the API key, and uses none of its tokens.
     """
     text, special = body.text(), body.add_special_tokens
-    async with _admitted(request, body.model, text) as backend:
+    async with admitted(request, body.model, text) as backend:
         tokens = await backend.tokenize(
             text, add_special_tokens=body.messages is None if special is None else special
         )
@@ -113,12 +113,12 @@ async def tokenize(request: Request, body: TokenizeRequest) -> TokenizeResponse:
 async def detokenize(request: Request, body: DetokenizeRequest) -> DetokenizeResponse:
     """Return the text of token ids. It counts as one request of the API key."""
     token_ids = tuple(body.tokens)
-    async with _admitted(request, body.model, token_ids) as backend:
+    async with admitted(request, body.model, token_ids) as backend:
         return {"prompt": await backend.detokenize(token_ids)}
 
 
 @asynccontextmanager
-async def _admitted(
+async def admitted(
     request: Request, model: str, prompt: Prompt
 ) -> AsyncGenerator[EngineBackend, None]:
     """Charge a request and wait for a slot of the tokenizer; return what tokenizes."""

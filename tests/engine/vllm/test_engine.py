@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -227,14 +228,26 @@ async def death(deltas: AsyncGenerator[TokenDelta, None]) -> float:
     return time.monotonic()
 
 
-async def test_a_killed_engine_core_ends_every_stream(engine: EngineBackend) -> None:
-    """The module's engine is dead after it."""
+async def started_streams(engine: EngineBackend) -> list[AsyncGenerator[TokenDelta, None]]:
+    """Return three long streams, after the first delta of each."""
     streams = [engine.generate(ask(f"{n}", max_tokens=1500, ignore_eos=True)) for n in range(3)]
     for stream in streams:
         await anext(stream)
+    return streams
+
+
+def signal_core(signal_: signal.Signals) -> BaseProcess:
+    """Send a signal to the only EngineCore, and return it."""
     (core,) = multiprocessing.active_children()
     assert core.pid is not None
-    os.kill(core.pid, signal.SIGKILL)
+    os.kill(core.pid, signal_)
+    return core
+
+
+async def test_a_killed_engine_core_ends_every_stream(engine: EngineBackend) -> None:
+    """The module's engine is dead after it."""
+    streams = await started_streams(engine)
+    signal_core(signal.SIGKILL)
     killed = time.monotonic()
     async with asyncio.timeout(10):
         ends = await asyncio.gather(*map(death, streams))
@@ -250,12 +263,8 @@ async def test_a_killed_engine_core_ends_every_stream(engine: EngineBackend) -> 
 async def test_an_engine_core_that_hangs_is_noticed_and_ends_its_streams() -> None:
     async with started() as engine:
         engine.hang_timeout_seconds = 1  # type: ignore[attr-defined]
-        streams = [engine.generate(ask(f"{n}", max_tokens=1500, ignore_eos=True)) for n in range(3)]
-        for stream in streams:
-            await anext(stream)
-        (core,) = multiprocessing.active_children()
-        assert core.pid is not None
-        os.kill(core.pid, signal.SIGSTOP)
+        streams = await started_streams(engine)
+        core = signal_core(signal.SIGSTOP)
         ends = asyncio.gather(*map(death, streams))
         await asyncio.sleep(1.5)
         with pytest.raises(EngineDead, match="no progress"):
