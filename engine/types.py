@@ -12,15 +12,25 @@ Phase = Literal["created", "loading", "compiling", "warming up", "ready", "idle"
 class Chat:
     """A conversation, which the engine renders with its model's chat template.
 
-    Messages have the keys `role` and `content` (a string), as chat templates read them. An entry
-    of `template_arguments`, or a `reasoning_effort`, that the template does not read is refused.
+    Messages are as OpenAI's API has them, with joined texts; the engine makes them fit its
+    template. A call's arguments are an object, or a text where they are no JSON.
+
+    - `tools_by`: whether the `tools` are written by the template or by the gateway's own text; None
+      leaves that to what the template can do.
+    - `tool_format`: the family's format of calls (`gateway.parsing.tool_calls`), for the own text.
+    - `template_arguments`: an entry that the template does not read is refused.
+    - `reasoning_effort`: a hint, and ignored by a template that does not read it.
+    - `continue_final_message`: the answer goes on with the last message, an assistant's.
     """
 
     messages: tuple[Mapping[str, Any], ...]
     tools: tuple[Mapping[str, Any], ...] = ()
     template_arguments: Mapping[str, Any] = field(default_factory=dict)
+    tools_by: Literal["template", "gateway"] | None = None
+    tool_format: str | None = None
     reasoning_effort: str | None = None
     add_generation_prompt: bool = True
+    continue_final_message: bool = False
 
 
 Prompt = str | tuple[int, ...] | Chat
@@ -80,6 +90,11 @@ class GenerateRequest:
     - `caller`: the key whose limits apply, and `weight` its share while requests queue.
     - `timeout_seconds`: the longest that the request may take; None is no limit.
     - `estimated_prompt_tokens`: the prompt's length in tokens before any tokenizer saw it.
+    - `refuse_hints`: a hint that the engine ignores is an error, and not only reported.
+    - `refuse_max_tokens_over_context`: so is a `max_tokens` beyond the context, which is otherwise
+      lowered to what fits.
+    - `truncate`: of a conversation beyond the context the oldest turns are dropped.
+    - `report_prompt`: the first delta has the prompt's token ids.
     """
 
     request_id: str
@@ -90,6 +105,10 @@ class GenerateRequest:
     timeout_seconds: float | None = None
     estimated_prompt_tokens: int | None = None
     emitted: tuple[int, ...] = ()
+    refuse_hints: bool = False
+    refuse_max_tokens_over_context: bool = False
+    truncate: bool = False
+    report_prompt: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,11 +131,23 @@ class TokenLogprob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PromptReport:
+    """What became of a request: fields without effect, by name, and the prompt's token ids.
+
+    Nested fields are named by their path. The ids are there where `report_prompt` asked for them.
+    """
+
+    ignored: tuple[str, ...] = ()
+    token_ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TokenDelta:
     """The tokens that one step, or several, added to a completion.
 
     The text can be empty while the ids are not: bytes of an incomplete character are held back.
-    Only the last delta of a completion has `finish_reason` and `usage`.
+    Only the last delta of a completion has `finish_reason` and `usage`. Only its first may have a
+    `report`.
     """
 
     text: str = ""
@@ -124,6 +155,7 @@ class TokenDelta:
     logprobs: tuple[TokenLogprob, ...] = ()
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
+    report: PromptReport | None = None
 
     def __add__(self, later: "TokenDelta") -> "TokenDelta":
         """Return two consecutive deltas of one completion as one."""
@@ -133,6 +165,7 @@ class TokenDelta:
             logprobs=self.logprobs + later.logprobs,
             finish_reason=later.finish_reason,
             usage=later.usage,
+            report=self.report,
         )
 
 

@@ -14,12 +14,14 @@ class RequestContext:
     """The request's id, its caller, and the fields that its access log line gets.
 
     `authenticated` is false for a request without a valid key on a path that is open to all.
+    `ignored` are the paths of the fields that are taken without effect, such as `tools[2]`.
     """
 
     request_id: str
     caller: Caller = ANYONE
     authenticated: bool = True
     log_fields: dict[str, Any] = field(default_factory=dict)
+    ignored: list[str] = field(default_factory=list)
 
 
 def set_context(scope: MutableMapping[str, Any], context: RequestContext) -> None:

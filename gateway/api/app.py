@@ -41,7 +41,8 @@ from gateway.policies.pipeline import engine_pipeline
 ROUTES: Final = (chat, completions, responses, models, tokenize, health, index)
 FRAMES: Final = (ChatCompletionChunk, Completion, ResponseEvent)  # of streamed answers
 EXPOSED_HEADERS: Final = (
-    "x-request-id", "openai-processing-ms", "retry-after", "retry-after-ms", "x-should-retry",
+    "x-request-id", "x-ignored-fields", "openai-processing-ms", "retry-after", "retry-after-ms",
+    "x-should-retry",
     *(f"x-ratelimit-{what}-{kind}" for what in ("limit", "remaining", "reset")
       for kind in ("requests", "tokens")),
 )  # fmt: skip

@@ -5,6 +5,7 @@ import logging
 import re
 import time
 import uuid
+from collections.abc import Sequence
 from typing import Any, Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -15,6 +16,8 @@ from gateway.context import RequestContext, set_context
 from gateway.errors import api_error
 from gateway.observe.metrics import Meter
 
+MAX_IGNORED: Final = 1024  # bytes of the header `x-ignored-fields`
+_UNPRINTABLE: Final = re.compile(r"[^!-+\--~]")  # and the comma, which separates
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 log = logging.getLogger("gateway.observe.access_log")
@@ -44,7 +47,7 @@ class AccessLogMiddleware:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 entry["status"] = message["status"]
-                self._add_headers(message, context.request_id, time.perf_counter() - start)
+                self._add_headers(message, context, time.perf_counter() - start)
             await send(message)
 
         try:
@@ -60,6 +63,8 @@ class AccessLogMiddleware:
             entry |= {"method": scope["method"], "path": scope["path"][:200]}
             entry["seconds"] = round(time.perf_counter() - start, 4)
             self._count(scope, entry["status"])
+            if context.ignored:
+                entry["ignored_fields"] = ignored_fields(context.ignored)
             fields = entry | context.log_fields
             log.info("%s", json.dumps(fields), extra={"fields": fields})
 
@@ -69,11 +74,24 @@ class AccessLogMiddleware:
         labels = {"method": scope["method"], "path": path, "status": str(status)}
         self._meter.add("http_responses_total", labels)
 
-    def _add_headers(self, message: Message, request_id: str, seconds: float) -> None:
+    def _add_headers(self, message: Message, context: RequestContext, seconds: float) -> None:
         headers = MutableHeaders(scope=message)
         headers["openai-processing-ms"] = str(round(seconds * 1000))
         if self._sets_request_id:
-            headers["x-request-id"] = request_id
+            headers["x-request-id"] = context.request_id
+        if context.ignored:
+            headers["x-ignored-fields"] = ignored_fields(context.ignored)
+
+
+def ignored_fields(paths: Sequence[str]) -> str:
+    """Return the paths in printable ASCII, separated by `, `, as far as they fit into 1 KiB."""
+    printable = (_UNPRINTABLE.sub("?", path[:200]) for path in dict.fromkeys(paths))
+    shown = ""
+    for path in printable:
+        if len(shown) + len(path) + 2 > MAX_IGNORED - 5:
+            return f"{shown}, ..."
+        shown += f", {path}" if shown else path
+    return shown
 
 
 def _request_id(header: str) -> str:
