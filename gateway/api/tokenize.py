@@ -59,7 +59,7 @@ class TokenizeRequest(RequestModel):
             return self.prompt or ""
         return Chat(
             messages=tuple(message.for_template() for message in self.messages),
-            tools=tuple(tool.model_dump(exclude_none=True) for tool in self.tools or ()),
+            tools=tuple(tool.for_template() for tool in self.tools or ()),
             template_arguments=self.chat_template_kwargs or {},
             add_generation_prompt=self.add_generation_prompt is not False,
         )

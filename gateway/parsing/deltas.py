@@ -1,7 +1,7 @@
 """What a model's text contains: `ContentDelta`, `ReasoningDelta` and `ToolCallDelta`."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 
@@ -21,12 +21,16 @@ class ReasoningDelta:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallDelta:
-    """A piece of a call's arguments; its first delta alone has the `id` and the `name`."""
+    """A piece of a call's arguments; its first delta alone has the `id` and the `name`.
+
+    Of a `custom` tool the arguments are its input, a plain text.
+    """
 
     index: int
     id: str | None
     name: str | None
     arguments: str
+    custom: bool = False
 
 
 MessageDelta = ContentDelta | ReasoningDelta | ToolCallDelta
@@ -42,5 +46,5 @@ def _joined(run: Sequence[MessageDelta]) -> MessageDelta:
     first = run[0]
     if isinstance(first, ToolCallDelta):
         arguments = "".join(delta.arguments for delta in run if isinstance(delta, ToolCallDelta))
-        return ToolCallDelta(first.index, first.id, first.name, arguments)
+        return replace(first, arguments=arguments)
     return type(first)("".join(delta.text for delta in run if not isinstance(delta, ToolCallDelta)))

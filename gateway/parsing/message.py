@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from engine import TokenDelta
+from gateway.parsing.custom_input import CustomCallParser
 from gateway.parsing.deltas import ContentDelta, MessageDelta, ReasoningDelta
 from gateway.parsing.parser import TextParser
 from gateway.parsing.reasoning import ReasoningParser
@@ -15,7 +16,9 @@ class MessageParser:
     begins or ends reasoning is shared by characters.
     """
 
-    def __init__(self, reasoning: ReasoningParser | None, rest: TextParser | None) -> None:
+    def __init__(
+        self, reasoning: ReasoningParser | None, rest: TextParser | CustomCallParser | None
+    ) -> None:
         self._reasoning = reasoning
         self._rest = rest
         self.reasoning_tokens = None if reasoning is None else 0

@@ -6,6 +6,7 @@ from functools import partial
 from gateway.api.chat.protocol import ChatCompletionRequest
 from gateway.api.chat.tools import NamedChoice
 from gateway.config import ModelConfig
+from gateway.parsing.custom_input import CustomCallParser
 from gateway.parsing.message import MessageParser
 from gateway.parsing.reasoning import ReasoningParser
 from gateway.parsing.tool_calls import make_parser
@@ -17,6 +18,7 @@ MakeMessageParser = Callable[[], MessageParser]
 
 def message_parser(body: ChatCompletionRequest, model: ModelConfig) -> MakeMessageParser | None:
     """Return how to build the parser of one choice; None where text is only text."""
+    custom = {tool.custom.name for tool in body.tools or () if tool.custom}
     make_tools = _tool_parser(body, model.tool_parser or "hermes")
     if make_tools is None and model.reasoning is None:
         return None
@@ -24,7 +26,9 @@ def message_parser(body: ChatCompletionRequest, model: ModelConfig) -> MakeMessa
     def make() -> MessageParser:
         begins_inside = model.reasoning == "think_begun"
         reasoning = ReasoningParser(begins_inside=begins_inside) if model.reasoning else None
-        return MessageParser(reasoning, make_tools() if make_tools else None)
+        calls = make_tools() if make_tools else None
+        rest = CustomCallParser(calls, custom) if calls and custom else calls
+        return MessageParser(reasoning, rest)
 
     return make
 
@@ -32,10 +36,10 @@ def message_parser(body: ChatCompletionRequest, model: ModelConfig) -> MakeMessa
 def _tool_parser(body: ChatCompletionRequest, family: str) -> Callable[[], CallParser] | None:
     choice, tools = body.resolved_tool_choice
     if isinstance(choice, NamedChoice):
-        return partial(CallParser, arguments_alone, {choice.function.name})
+        return partial(CallParser, arguments_alone, {choice.name})
     if choice == "none":
         return None
-    names = {tool.function.name for tool in tools}
+    names = {tool.declared.name for tool in tools}
     max_calls = 1 if body.parallel_tool_calls is False else None
     # A forced call is written in the form that the schema asked for, whatever the family.
     format_ = "plain_json" if choice == "required" else family

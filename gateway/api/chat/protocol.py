@@ -111,7 +111,7 @@ class ChatCompletionRequest(AcceptedFields, SamplingFields):
         _, tools = self.resolved_tool_choice
         chat = Chat(
             messages=tuple(message.for_template() for message in self.messages),
-            tools=tuple(tool.model_dump(exclude_none=True) for tool in tools),
+            tools=tuple(tool.for_template() for tool in tools),
             template_arguments=self.chat_template_kwargs or {},
             reasoning_effort=self.reasoning_effort,
         )

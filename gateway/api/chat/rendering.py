@@ -143,7 +143,8 @@ def message_body(parts: Iterable[MessageDelta]) -> MessageBody:
 
 
 def _call_body(part: ToolCallDelta) -> ToolCallBody:
+    kind, text = ("custom", "input") if part.custom else ("function", "arguments")
     if part.id is None:
-        return {"function": {"arguments": part.arguments}}
-    function = {"name": part.name, "arguments": part.arguments}
-    return {"id": part.id, "type": "function", "function": function}  # type: ignore[typeddict-item]
+        return {kind: {text: part.arguments}}  # type: ignore[misc]
+    called = {"name": part.name, text: part.arguments}
+    return {"id": part.id, "type": kind, kind: called}  # type: ignore[misc]

@@ -18,13 +18,21 @@ class FunctionBody(TypedDict):
     arguments: str
 
 
+class CustomBody(TypedDict):
+    """A called custom tool; in a chunk after the first one there is only a piece of the input."""
+
+    name: NotRequired[str | None]
+    input: str
+
+
 class ToolCallBody(TypedDict):
     """A tool call; `index` is there in chunks, `id` and `type` in a call's first chunk."""
 
     index: NotRequired[int]
     id: NotRequired[str]
-    type: NotRequired[Literal["function"]]
-    function: FunctionBody
+    type: NotRequired[Literal["function", "custom"]]
+    function: NotRequired[FunctionBody]
+    custom: NotRequired[CustomBody]
 
 
 class MessageBody(TypedDict):

@@ -3,13 +3,15 @@
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from engine import Structured
 from gateway.api.body.bounded import Json, Name, Text
+from gateway.api.chat.custom_tools import PARAMETERS, CustomCall, CustomTool
 from gateway.api.chat.response_format import FunctionName, JsonSchema
-from gateway.api.schema import RequestModel, only_supported
+from gateway.api.schema import RequestModel, required_iff
+from gateway.parsing.custom_input import INPUT
 
 
 class Function(RequestModel):
@@ -26,26 +28,60 @@ class Function(RequestModel):
         return self.parameters or {"type": "object", "properties": {}}
 
 
-class Tool(RequestModel):
-    """A declared tool; functions are the only kind."""
+class _OfTwoTypes(RequestModel):
+    """What belongs to a function or to a custom tool."""
 
-    type: Annotated[Literal["function", "custom"], only_supported("function")]
-    function: Function
-    custom: Json = None  # named so that what is refused is its type
+    type: Literal["function", "custom"]
+
+    @field_validator("function", "custom", check_fields=False)
+    @classmethod
+    def _of_its_type(cls, value: Any, info: ValidationInfo) -> Any:
+        if kind := info.data.get("type"):
+            required_iff(kind == info.field_name, value, name=info.field_name or "")
+        return value
 
 
-class NamedFunction(RequestModel):
-    """The function that has to be called."""
+class Tool(_OfTwoTypes):
+    """A declared tool."""
+
+    function: Function | None = Field(default=None, validate_default=True)
+    custom: CustomTool | None = Field(default=None, validate_default=True)
+
+    @property
+    def declared(self) -> Function:
+        """The tool as a function: that of a custom tool has its input as the one argument."""
+        if self.custom is None:
+            assert self.function is not None
+            return self.function
+        return Function(
+            name=self.custom.name,
+            description=self.custom.function_description,
+            parameters=PARAMETERS,
+        )
+
+    def for_template(self) -> dict[str, Any]:
+        """Return the tool as chat templates read it."""
+        return {"type": "function", "function": self.declared.model_dump(exclude_none=True)}
+
+
+class NamedTool(RequestModel):
+    """The tool that has to be called."""
 
     name: Name
 
 
-class NamedChoice(RequestModel):
-    """One function by its name: the choice itself, or one of those that are allowed."""
+class NamedChoice(_OfTwoTypes):
+    """One tool by its name: the choice itself, or one of those that are allowed."""
 
-    type: Annotated[Literal["function", "custom"], only_supported("function")]
-    function: NamedFunction
-    custom: Json = None
+    function: NamedTool | None = Field(default=None, validate_default=True)
+    custom: NamedTool | None = Field(default=None, validate_default=True)
+
+    @property
+    def name(self) -> str:
+        """The tool's name."""
+        named = self.custom or self.function
+        assert named is not None
+        return named.name
 
 
 class AllowedTools(RequestModel):
@@ -89,16 +125,21 @@ class AssistantFunction(RequestModel):
     parsed_arguments: Json = None  # the SDK's own, in the answers of its parse() and stream()
 
 
-class AssistantToolCall(RequestModel):
+class AssistantToolCall(_OfTwoTypes):
     """A call in an assistant's message that is sent back."""
 
     id: Name
-    type: Literal["function"] = "function"
-    function: AssistantFunction
+    type: Literal["function", "custom"] = "function"
+    function: AssistantFunction | None = Field(default=None, validate_default=True)
+    custom: CustomCall | None = Field(default=None, validate_default=True)
     index: int | None = None
 
     def for_template(self) -> dict[str, Any]:
         """Return the call as chat templates read it, with its arguments as an object."""
+        if self.custom is not None:
+            function = {"name": self.custom.name, "arguments": {INPUT: self.custom.input}}
+            return {"id": self.id, "type": "function", "function": function}
+        assert self.function is not None
         try:
             arguments = json.loads(self.function.arguments or "{}")
         except (ValueError, RecursionError):
@@ -109,18 +150,18 @@ class AssistantToolCall(RequestModel):
 
 def check_choice(choice: ToolChoice | None, tools: list[Tool]) -> None:
     """Raise PydanticCustomError for a choice that the declared tools cannot meet."""
-    names = {tool.function.name for tool in tools}
+    names = {tool.declared.name for tool in tools}
     if not _chosen(choice) <= names:
-        raise PydanticCustomError("unknown_tool", "names a function that is not in tools")
+        raise PydanticCustomError("unknown_tool", "names a tool that is not in tools")
     if choice in ("auto", "required") and not names:
         raise PydanticCustomError("no_tools", "is only allowed with tools")
 
 
 def _chosen(choice: ToolChoice | None) -> set[str]:
     if isinstance(choice, NamedChoice):
-        return {choice.function.name}
+        return {choice.name}
     if isinstance(choice, AllowedChoice):
-        return {tool.function.name for tool in choice.allowed_tools.tools}
+        return {tool.name for tool in choice.allowed_tools.tools}
     return set()
 
 
@@ -132,7 +173,7 @@ def resolve_tool_choice(
         return "none", []
     if isinstance(choice, AllowedChoice):
         names = _chosen(choice)
-        return choice.allowed_tools.mode, [t for t in tools if t.function.name in names]
+        return choice.allowed_tools.mode, [t for t in tools if t.declared.name in names]
     return choice or "auto", tools
 
 
@@ -141,15 +182,15 @@ def forced_call_schema(
 ) -> Structured | None:
     """Return the schema that makes the output a call; None where no call is forced."""
     if isinstance(choice, NamedChoice):
-        tool = next(t for t in tools if t.function.name == choice.function.name)
-        return Structured(json_schema=tool.function.arguments_schema, param="tool_choice")
+        tool = next(t for t in tools if t.declared.name == choice.name)
+        return Structured(json_schema=tool.declared.arguments_schema, param="tool_choice")
     if choice != "required":
         return None
-    calls = [_call_schema(tool.function) for tool in tools]
+    calls = [_call_schema(tool.declared) for tool in tools]
     array: dict[str, Any] = {"type": "array", "minItems": 1, "items": {"anyOf": calls}}
     array |= {} if many else {"maxItems": 1}
     for tool in tools:  # references in the arguments' schemas count from the root
-        if definitions := tool.function.arguments_schema.get("$defs"):
+        if definitions := tool.declared.arguments_schema.get("$defs"):
             array["$defs"] = array.get("$defs", {}) | definitions
     return Structured(json_schema=array, param="tool_choice")
 

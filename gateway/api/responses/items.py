@@ -1,19 +1,36 @@
-"""The items of a response's `input`, and the conversation that they are."""
+"""The items of a response's `input`."""
 
-from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from gateway.api.body.bounded import Json, Name, Text
-from gateway.api.chat.messages import Message, TextPart, join_parts
+from gateway.api.chat.custom_tools import CustomCall
+from gateway.api.chat.messages import TextPart
 from gateway.api.chat.tools import AssistantFunction, AssistantToolCall
+from gateway.api.responses.encrypted_reasoning import decode
+from gateway.api.responses.tools import Tools, flat_name
 from gateway.api.schema import RequestModel, only_supported
 
 _Status = Literal["in_progress", "completed", "incomplete"]
 
-
-_KINDS = ("message", "function_call", "function_call_output", "reasoning")
+_TAGS: Final = {
+    "message": "Message",
+    "function_call": "FunctionCall",
+    "custom_tool_call": "CustomCall",
+    "function_call_output": "Result",
+    "custom_tool_call_output": "Result",
+    "reasoning": "Reasoning",
+    "additional_tools": "Tools",
+}
+# What tools that OpenAI runs left in a conversation.
+_HOSTED: Final = frozenset({
+    "apply_patch_call", "apply_patch_call_output", "code_interpreter_call", "computer_call",
+    "computer_call_output", "file_search_call", "image_generation_call", "local_shell_call",
+    "local_shell_call_output", "mcp_approval_request", "mcp_approval_response", "mcp_call",
+    "mcp_list_tools", "program", "program_output", "shell_call", "shell_call_output",
+    "tool_search_call", "tool_search_output", "web_search_call",
+})  # fmt: skip
 
 
 class InputPart(TextPart):
@@ -37,7 +54,7 @@ class InputPart(TextPart):
     input_audio: Json = None
 
 
-Content = Text | Annotated[list[InputPart], Field(fail_fast=True, min_length=1, max_length=1024)]
+Content = Text | Annotated[list[InputPart], Field(fail_fast=True, max_length=1024)]
 
 
 class InputMessage(RequestModel):
@@ -51,27 +68,50 @@ class InputMessage(RequestModel):
     phase: Literal["commentary", "final_answer"] | None = None
 
 
-class InputCall(RequestModel):
+class _InputCall(RequestModel):
+    """What calls of an earlier answer have in common."""
+
+    call_id: Name
+    name: Name
+    namespace: Name | None = None
+    id: Name | None = None
+    status: _Status | None = None
+
+    @property
+    def flat_name(self) -> str:
+        """The name by which the model knows the tool."""
+        return flat_name(self.namespace, self.name)
+
+
+class InputCall(_InputCall):
     """A function call of an earlier answer."""
 
     type: Literal["function_call"]
-    call_id: Name
-    name: Name
     arguments: Text
-    id: Name | None = None
-    status: _Status | None = None
     parsed_arguments: Json = None  # the SDK's own
 
     def for_chat(self) -> AssistantToolCall:
         """Return the call as a chat's message has it."""
-        function = AssistantFunction(name=self.name, arguments=self.arguments)
+        function = AssistantFunction(name=self.flat_name, arguments=self.arguments)
         return AssistantToolCall(id=self.call_id, function=function)
 
 
-class InputResult(RequestModel):
-    """The result of a function call."""
+class InputCustomCall(_InputCall):
+    """A call of an earlier answer to a custom tool."""
 
-    type: Literal["function_call_output"]
+    type: Literal["custom_tool_call"]
+    input: Text
+
+    def for_chat(self) -> AssistantToolCall:
+        """Return the call as a chat's message has it."""
+        custom = CustomCall(name=self.flat_name, input=self.input)
+        return AssistantToolCall(id=self.call_id, type="custom", custom=custom)
+
+
+class InputResult(RequestModel):
+    """The result of a call."""
+
+    type: Literal["function_call_output", "custom_tool_call_output"]
     call_id: Name
     output: Content
     id: Name | None = None
@@ -98,83 +138,52 @@ class InputReasoning(RequestModel):
     status: _Status | None = None
     encrypted_content: Text | None = None
 
+    @property
+    def text(self) -> str | None:
+        """The reasoning; None where another server encrypted it."""
+        if self.content or self.encrypted_content is None:
+            return "".join(part.text for part in self.content or ())
+        return decode(self.encrypted_content)
+
+
+class AdditionalTools(RequestModel):
+    """Tools that a conversation declares beside those of the request."""
+
+    type: Literal["additional_tools"]
+    tools: Tools
+    role: Literal["developer"] | None = None
+    id: Name | None = None
+
+
+class HostedItem(RequestModel):
+    """What a tool that OpenAI runs left behind: it is without effect."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    type: Name
+
 
 class OtherItem(RequestModel):
     """An item of a kind that is not served."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore")
 
-    type: Annotated[str, only_supported(*_KINDS)]
+    type: Annotated[Name, only_supported(*_TAGS)]
 
 
 def _tag(item: Any) -> str:
     kind = item.get("type", "message") if isinstance(item, dict) else getattr(item, "type", None)
-    return str(kind).capitalize() if kind in _KINDS else "Other"
+    return _TAGS.get(str(kind), "Hosted" if kind in _HOSTED else "Other")
 
 
 Item = Annotated[
     Annotated[InputMessage, Tag("Message")]
-    | Annotated[InputCall, Tag("Function_call")]
-    | Annotated[InputResult, Tag("Function_call_output")]
+    | Annotated[InputCall, Tag("FunctionCall")]
+    | Annotated[InputCustomCall, Tag("CustomCall")]
+    | Annotated[InputResult, Tag("Result")]
     | Annotated[InputReasoning, Tag("Reasoning")]
+    | Annotated[AdditionalTools, Tag("Tools")]
+    | Annotated[HostedItem, Tag("Hosted")]
     | Annotated[OtherItem, Tag("Other")],
     Discriminator(_tag),
 ]
-
-
-def conversation(instructions: str | None, input_: str | list[Item]) -> list[Message]:
-    """Return the chat messages for these instructions and items."""
-    said = [InputMessage(role="user", content=input_)] if isinstance(input_, str) else input_
-    rest = list(_messages(said))
-    if instructions is None:
-        return rest
-    # Few templates know two system messages in a row.
-    if rest and rest[0].role in ("system", "developer"):
-        first, *rest = rest
-        instructions = f"{instructions}\n\n{first.text}"
-    return [Message(role="system", content=instructions), *rest]
-
-
-def _messages(items: Iterable[Item]) -> Iterator[Message]:
-    """Yield messages; reasoning, text and calls, which are items of one answer, are joined."""
-    answer: list[Item] = []
-    for item in items:
-        if answer and not _continues(answer[-1], item):
-            yield _assistant_message(answer)
-            answer = []
-        if _is_assistant(item):
-            answer.append(item)
-        else:
-            yield _message(item)
-    if answer:
-        yield _assistant_message(answer)
-
-
-def _is_assistant(item: Item) -> bool:
-    if isinstance(item, InputMessage):
-        return item.role == "assistant"
-    return isinstance(item, InputCall | InputReasoning)
-
-
-def _continues(last: Item, item: Item) -> bool:
-    after_reasoning = isinstance(last, InputReasoning) and _is_assistant(item)
-    return after_reasoning or isinstance(item, InputCall)
-
-
-def _assistant_message(items: list[Item]) -> Message:
-    reasoning = (part for i in items if isinstance(i, InputReasoning) for part in i.content or ())
-    calls = [i.for_chat() for i in items if isinstance(i, InputCall)]
-    texts = [join_parts(i.content) for i in items if isinstance(i, InputMessage)]
-    return Message(
-        role="assistant",
-        tool_calls=calls or None,
-        content="".join(texts) if texts or not calls else None,
-        reasoning_content="".join(part.text for part in reasoning) or None,
-    )
-
-
-def _message(item: Item) -> Message:
-    if isinstance(item, InputResult):
-        return Message(role="tool", tool_call_id=item.call_id, content=join_parts(item.output))
-    assert isinstance(item, InputMessage)  # OtherItem is refused when it is read
-    return Message(role=item.role, content=join_parts(item.content))

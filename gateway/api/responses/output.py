@@ -1,25 +1,34 @@
 """`Output`: the deltas of a message as items, and the events that build them."""
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from engine import TokenLogprob
 from gateway.api.logprobs import Alternative, LogprobEntry, response_logprobs
+from gateway.api.responses.encrypted_reasoning import encode
+from gateway.api.responses.tools import FlatTool
 from gateway.parsing.deltas import ContentDelta, MessageDelta, ReasoningDelta, ToolCallDelta
 
 Event = dict[str, Any]
 
 
 class _Item:
-    """An item while it is generated; its text is joined when it is done."""
+    """An item while it is generated; its text is joined when it is done.
 
-    def __init__(self, index: int, part: MessageDelta) -> None:
+    `fixed` are the fields that are known from the start. The text of a call is a field of its own,
+    any other is in a content part.
+    """
+
+    def __init__(self, index: int, part: MessageDelta, fixed: dict[str, Any]) -> None:
         self.kind = type(part)
         self._index = index
         self._logprobs: list[LogprobEntry] = []
         self._texts: list[str] = []
-        self._fixed = _fixed_fields(part)
+        self._fixed = fixed
+        custom = isinstance(part, ToolCallDelta) and part.custom
+        self._events = "custom_tool_call_input" if custom else _EVENTS[self.kind]
+        self._field = "input" if custom else "arguments"
 
     def add(self, part: MessageDelta, logprobs: list[LogprobEntry]) -> Event:
         """Add a delta and return its event."""
@@ -33,20 +42,23 @@ class _Item:
         added = self._item_event("added", self.body("in_progress", empty=True))
         return [added] if self.kind is ToolCallDelta else [added, self._part_event("added", "")]
 
-    def end_events(self, status: str) -> list[Event]:
-        """Return the events that end the item."""
-        whole, ended = "".join(self._texts), self._item_event("done", self.body(status))
+    def end_events(self, body: dict[str, Any]) -> list[Event]:
+        """Return the events that end the item, which is then `body`."""
+        whole, ended = "".join(self._texts), self._item_event("done", body)
         if self.kind is ToolCallDelta:
-            return [self._event("done", {"arguments": whole}), ended]
+            return [self._event("done", {self._field: whole}), ended]
         done = self._event("done", {"text": whole} | self._event_logprobs(self._logprobs))
         return [done, self._part_event("done", whole), ended]
 
-    def body(self, status: str, *, empty: bool = False) -> dict[str, Any]:
+    def body(self, status: str, *, empty: bool = False, encrypted: bool = False) -> dict[str, Any]:
         """Return the item, without its content while it is empty."""
         text = "" if empty else "".join(self._texts)
-        head = self._fixed | {"status": status}
+        # The SDK's type of a custom tool's call has no status.
+        head = self._fixed | ({} if self._field == "input" else {"status": status})
         if self.kind is ToolCallDelta:
-            return head | {"arguments": text}
+            return head | {self._field: text}
+        if encrypted and self.kind is ReasoningDelta:
+            head |= {"encrypted_content": encode(text)}
         return head | {"content": [] if empty else [self._content(text)]}
 
     def _content(self, text: str) -> dict[str, Any]:
@@ -65,7 +77,7 @@ class _Item:
         position = {"item_id": self._fixed["id"], "output_index": self._index}
         if self.kind is not ToolCallDelta:
             position["content_index"] = 0
-        return {"type": f"response.{name or _NAMES[self.kind]}.{what}", **position, **fields}
+        return {"type": f"response.{name or self._events}.{what}", **position, **fields}
 
     def _event_logprobs(self, logprobs: list[LogprobEntry]) -> Event:
         """Return log-probabilities as events show them: without the bytes that items have."""
@@ -78,20 +90,11 @@ class _Item:
         return {"logprobs": shown}
 
 
-_NAMES = {
+_EVENTS = {
     ContentDelta: "output_text",
     ReasoningDelta: "reasoning_text",
     ToolCallDelta: "function_call_arguments",
 }
-
-
-def _fixed_fields(part: MessageDelta) -> dict[str, Any]:
-    if isinstance(part, ContentDelta):
-        return {"type": "message", "id": _new_id("msg"), "role": "assistant"}
-    if isinstance(part, ReasoningDelta):
-        return {"type": "reasoning", "id": _new_id("rs"), "summary": []}
-    call = {"type": "function_call", "id": _new_id("fc")}
-    return call | {"call_id": part.id, "name": part.name}
 
 
 def _without_bytes(entry: Alternative) -> dict[str, Any]:
@@ -103,10 +106,16 @@ def _new_id(prefix: str) -> str:
 
 
 class Output:
-    """The items of one response; at most the last one is unfinished."""
+    """The items of one response; at most the last one is unfinished.
 
-    def __init__(self) -> None:
+    `tools` are those that may be called, by the names that the model knows. `encrypts` reasoning so
+    that clients can send it back.
+    """
+
+    def __init__(self, tools: Mapping[str, FlatTool], *, encrypts: bool = False) -> None:
         self.items: list[dict[str, Any]] = []
+        self._tools = tools
+        self._encrypts = encrypts
         self._open: _Item | None = None
         self._logprobs: list[LogprobEntry] = []  # of text that a parser still holds back
 
@@ -137,12 +146,22 @@ class Output:
         return not isinstance(part, ToolCallDelta) or part.id is None
 
     def _begin(self, part: MessageDelta) -> list[Event]:
-        self._open = _Item(len(self.items), part)
+        self._open = _Item(len(self.items), part, self._fixed_fields(part))
         return self._open.begin_events()
+
+    def _fixed_fields(self, part: MessageDelta) -> dict[str, Any]:
+        if isinstance(part, ContentDelta):
+            return {"type": "message", "id": _new_id("msg"), "role": "assistant"}
+        if isinstance(part, ReasoningDelta):
+            return {"type": "reasoning", "id": _new_id("rs"), "summary": []}
+        kind, prefix = ("custom_tool_call", "ctc") if part.custom else ("function_call", "fc")
+        tool = self._tools[part.name or ""]
+        call = {"type": kind, "id": _new_id(prefix), "call_id": part.id, "name": tool.name}
+        return call if tool.namespace is None else call | {"namespace": tool.namespace}
 
     def _close(self, status: str) -> list[Event]:
         if self._open is None:
             return []
         done, self._open = self._open, None
-        self.items.append(done.body(status))
-        return done.end_events(status)
+        self.items.append(done.body(status, encrypted=self._encrypts))
+        return done.end_events(self.items[-1])

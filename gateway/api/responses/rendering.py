@@ -8,8 +8,9 @@ from typing import Any
 from engine import TokenDelta
 from gateway.api.chat.message_parser import MakeMessageParser
 from gateway.api.responses.output import Event, Output
-from gateway.api.responses.protocol import ResponsesRequest
+from gateway.api.responses.protocol import ENCRYPTED_REASONING, ResponsesRequest
 from gateway.api.responses.response import ResponseUsage
+from gateway.api.responses.tools import served_tools
 from gateway.api.schema import ResponseHead
 from gateway.api.streaming.usage import UsageTotals
 from gateway.errors import ApiError
@@ -26,7 +27,8 @@ class ResponsesRenderer:
         self._request = body
         self._parser = None if make_parser is None else make_parser()
         self._totals = UsageTotals(1)
-        self._output = Output()
+        encrypts = ENCRYPTED_REASONING in (body.include or ())
+        self._output = Output(body.flat_tools, encrypts=encrypts)
         self._sequence_number = 0
         self._last: Event = {}
 
@@ -96,8 +98,7 @@ class ResponsesRenderer:
         return "".join(frames).encode()
 
 
-_ECHOED = {"reasoning", "text", "tool_choice", "tools"}
-_TOOL_DEFAULTS = {"description": None, "parameters": None, "strict": False}
+_ECHOED = {"reasoning", "text", "tool_choice"}
 
 
 def _echo(body: ResponsesRequest, head: ResponseHead) -> dict[str, Any]:
@@ -126,7 +127,7 @@ def _echo(body: ResponsesRequest, head: ResponseHead) -> dict[str, Any]:
         "temperature": 1.0 if body.temperature is None else body.temperature,
         "text": {"format": {"type": "text"}} | sent.get("text", {}),
         "tool_choice": sent.get("tool_choice", "auto"),
-        "tools": [_TOOL_DEFAULTS | tool for tool in sent.get("tools", ())],
+        "tools": list(served_tools(body.tools or ())),
         "top_logprobs": body.top_logprobs or 0,
         "top_p": 1.0 if body.top_p is None else body.top_p,
         "truncation": "disabled",

@@ -19,9 +19,9 @@ class OutputText(TypedDict):
 
 
 class OutputItem(TypedDict):
-    """An item of an answer: a message, reasoning, or a function call, told apart by `type`."""
+    """An item of an answer: a message, reasoning, or a call, told apart by `type`."""
 
-    type: Literal["message", "reasoning", "function_call"]
+    type: Literal["message", "reasoning", "function_call", "custom_tool_call"]
     id: str
     status: NotRequired[ItemStatus]
     role: NotRequired[Literal["assistant"]]
@@ -29,7 +29,10 @@ class OutputItem(TypedDict):
     summary: NotRequired[list[Any]]
     call_id: NotRequired[str]
     name: NotRequired[str]
+    namespace: NotRequired[str]
     arguments: NotRequired[str]
+    input: NotRequired[str]
+    encrypted_content: NotRequired[str]
 
 
 class ResponseUsage(TypedDict):
@@ -89,4 +92,5 @@ class ResponseEvent(TypedDict, total=False):
     delta: str
     text: str
     arguments: str
+    input: str
     logprobs: list[Any]

@@ -32,6 +32,7 @@ PARAMETER_NAMES: Final = {
 async def create_response(request: Request, body: ResponsesRequest) -> Response:
     """Answer an input, whole or event by event."""
     session = RequestSession.open(request, body.model, "resp_", parameter_names=PARAMETER_NAMES)
+    session.context.ignored += body.ignored()
     try:
         chat = body.to_chat()
     except ValidationError as error:  # every item is valid, and what they make together is not

@@ -54,7 +54,7 @@ def events(url: str, **fields: Any) -> list[dict[str, Any]]:
         ({"background": True}, "background", "unsupported_value"),
         ({"background": 0}, "background", "invalid_type"),
         ({"truncation": "auto"}, "truncation", "unsupported_value"),
-        ({"tools": [{"type": "web_search"}]}, "tools[0].type", "unsupported_value"),
+        ({"tool_choice": {"type": "web_search"}}, "tool_choice", "unsupported_value"),
         ({"tool_choice": "required"}, "tool_choice", "invalid_value"),
         (
             {"tools": [WEATHER], "tool_choice": {"type": "function", "name": "x"}},

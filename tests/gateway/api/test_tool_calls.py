@@ -127,10 +127,10 @@ def test_a_forced_call_is_refused_where_nothing_can_force_it(serve: Serve) -> No
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"tools": [TOOLS[0] | {"type": "custom"}]}, "tools[0].type"),
+        ({"tools": [TOOLS[0] | {"type": "custom"}]}, "tools[0].function"),
         ({"tools": None, "tool_choice": "required"}, "tool_choice"),
         ({"tool_choice": {"type": "function", "function": {"name": "x"}}}, "tool_choice"),
-        ({"tool_choice": {"type": "custom", "custom": {"name": "x"}}}, "tool_choice.type"),
+        ({"tool_choice": {"type": "custom", "custom": {"name": "x"}}}, "tool_choice"),
         ({"tool_choice": allowed("auto", "x")}, "tool_choice"),
         ({"tool_choice": allowed("auto")}, "tool_choice.allowed_tools.tools"),
         ({"tool_choice": {"type": "allowed_tools"}}, "tool_choice.allowed_tools"),

@@ -1,0 +1,127 @@
+"""`CustomCallParser`: a custom tool's input, which a model writes as a function's one argument."""
+
+import json
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from typing import Final
+
+from gateway.parsing.deltas import MessageDelta, ToolCallDelta
+from gateway.parsing.parser import TextParser
+
+INPUT: Final = "input"
+
+_OPENING: Final = re.compile(rf'\s*\{{\s*"{INPUT}"\s*:\s*"')
+_CHARACTERS: Final = re.compile(r'(?:[^"\\]|\\u[0-9a-fA-F]{4}|\\[^u])+')
+_ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
+_HALF_PAIR: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\Z")
+_SHORT: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"} | {c: c for c in '"\\/'}
+
+
+class CustomInput:
+    """Decodes the input from the arguments' JSON as it comes.
+
+    Models make mistakes in long strings: an unknown escape stays as it is, and arguments of
+    another form are the input themselves.
+    """
+
+    def __init__(self) -> None:
+        self._rest = ""
+        self._opened = False
+
+    def feed(self, arguments: str) -> str:
+        """Take more of the arguments and return the text that is certain by now."""
+        self._rest += arguments
+        if not self._opened:
+            opening = _OPENING.match(self._rest)
+            if opening is None:
+                return ""
+            self._opened, self._rest = True, self._rest[opening.end() :]
+        return self._take()
+
+    def finish(self) -> str:
+        """Return the text of arguments that have another form."""
+        return "" if self._opened else _only_text(self._rest)
+
+    def _take(self) -> str:
+        found = _CHARACTERS.match(self._rest)
+        if found is None:
+            return ""
+        end = found.end()
+        if end == len(self._rest) and (half := _HALF_PAIR.search(self._rest)):
+            end = half.start()  # its other half has yet to come
+        text, self._rest = self._rest[:end], self._rest[end:]
+        return _unescape(text)
+
+
+def _unescape(text: str) -> str:
+    return _whole_pairs(_ESCAPE.sub(_character, text))
+
+
+def _character(escape: re.Match[str]) -> str:
+    code = escape[1]
+    return chr(int(code[1:], 16)) if len(code) == 5 else _SHORT.get(code, escape[0])
+
+
+def _whole_pairs(text: str) -> str:
+    """Return the text with pairs of surrogates joined; half of one is U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _only_text(arguments: str) -> str:
+    """Return the input in arguments that do not begin with it."""
+    try:
+        found = json.loads(arguments, strict=False)
+    except (ValueError, RecursionError):
+        return arguments
+    if isinstance(found, dict):
+        found = found.get(INPUT, next(iter(found.values()), None) if len(found) == 1 else None)
+    return _whole_pairs(found) if isinstance(found, str) else arguments
+
+
+class CustomCallParser:
+    """Reads text with another parser; of calls to custom tools the arguments become the input."""
+
+    def __init__(self, parser: TextParser, names: Collection[str]) -> None:
+        self._parser = parser
+        self._names = names
+        self._open: tuple[ToolCallDelta, CustomInput] | None = None
+
+    def feed(self, text: str) -> list[MessageDelta]:
+        """Take more text and return the deltas that are certain by now."""
+        return self._convert(self._parser.feed(text))
+
+    def finish(self) -> list[MessageDelta]:
+        """End the text and return the deltas that were held back."""
+        return self._convert(self._parser.finish()) + self._close()
+
+    def _convert(self, parts: Iterable[MessageDelta]) -> list[MessageDelta]:
+        converted: list[MessageDelta] = []
+        for part in parts:
+            if not isinstance(part, ToolCallDelta) or part.id is not None:
+                converted += self._close()
+            if isinstance(part, ToolCallDelta):
+                converted += self._call(part)
+            else:
+                converted.append(part)
+        return converted
+
+    def _call(self, part: ToolCallDelta) -> list[MessageDelta]:
+        if part.name in self._names:
+            self._open = (replace(part, id=None, name=None, custom=True), CustomInput())
+            first = replace(part, arguments=self._open[1].feed(part.arguments), custom=True)
+            return [first]
+        if self._open is None:
+            return [part]
+        return self._piece(self._open[1].feed(part.arguments))
+
+    def _close(self) -> list[MessageDelta]:
+        if self._open is None:
+            return []
+        last = self._piece(self._open[1].finish())
+        self._open = None
+        return last
+
+    def _piece(self, text: str) -> list[MessageDelta]:
+        assert self._open is not None
+        return [replace(self._open[0], arguments=text)] if text else []
