@@ -119,15 +119,28 @@ class ModelRegistry:
     def __iter__(self) -> Iterator[ServedModel]:
         return iter(self._models.values())
 
-    def find(self, name: str, caller: Caller) -> ServedModel:
-        """Return the model that any of its names is for.
+    def find(self, name: str | None, caller: Caller) -> ServedModel:
+        """Return the model that any of its names is for; without a name, the only one.
 
         Raise ApiError 404 where there is none, or none that the caller may use.
         """
+        if name is None:
+            return self._only(caller)
         model = self._names.get(name)
         if model is None or not caller.may_use(model.id):
             raise _NOT_FOUND
         return model
+
+    def _only(self, caller: Caller) -> ServedModel:
+        models = self.for_caller(caller)
+        if len(models) == 1:
+            return models[0]
+        raise ApiError(
+            400,
+            "Missing required parameter: 'model'. GET /v1/models lists those that are served.",
+            code="missing_required_parameter",
+            param="model",
+        )
 
     def for_caller(self, caller: Caller) -> list[ServedModel]:
         """Return the models that the caller may use."""

@@ -7,7 +7,7 @@ from typing import Final
 
 from starlette.requests import Request
 
-from engine import GenerateRequest, InvalidRequest
+from engine import GenerateRequest, InvalidRequest, PromptReport
 from gateway.api.registry import ServedModel
 from gateway.api.schema import ResponseHead
 from gateway.api.state import Gateway, gateway_of
@@ -42,7 +42,7 @@ class RequestSession:
     def open(
         cls,
         request: Request,
-        model: str,
+        model: str | None,
         id_prefix: str,
         *,
         choices: int = 1,
@@ -56,11 +56,12 @@ class RequestSession:
         ever be served together.
         """
         gateway, context = gateway_of(request), context_of(request.scope)
+        served = gateway.models.find(model, context.caller)
         session = cls(
             gateway=gateway,
             context=context,
-            model=gateway.models.find(model, context.caller),
-            head=ResponseHead.new(id_prefix, model, service_tier=service_tier),
+            model=served,
+            head=ResponseHead.new(id_prefix, model or served.id, service_tier=service_tier),
             headers=request.headers,
             choices=choices,
             parameter_names=parameter_names or {},
@@ -101,12 +102,16 @@ class RequestSession:
                     if len(streams) == 1:  # the usual case has no layer for merging
                         async with aclosing(streams[0]) as completion:
                             async for delta in completion:
+                                if delta.report is not None:
+                                    self._report(delta.report)
                                 record.take(0, delta)
                                 charge.add(0, delta)
                                 yield 0, delta
                         return
                     async with aclosing(merge_choices(streams)) as completions:
                         async for index, delta in completions:
+                            if delta.report is not None:
+                                self._report(delta.report)
                             record.take(index, delta)
                             charge.add(index, delta)
                             yield index, delta
@@ -131,6 +136,9 @@ class RequestSession:
     ) -> list[GenerateRequest]:
         """Add the caller, its timeout, and an estimate of each prompt's tokens."""
         caller, timeout = self.context.caller, None if stream else self._timeout_seconds()
+        config = self.gateway.config
+        hints = caller.unsupported_hints or config.unsupported_hints
+        over_context = caller.max_tokens_over_context or config.max_tokens_over_context
         prompts = {id(request.prompt): request.prompt for request in requests}  # once for choices
         estimates = {id_: estimate_prompt_tokens(prompt) for id_, prompt in prompts.items()}
         return [
@@ -140,6 +148,8 @@ class RequestSession:
                 weight=caller.priority,
                 timeout_seconds=timeout,
                 estimated_prompt_tokens=estimates[id(request.prompt)],
+                refuse_hints=hints == "refuse",
+                refuse_max_tokens_over_context=over_context == "refuse",
             )
             for request in requests
         ]
@@ -168,6 +178,10 @@ class RequestSession:
         self.context.log_fields.update(record.log_fields())
         if self.gateway.tracer is not None:
             self.gateway.tracer.trace(record, self.headers, self.context.request_id)
+
+    def _report(self, report: PromptReport) -> None:
+        names = self.parameter_names
+        self.context.ignored += [names.get(name, name) for name in report.ignored]
 
     def _renamed(self, error: InvalidRequest) -> InvalidRequest:
         """Return the error with the endpoint's own name of the parameter."""

@@ -31,5 +31,5 @@ async def create_chat_completion(request: Request, body: ChatCompletionRequest) 
         include_usage=body.include_usage,
         forced_call=isinstance(body.tool_choice, NamedChoice),
     )
-    requests = body.to_engine(session.engine_id)
+    requests = body.to_engine(session.engine_id, session.model.config)
     return await respond(request, session, requests, renderer, stream=bool(body.stream))

@@ -52,7 +52,7 @@ class AllowedTools(RequestModel):
     """Some of the declared tools, and whether one of them has to be called."""
 
     mode: Literal["auto", "required"]
-    tools: Annotated[list[NamedChoice], Field(fail_fast=True, min_length=1, max_length=128)]
+    tools: Annotated[list[NamedChoice], Field(fail_fast=True, min_length=1, max_length=1024)]
 
 
 class AllowedChoice(RequestModel):
@@ -78,7 +78,7 @@ ToolChoice = Annotated[
 ]
 # A choice after the tools that it does not allow are left out.
 ResolvedToolChoice = Literal["none", "auto", "required"] | NamedChoice
-Tools = Annotated[list[Tool], Field(fail_fast=True, min_length=1, max_length=128)]
+Tools = Annotated[list[Tool], Field(fail_fast=True, max_length=1024)]
 
 
 class AssistantFunction(RequestModel):
@@ -112,7 +112,7 @@ def check_choice(choice: ToolChoice | None, tools: list[Tool]) -> None:
     names = {tool.function.name for tool in tools}
     if not _chosen(choice) <= names:
         raise PydanticCustomError("unknown_tool", "names a function that is not in tools")
-    if choice in ("auto", "required") and not names:
+    if choice == "required" and not names:
         raise PydanticCustomError("no_tools", "is only allowed with tools")
 
 

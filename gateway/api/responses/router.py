@@ -39,5 +39,5 @@ async def create_response(request: Request, body: ResponsesRequest) -> Response:
         raise ApiError(400, message, code="invalid_value", param="input") from None
     parser = message_parser(chat, session.model.config)
     renderer = ResponsesRenderer(session.head, body, parser)
-    requests = chat.to_engine(session.engine_id)
+    requests = chat.to_engine(session.engine_id, session.model.config)
     return await respond(request, session, requests, renderer, stream=bool(body.stream))

@@ -26,7 +26,7 @@ def events(url: str, **fields: Any) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("fields", "param", "code"),
     [
-        ({"nonsense": 1}, "nonsense", "unknown_parameter"),
+        ({"max_output_token": 5}, "max_output_token", "unknown_parameter"),
         ({"input": []}, "input", "invalid_value"),
         ({"input": 5}, "input", "invalid_type"),
         ({"input": [{"role": "king", "content": ""}]}, "input[0].role", "invalid_value"),
