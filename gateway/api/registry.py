@@ -15,6 +15,7 @@ from gateway.errors import ApiError
 from gateway.observe.metrics import Meter
 from gateway.parsing.tool_calls import default_family
 from gateway.policies.pipeline import EnginePipeline
+from gateway.policies.supported_parameters import HINTS
 from gateway.policies.tokenization import TokenizationQueue
 
 MakePipeline = Callable[[EngineBackend, ModelConfig, Limits, Meter], EnginePipeline]
@@ -29,7 +30,9 @@ _NOT_FOUND: Final = ApiError(
 class ModelBody(TypedDict):
     """A model as OpenAI shows it, with its phase, its context and what it cannot do.
 
-    `at_most` and `fixed` are the highest and the only values of parameters.
+    `at_most` and `fixed` are the highest and the only values of parameters. `unsupported` ones are
+    refused, `ignored` ones are hints. `tools` is who writes them into the prompt, where the config
+    says it.
     """
 
     id: str
@@ -42,6 +45,8 @@ class ModelBody(TypedDict):
     max_prompt_len: NotRequired[int]
     at_most: NotRequired[Mapping[str, float]]
     fixed: NotRequired[Mapping[str, float]]
+    ignored: NotRequired[list[str]]
+    tools: NotRequired[str]
     aliases: NotRequired[list[str]]
 
 
@@ -82,12 +87,14 @@ class ServedModel:
             "owned_by": "neuron-gateway",
             "phase": self.backend.phase,
             "max_model_len": model.max_model_len,
-            "unsupported": sorted(model.unsupported),
+            "unsupported": sorted(model.unsupported - HINTS),
         }
         partial: dict[str, Any] = {
             "max_prompt_len": model.max_prompt_len,
             "at_most": model.at_most,
             "fixed": model.fixed,
+            "ignored": sorted(model.unsupported & HINTS),
+            "tools": self.config.tools,
             "aliases": list(self.config.aliases),
         }
         return body | {name: value for name, value in partial.items() if value}  # type: ignore[return-value]

@@ -7,7 +7,7 @@ from typing import Final
 
 from starlette.requests import Request
 
-from engine import GenerateRequest, InvalidRequest, PromptReport
+from engine import GenerateRequest, InvalidRequest, PromptReport, UnsupportedParameter
 from gateway.api.registry import ServedModel
 from gateway.api.schema import ResponseHead
 from gateway.api.state import Gateway, gateway_of
@@ -17,6 +17,7 @@ from gateway.deltas import ChoiceDeltas, merge_choices
 from gateway.errors import ApiError
 from gateway.keys.rate_limit import Estimate
 from gateway.observe.request_record import RequestRecord, publish_metrics, recording
+from gateway.policies.supported_parameters import without_hints
 from gateway.policies.token_estimate import estimate_prompt_tokens, max_output_tokens
 
 GRACE_SECONDS: Final = 1.0  # the SDK's own timeout comes first: it raises what its users expect
@@ -136,9 +137,10 @@ class RequestSession:
     ) -> list[GenerateRequest]:
         """Add the caller, its timeout, and an estimate of each prompt's tokens."""
         caller, timeout = self.context.caller, None if stream else self._timeout_seconds()
-        config = self.gateway.config
-        hints = caller.unsupported_hints or config.unsupported_hints
+        config, refuses_hints = self.gateway.config, self._refuses_hints
         over_context = caller.max_tokens_over_context or config.max_tokens_over_context
+        if not refuses_hints:
+            requests = [self._without_hints(request) for request in requests]
         prompts = {id(request.prompt): request.prompt for request in requests}  # once for choices
         estimates = {id_: estimate_prompt_tokens(prompt) for id_, prompt in prompts.items()}
         return [
@@ -148,7 +150,7 @@ class RequestSession:
                 weight=caller.priority,
                 timeout_seconds=timeout,
                 estimated_prompt_tokens=estimates[id(request.prompt)],
-                refuse_hints=hints == "refuse",
+                refuse_hints=refuses_hints,
                 refuse_max_tokens_over_context=over_context == "refuse",
             )
             for request in requests
@@ -178,6 +180,28 @@ class RequestSession:
         self.context.log_fields.update(record.log_fields())
         if self.gateway.tracer is not None:
             self.gateway.tracer.trace(record, self.headers, self.context.request_id)
+
+    @property
+    def _refuses_hints(self) -> bool:
+        policy = self.context.caller.unsupported_hints or self.gateway.config.unsupported_hints
+        return policy == "refuse"
+
+    def ignore_hints(self, hints: Mapping[str, object]) -> None:
+        """Report hints that no engine honours, by their paths; None is none.
+
+        Raise UnsupportedParameter where the config or the key refuses them.
+        """
+        given = [path for path, value in hints.items() if value is not None]
+        if given and self._refuses_hints:
+            raise UnsupportedParameter(
+                f"Unsupported parameter: '{given[0]}' has no effect here. Leave it out.", given[0]
+            )
+        self.context.ignored += given
+
+    def _without_hints(self, request: GenerateRequest) -> GenerateRequest:
+        request, ignored = without_hints(request, self.model.engine.model)
+        self._report(PromptReport(ignored=tuple(ignored)))
+        return request
 
     def _report(self, report: PromptReport) -> None:
         names = self.parameter_names

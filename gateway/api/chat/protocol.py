@@ -123,6 +123,16 @@ class ChatCompletionRequest(AcceptedFields, SamplingFields):
         """What the model has to do with tools, and which tools it is shown."""
         return resolve_tool_choice(self.tool_choice, self.tools or [])
 
+    @property
+    def parameter_names(self) -> dict[str, str]:
+        """The names that this request uses for parameters that the engine knows by others."""
+        names = {}
+        if self.max_completion_tokens is not None:
+            names["max_tokens"] = "max_completion_tokens"
+        if self.enable_thinking is not None:
+            names["chat_template_kwargs.enable_thinking"] = "enable_thinking"
+        return names
+
     def to_engine(self, request_id: str, model: ModelConfig) -> list[GenerateRequest]:
         """Return one engine request for each choice; raise UnsupportedParameter."""
         _, tools = self.resolved_tool_choice

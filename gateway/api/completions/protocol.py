@@ -16,7 +16,7 @@ _Many = Field(fail_fast=True, min_length=1, max_length=128)
 
 
 class CompletionRequest(SamplingFields):
-    """What a client may send; every other name is refused."""
+    """What a client may send; what other names do is in `body.unknown_fields`."""
 
     max_values: ClassVar[int] = 300_000  # token ids
 
@@ -43,7 +43,9 @@ class CompletionRequest(SamplingFields):
 
     def to_engine(self, request_id: str) -> list[GenerateRequest]:
         """Return one engine request for each choice of each prompt."""
-        samplings = self.sampling(self.max_tokens or 16, logprobs=self.logprobs)
+        samplings = self.sampling(
+            self.max_tokens or 16, logprobs=self.logprobs, structured=self.structured_by_vllm
+        )
         pairs = [(prompt, sampling) for prompt in self.prompts for sampling in samplings]
         return [
             GenerateRequest(request_id=f"{request_id}-{n}", prompt=prompt, sampling=sampling)
