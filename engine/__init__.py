@@ -59,10 +59,10 @@ __all__ = [
     "DeadlineExceeded", "Engine", "EngineBackend", "EngineConfig", "EngineDead", "EngineError",
     "EngineLoading", "EngineOptions", "EngineOverloaded", "Finding", "GenerateRequest",
     "GenerationFailed", "Host", "InvalidRequest", "Load", "ModelInfo", "ModelNotAvailable",
-    "Neuron", "Phase", "Prompt", "PromptReport", "QuotaExceeded", "SamplingParams",
-    "Seconds", "Simulated", "Structured", "Table", "TokenDelta", "TokenLogprob", "Tokens",
-    "UnsupportedParameter", "UnsupportedValue", "Usage", "create_engine", "model_context_length", "model_type", "precompile",
-    "resolve_model", "without_message",
+    "Neuron", "Phase", "Prompt", "PromptReport", "QuotaExceeded", "SamplingParams", "Seconds",
+    "Simulated", "Structured", "Table", "TokenDelta", "TokenLogprob", "Tokens",
+    "UnsupportedParameter", "UnsupportedValue", "Usage", "create_engine",
+    "model_context_length", "model_type", "precompile", "resolve_model", "without_message",
 ]  # fmt: skip
 
 
