@@ -8,8 +8,15 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
+from gateway.api.body.foreign_parameters import FOREIGN_PARAMETERS
 from gateway.version import VERSION
 
+DESCRIPTION: Final = f"""An OpenAI-compatible inference gateway.
+
+Unknown fields of a request are taken without effect. The response header `x-ignored-fields` names
+them, and what else had no effect. A misspelt name is a 400 that says which one is meant. So are
+these parameters of other servers, where their value would change the answer:
+{", ".join(f"`{name}`" for name in FOREIGN_PARAMETERS)}."""
 _REF: Final = "#/components/schemas/{model}"
 
 
@@ -56,10 +63,7 @@ def streamed(whole: Any, frame: Any) -> dict[int | str, dict[str, Any]]:
 def document(app: FastAPI, frames: Sequence[Any]) -> dict[str, Any]:
     """Return the OpenAPI document of an app's routes, with the types of their frames' data."""
     schema = get_openapi(
-        title="neuron-gateway",
-        version=VERSION,
-        description="An OpenAI-compatible inference gateway.",
-        routes=app.routes,
+        title="neuron-gateway", version=VERSION, description=DESCRIPTION, routes=app.routes
     )
     components = schema["components"]
     for frame in frames:
