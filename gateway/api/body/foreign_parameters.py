@@ -23,6 +23,7 @@ class ForeignParameter:
 
 
 _VLLM: Final = "vLLM, vllm/entrypoints/openai/chat_completion/protocol.py"
+_OLD_VLLM: Final = "vLLM 0.10, vllm/entrypoints/openai/protocol.py"
 _LLAMA_CPP: Final = "llama.cpp, tools/server/README.md"
 _OPENROUTER: Final = "OpenRouter, docs/api-reference/parameters"
 _TGI: Final = "Hugging Face TGI, docs/source/basic_tutorials/consuming_tgi.md"
@@ -41,14 +42,14 @@ FOREIGN_PARAMETERS: Final = {
     "early_stopping": ForeignParameter(_VLLM),
     "echo": ForeignParameter(_VLLM),
     "grammar": ForeignParameter(_LLAMA_CPP, instead=_FORMAT),
-    "guided_choice": ForeignParameter(_VLLM, instead=_FORMAT),
-    "guided_decoding_backend": ForeignParameter(_VLLM),
-    "guided_grammar": ForeignParameter(_VLLM, instead=_FORMAT),
-    "guided_regex": ForeignParameter(_VLLM, instead=_FORMAT),
+    "guided_choice": ForeignParameter(_OLD_VLLM, instead=_FORMAT),
+    "guided_decoding_backend": ForeignParameter(_OLD_VLLM),
+    "guided_grammar": ForeignParameter(_OLD_VLLM, instead=_FORMAT),
+    "guided_regex": ForeignParameter(_OLD_VLLM, instead=_FORMAT),
     "include_stop_str_in_output": ForeignParameter(_VLLM),
     "json_schema": ForeignParameter(_LLAMA_CPP, instead=_FORMAT),
     "length_penalty": ForeignParameter(_VLLM, (1, 1.0)),
-    "logits_processors": ForeignParameter(_VLLM),
+    "logits_processors": ForeignParameter(_OLD_VLLM),
     "max_length": ForeignParameter(_TGI, instead=_LENGTH),
     "max_new_tokens": ForeignParameter(_TGI, instead=_LENGTH),
     "mirostat": ForeignParameter(_LLAMA_CPP, (0,)),

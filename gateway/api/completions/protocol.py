@@ -25,6 +25,7 @@ class CompletionRequest(SamplingFields):
     best_of: Annotated[int, Field(ge=0, le=20)] | None = None
     echo: Annotated[bool, only_supported(False)] | None = None
     logprobs: Annotated[int, Field(ge=0, le=5)] | None = None
+    add_special_tokens: Annotated[bool, only_supported(True)] | None = None
     suffix: Unsupported = None
 
     @field_validator("best_of")
