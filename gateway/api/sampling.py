@@ -55,6 +55,7 @@ class SamplingFields(GenerationFields):
     stop_token_ids: Annotated[list[TokenId], Field(fail_fast=True, max_length=64)] | None = None
 
     skip_special_tokens: bool | None = None
+    return_token_ids: bool | None = None
 
     # vLLM's names of what `response_format` asks for.
     guided_json: VllmSchema | None = None

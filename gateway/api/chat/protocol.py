@@ -58,7 +58,6 @@ class ChatCompletionRequest(AcceptedFields, SamplingFields):
     chat_template_kwargs: JsonObject | None = None
     add_generation_prompt: bool | None = None
     continue_final_message: bool | None = None
-    return_token_ids: bool | None = None
 
     # Without effect too.
     modalities: Annotated[list[Literal["text"]], Field(max_length=4)] | None = None

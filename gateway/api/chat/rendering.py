@@ -109,6 +109,7 @@ class ChatRenderer(ChoicesRenderer):
 
     chunk_object = "chat.completion.chunk"
     whole_object = "chat.completion"
+    prompt_ids_in_choices = False
 
     def __init__(
         self,
@@ -117,10 +118,17 @@ class ChatRenderer(ChoicesRenderer):
         *,
         choices: int = 1,
         include_usage: bool = False,
+        return_token_ids: bool = False,
         forced_call: bool = False,
         include_reasoning: bool = True,
     ) -> None:
-        super().__init__(head, choices=choices, streams=choices, include_usage=include_usage)
+        super().__init__(
+            head,
+            choices=choices,
+            streams=choices,
+            include_usage=include_usage,
+            return_token_ids=return_token_ids,
+        )
         self._make_parser = make_parser
         self._forced_call = forced_call
         self._include_reasoning = include_reasoning

@@ -34,6 +34,7 @@ async def create_chat_completion(request: Request, body: ChatCompletionRequest) 
         message_parser(body, session.model.config),
         choices=choices,
         include_usage=body.include_usage,
+        return_token_ids=bool(body.return_token_ids),
         forced_call=isinstance(body.tool_choice, NamedChoice),
         include_reasoning=body.include_reasoning is not False,
     )

@@ -49,6 +49,11 @@ class CompletionRequest(SamplingFields):
         )
         pairs = [(prompt, sampling) for prompt in self.prompts for sampling in samplings]
         return [
-            GenerateRequest(request_id=f"{request_id}-{n}", prompt=prompt, sampling=sampling)
+            GenerateRequest(
+                request_id=f"{request_id}-{n}",
+                prompt=prompt,
+                sampling=sampling,
+                report_prompt=bool(self.return_token_ids),
+            )
             for n, (prompt, sampling) in enumerate(pairs)
         ]
