@@ -8,14 +8,13 @@ from typing import Any, Final, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from engine import Engine, EngineBackend, Load, Phase, model_type
+from engine import HINTS, Engine, EngineBackend, Load, Phase, model_type
 from gateway.caller import Caller
 from gateway.config import AppConfig, Limits, ModelConfig
 from gateway.errors import ApiError
 from gateway.observe.metrics import Meter
 from gateway.parsing.tool_calls import default_family
 from gateway.policies.pipeline import EnginePipeline
-from gateway.policies.supported_parameters import HINTS
 from gateway.policies.tokenization import TokenizationQueue
 
 MakePipeline = Callable[[EngineBackend, ModelConfig, Limits, Meter], EnginePipeline]

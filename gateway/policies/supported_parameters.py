@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 from typing import Final
 
 from engine import (
+    HINTS,
     GenerateRequest,
     ModelInfo,
     SamplingParams,
@@ -16,7 +17,6 @@ from engine import (
 from gateway.policies.base import EngineMiddleware
 
 _DEFAULTS: Final = SamplingParams()
-HINTS: Final = frozenset({"seed"})  # only steer: without one an answer is as good
 
 
 def without_hints(request: GenerateRequest, model: ModelInfo) -> tuple[GenerateRequest, list[str]]:

@@ -226,11 +226,11 @@ def test_a_refusal_of_a_stream_keeps_its_status(client: openai.OpenAI) -> None:
 
 
 def test_what_the_device_ignores_is_refused(serve: Serve) -> None:
-    with sdk(serve({"unsupported": ["seed"]})) as client:
+    with sdk(serve({"unsupported": ["logprobs"]})) as client:
         with pytest.raises(openai.BadRequestError) as refused:
-            create(client, seed=1)
-        assert (refused.value.code, refused.value.param) == ("unsupported_parameter", "seed")
-        assert create(client, seed=None).choices
+            create(client, logprobs=True)
+        assert (refused.value.code, refused.value.param) == ("unsupported_parameter", "logprobs")
+        assert create(client, logprobs=None).choices
 
 
 def test_a_failure_before_the_first_token_is_a_status(serve: Serve) -> None:
