@@ -69,6 +69,10 @@ def _of_chats() -> Iterator[tuple[str, str, bytes]]:
     long = f'"{"a" * SIZE}"'
     message = f'[{{"role":"user","content":{long}}}]'
     yield "messages: a long text", CHAT, with_field(CHAT, "messages", message)
+    members = ",".join(f'"vendor_name_{number}":0' for number in range(1000))
+    message = f'{{"role":"user","content":"Hello.",{members}}}'
+    of_messages = f"[{','.join([message] * 45)}]"
+    yield "unknown keys within the bounds", CHAT, with_field(CHAT, "messages", of_messages)
     bias = ",".join(f'"{number}":1' for number in range(290_000))
     yield "logit_bias", CHAT, with_field(CHAT, "logit_bias", f"{{{bias}}}")
     yield "stop: long", CHAT, with_field(CHAT, "stop", long)

@@ -12,11 +12,12 @@ from gateway.errors import ApiError
 _PLAIN: Final = re.compile(r"[\w.-]{1,64}", re.ASCII)
 MAX_NAME: Final = 40  # characters of a name that may be a misspelt one
 MAX_CHECKED: Final = 64  # names of one request whose spelling is checked
+MAX_REPORTED: Final = 256  # paths of one request
 SHORT_NAME: Final = 6  # characters: in a shorter name one letter may differ, else two
 
 
 def take_unknown_fields(body: RequestModel) -> list[str]:
-    """Remove the unknown fields of a body and return their paths.
+    """Remove the unknown fields of a body and return the paths of the first 256.
 
     Raise ApiError 400 for a misspelt name, and for a parameter of another server that would change
     the answer.
@@ -34,7 +35,8 @@ def take_unknown_fields(body: RequestModel) -> list[str]:
             if len(checked) < MAX_CHECKED:
                 checked.add((type(model), name))
                 _require_not_misspelt(type(model), name, full)
-            ignored.append(full)
+            if len(ignored) < MAX_REPORTED:
+                ignored.append(full)
         extra.clear()
     return ignored
 
