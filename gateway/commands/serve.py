@@ -76,8 +76,10 @@ def _serve_plain(config: AppConfig, host: str, port: int) -> None:
 
     from engine import EngineDead, create_engine
     from gateway.api.app import create_app
+    from gateway.serving.http10 import close_streams_to_http10
 
     configure_logging()
+    close_streams_to_http10()
 
     def stop(error: EngineDead) -> None:
         deaths.append(error)

@@ -1,8 +1,9 @@
-"""Reads a request's JSON body: media type, size, syntax, schema."""
+"""Reads a request's JSON body: media type, content coding, size, syntax, schema."""
 
 import asyncio
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar, get_type_hints
@@ -13,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from gateway.api.body.budget import Reservation
+from gateway.api.body.content_coding import content_coding, decode
 from gateway.api.body.json_bounds import JsonBounds
 from gateway.api.schema import RequestModel
 from gateway.api.state import gateway_of
@@ -23,6 +25,7 @@ Body = TypeVar("Body", bound=RequestModel)
 LARGE_BODY: Final = 32 * 2**10  # bytes: reading it takes milliseconds
 BODY_SECONDS: Final = 60.0
 MAX_KEYS: Final = 1024  # of one object
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 # Read and thrown away above the limit: closing a socket that has unread bytes resets the
 # connection, and the client would never see the 413.
 DISCARDED: Final = 64 * 2**20
@@ -52,9 +55,17 @@ class BodyRoute(APIRoute):
 async def read_body(
     request: Request, schema: type[Body], limit: int, reservation: Reservation
 ) -> Body:
-    """Read a body of at most `limit` bytes into `schema`; raise ApiError 400, 413, 415 or 503."""
+    """Read a body of at most `limit` bytes into `schema`; raise ApiError 400, 413, 415 or 503.
+
+    The limit is on the body as it is sent and as it is decoded.
+    """
     _require_json(request)
+    coding = content_coding(request)
     raw = await _read(request, limit, reservation)
+    if coding is not None:
+        raw = await decode(raw, coding, limit + 1, reservation)
+        if len(raw) > limit:
+            raise _too_large(limit)
     if len(raw) <= LARGE_BODY:
         return parse_body(raw, schema)
     return await asyncio.to_thread(parse_body, raw, schema)  # streams go on meanwhile
@@ -80,12 +91,18 @@ def _parse(raw: bytes) -> Any:
 
 
 def _json(raw: bytes) -> Any:
-    document = json.loads(
-        raw.decode(), object_pairs_hook=_object, parse_float=_float, parse_constant=_no_number
+    document = _load(raw.decode())
+    if not _SURROGATE.search(raw):
+        return document
+    # Half of a pair is no text: such a half, which a client cut, becomes U+FFFD.
+    utf16 = json.dumps(document, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
+    return _load(utf16.decode("utf-16-le", "replace"))
+
+
+def _load(text: str) -> Any:
+    return json.loads(
+        text, object_pairs_hook=_object, parse_float=_float, parse_constant=_no_number
     )
-    if b"\\u" in raw:  # may be half of a pair of surrogates, which is no text
-        json.dumps(document, ensure_ascii=False).encode()
-    return document
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
