@@ -26,12 +26,14 @@ def ask(url: str, target: str, method: str = "GET", **more: Any) -> tuple[int, b
         return answer.status, answer.read()
 
 
-def speak_http10(url: str, method: str, path: str, body: dict[str, Any] | None) -> bytes:
+def speak_http10(
+    url: str, method: str, path: str, body: dict[str, Any] | None = None, connection: str = "close"
+) -> bytes:
     """Return all that a server sends to an HTTP/1.0 client until it closes the connection."""
     host, _, port = url.removeprefix("http://").partition(":")
     content = b"" if body is None else json.dumps(body).encode()
-    head = f"{method} {path} HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\n"
+    head = f"{method} {path} HTTP/1.0\r\nHost: x\r\nConnection: {connection}\r\n"
     head += f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
-    with socket.create_connection((host, int(port)), 20) as connection:
-        connection.sendall(head.encode() + content)
-        return b"".join(iter(lambda: connection.recv(65536), b""))
+    with socket.create_connection((host, int(port)), 20) as client:
+        client.sendall(head.encode() + content)
+        return b"".join(iter(lambda: client.recv(65536), b""))

@@ -42,9 +42,11 @@ REPLICA_PORTS: Final = (
     "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT",
     "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT",
 )
+CONFIG_FILE: Final = "haproxy.cfg"
+WORKER_TITLE: Final = "ray::"  # of the processes of actors, HAProxy's manager among them
 # Files of HAProxy and its manager, in a folder for each node; /tmp/haproxy-serve by default.
 HAPROXY_FILES: Final = {
-    "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": "haproxy.cfg",
+    "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": CONFIG_FILE,
     "RAY_SERVE_HAPROXY_SOCKET_PATH": "admin.sock",
     "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": "metrics.sock",
     "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": "",

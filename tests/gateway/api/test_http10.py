@@ -24,7 +24,7 @@ from tests.raw_http import BODY, CHAT, speak_http10
 def test_an_http10_client_gets_no_transfer_coding(
     url: str, path: str, body: dict[str, Any] | None
 ) -> None:
-    answer = speak_http10(url, "GET" if body is None else "POST", path, body)
+    answer = speak_http10(url, "GET" if body is None else "POST", path, body, "keep-alive")
     head, _, content = answer.partition(b"\r\n\r\n")
     assert b"transfer-encoding" not in head.lower()
     assert b"connection: close" in head.lower()
@@ -48,6 +48,6 @@ def test_an_http10_stream_comes_frame_by_frame(serve: Serve) -> None:
 
 
 def test_head_over_http10_has_no_body(url: str) -> None:
-    head, _, content = speak_http10(url, "HEAD", "/v1/models", None).partition(b"\r\n\r\n")
+    head, _, content = speak_http10(url, "HEAD", "/v1/models").partition(b"\r\n\r\n")
     assert b"200 OK" in head
     assert content == b""
