@@ -8,6 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
+from gateway.api.body.content_coding import CODINGS
 from gateway.version import VERSION
 
 _REF: Final = "#/components/schemas/{model}"
@@ -33,7 +34,11 @@ ERRORS: Final[dict[int | str, dict[str, Any]]] = {
     401: {"model": ErrorBody, "description": "There is no API key, or a wrong one."},
     404: {"model": ErrorBody, "description": "The model does not exist, or is not for this key."},
     413: {"model": ErrorBody, "description": "The body is too large."},
-    415: {"model": ErrorBody, "description": "The body is not `application/json`."},
+    415: {
+        "model": ErrorBody,
+        "description": "The body is not `application/json`, or has a content coding that is not "
+        "read; `accept-encoding` names those that are.",
+    },
     429: {"model": ErrorBody, "description": "A limit is reached; `retry-after-ms` says when."},
     503: {"model": ErrorBody, "description": "No engine is ready; `retry-after-ms` says when."},
     504: {"model": ErrorBody, "description": "A time limit was reached."},
@@ -58,7 +63,8 @@ def document(app: FastAPI, frames: Sequence[Any]) -> dict[str, Any]:
     schema = get_openapi(
         title="neuron-gateway",
         version=VERSION,
-        description="An OpenAI-compatible inference gateway.",
+        description="An OpenAI-compatible inference gateway. Bodies may be sent with a "
+        f"`Content-Encoding` of {', '.join(CODINGS)}.",
         routes=app.routes,
     )
     components = schema["components"]

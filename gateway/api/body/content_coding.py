@@ -7,6 +7,7 @@ expand to, and streams go on between the pieces.
 import asyncio
 import zlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from backports.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
@@ -15,7 +16,7 @@ from starlette.requests import Request
 from gateway.api.body.budget import Reservation
 from gateway.errors import ApiError
 
-FIRST_PIECE: Final = 32 * 2**10  # bytes, decoded in less time than a thread takes to start
+SMALL: Final = 32 * 2**10  # bytes, decoded in less time than a thread takes to start
 PIECE: Final = 256 * 2**10
 _ZLIB, _GZIP, _RAW = 15, 31, -15  # zlib's `wbits`
 _ZSTD_WINDOW: Final = 23  # 8 MiB, the most that RFC 9659 allows
@@ -68,17 +69,19 @@ async def decode(raw: bytes, coding: str, most: int, reservation: Reservation) -
     """
     decompressor = CODINGS[coding](raw)
     decoded = bytearray()
-    try:
-        piece, rest = _piece(decompressor, raw, min(FIRST_PIECE, most))
-        while piece:
-            reservation.add(len(piece))
-            decoded += piece
-            size = min(PIECE, most - len(decoded))
-            if decompressor.eof or not size:
-                break
-            piece, rest = await asyncio.to_thread(_piece, decompressor, rest, size)
-    except (zlib.error, ZstdError):
-        raise _damaged(coding, "is damaged") from None
+    rest, size = raw, SMALL
+    while len(decoded) < most and not decompressor.eof:
+        task = partial(_piece, decompressor, rest, min(size, most - len(decoded)))
+        try:
+            is_short = size == SMALL and len(raw) <= SMALL
+            piece, rest = task() if is_short else await asyncio.to_thread(task)
+        except (zlib.error, ZstdError):
+            raise _damaged(coding, "is damaged") from None
+        if not piece:
+            break
+        reservation.add(len(piece))
+        decoded += piece
+        size = PIECE
     if len(decoded) < most:
         _check_end(decompressor, coding)
     return bytes(decoded)

@@ -26,6 +26,7 @@ LARGE_BODY: Final = 32 * 2**10  # bytes: reading it takes milliseconds
 BODY_SECONDS: Final = 60.0
 MAX_KEYS: Final = 1024  # of one object
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+_HALF: Final = re.compile("[\ud800-\udfff]")
 # Read and thrown away above the limit: closing a socket that has unread bytes resets the
 # connection, and the client would never see the 413.
 DISCARDED: Final = 64 * 2**20
@@ -94,9 +95,8 @@ def _json(raw: bytes) -> Any:
     document = _load(raw.decode())
     if not _SURROGATE.search(raw):
         return document
-    # Half of a pair is no text: such a half, which a client cut, becomes U+FFFD.
-    utf16 = json.dumps(document, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
-    return _load(utf16.decode("utf-16-le", "replace"))
+    # Whole pairs are one character by now. Half of one, where a client cut a text, is no text.
+    return _load(_HALF.sub("\ufffd", json.dumps(document, ensure_ascii=False)))
 
 
 def _load(text: str) -> Any:
