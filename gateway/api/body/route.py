@@ -3,7 +3,6 @@
 import asyncio
 import json
 import math
-import re
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar, get_type_hints
@@ -16,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from gateway.api.body.budget import Reservation
 from gateway.api.body.content_coding import content_coding, decode
 from gateway.api.body.json_bounds import JsonBounds
+from gateway.api.body.surrogates import parse_json
 from gateway.api.schema import RequestModel
 from gateway.api.state import gateway_of
 from gateway.errors import ApiError, validation_error
@@ -25,8 +25,6 @@ Body = TypeVar("Body", bound=RequestModel)
 LARGE_BODY: Final = 32 * 2**10  # bytes: reading it takes milliseconds
 BODY_SECONDS: Final = 60.0
 MAX_KEYS: Final = 1024  # of one object
-_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
-_HALF: Final = re.compile("[\ud800-\udfff]")
 # Read and thrown away above the limit: closing a socket that has unread bytes resets the
 # connection, and the client would never see the 413.
 DISCARDED: Final = 64 * 2**20
@@ -85,18 +83,10 @@ def parse_body(raw: bytes, schema: type[Body]) -> Body:
 
 def _parse(raw: bytes) -> Any:
     try:
-        return _json(raw)
+        return parse_json(raw.decode(), _load)
     except (ValueError, RecursionError):
         message = "The body is not valid JSON. Send one JSON object in UTF-8."
         raise ApiError(400, message) from None
-
-
-def _json(raw: bytes) -> Any:
-    document = _load(raw.decode())
-    if not _SURROGATE.search(raw):
-        return document
-    # Whole pairs are one character by now. Half of one, where a client cut a text, is no text.
-    return _load(_HALF.sub("\ufffd", json.dumps(document, ensure_ascii=False)))
 
 
 def _load(text: str) -> Any:

@@ -5,6 +5,7 @@ import json
 import httpx
 import pytest
 
+from gateway.api.chat.tools import AssistantToolCall
 from tests.raw_http import BODY, CHAT
 
 HALVES = {
@@ -45,3 +46,10 @@ def test_half_a_surrogate_in_a_key_and_in_a_call_is_served(url: str) -> None:
         url + CHAT, content=json.dumps(body), headers={"content-type": "application/json"}
     )
     assert answer.status_code == 200
+
+
+def test_half_a_surrogate_in_the_arguments_of_a_call_is_in_no_prompt() -> None:
+    function = {"name": "f", "arguments": r'{"a\udc00": ["\ud800", "\ud83d\ude00"]}'}
+    call = AssistantToolCall.model_validate({"id": "1", "function": function})
+    arguments = call.for_template()["function"]["arguments"]
+    assert arguments == {"a\ufffd": ["\ufffd", "😀"]}
