@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.errors import ApiError
 
 SHOWN: Final = 200  # characters of a path in an error
+SIMILAR: Final = 0.8  # difflib's ratio
 OTHER_MODELS: Final = ("/v1/embeddings", "/v1/audio/", "/v1/images/", "/v1/moderations")
 _SLASHES: Final = re.compile(rb"/{2,}")
 
@@ -66,20 +67,20 @@ def _hint(path: str, method: str, routes: Sequence[BaseRoute], root_path: str) -
         for route in served:
             if route.path_regex.match(candidate):
                 hint = _did_you_mean(route, method, root_path + candidate)
-                is_api = candidate.startswith("/v1/")
-                base = f" Set the client's base URL to one that ends in {root_path}/v1, once."
-                return hint + base * is_api
+                if not candidate.startswith("/v1/"):
+                    return hint
+                return f"{hint} Set the client's base URL to one that ends in {root_path}/v1, once."
     by_path = {route.path: route for route in reversed(served)}
-    for close in get_close_matches(path, by_path, 1, 0.8):
+    for close in get_close_matches(path, by_path, 1, SIMILAR):
         return _did_you_mean(by_path[close], method, root_path + close)
     return None
 
 
 def _with_other_base(path: str) -> Iterator[str]:
-    """Yield the ends of a path, each below `/v1` and as it is: clients put a base before them."""
-    for slash in (found.start() for found in re.finditer("/", path)):
-        yield f"/v1{path[slash:]}"
-        yield path[slash:]
+    """Yield each end of a path below `/v1`, and as it is: what is before it is a client's base."""
+    for slash in re.finditer("/", path):
+        end = path[slash.start() :]
+        yield from (f"/v1{end}", end)
 
 
 def _did_you_mean(route: APIRoute, method: str, path: str) -> str:
