@@ -1,4 +1,4 @@
-"""Reads a request's JSON body: media type, size, syntax, schema."""
+"""Reads a request's JSON body: media type, content coding, size, syntax, schema."""
 
 import asyncio
 import json
@@ -13,7 +13,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from gateway.api.body.budget import Reservation
+from gateway.api.body.content_coding import content_coding, decode
 from gateway.api.body.json_bounds import JsonBounds
+from gateway.api.body.surrogates import parse_json
 from gateway.api.body.unknown_fields import take_unknown_fields
 from gateway.api.schema import MAX_KEYS, RequestModel
 from gateway.api.state import gateway_of
@@ -57,10 +59,16 @@ async def read_body(
 ) -> tuple[Body, list[str]]:
     """Read a body of at most `limit` bytes into `schema`; return it and its unknown fields.
 
-    Raise ApiError 400, 413, 415 or 503.
+    The limit is on the body as it is sent and as it is decoded. Raise ApiError 400, 413, 415 or
+    503.
     """
     _require_json(request)
+    coding = content_coding(request)
     raw = await _read(request, limit, reservation)
+    if coding is not None:
+        raw = await decode(raw, coding, limit + 1, reservation)
+        if len(raw) > limit:
+            raise _too_large(limit)
     if len(raw) <= LARGE_BODY:
         return parse_body(raw, schema)
     return await asyncio.to_thread(parse_body, raw, schema)  # streams go on meanwhile
@@ -93,19 +101,16 @@ def _report(unknown: list[str], context: RequestContext, config: AppConfig) -> N
 
 def _parse(raw: bytes) -> Any:
     try:
-        return _json(raw)
+        return parse_json(raw.decode(), _load)
     except (ValueError, RecursionError):
         message = "The body is not valid JSON. Send one JSON object in UTF-8."
         raise ApiError(400, message) from None
 
 
-def _json(raw: bytes) -> Any:
-    document = json.loads(
-        raw.decode(), object_pairs_hook=_object, parse_float=_float, parse_constant=_no_number
+def _load(text: str) -> Any:
+    return json.loads(
+        text, object_pairs_hook=_object, parse_float=_float, parse_constant=_no_number
     )
-    if b"\\u" in raw:  # may be half of a pair of surrogates, which is no text
-        json.dumps(document, ensure_ascii=False).encode()
-    return document
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Tools in a chat request: their declarations, the choice among them, earlier calls."""
 
-import json
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
@@ -8,6 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from engine import Structured
 from gateway.api.body.bounded import Json, Name, Text
+from gateway.api.body.surrogates import parse_json
 from gateway.api.chat.response_format import FunctionName, JsonSchema
 from gateway.api.schema import RequestModel, only_supported
 
@@ -100,7 +100,7 @@ class AssistantToolCall(RequestModel):
     def for_template(self) -> dict[str, Any]:
         """Return the call as chat templates read it, with its arguments as an object."""
         try:
-            arguments = json.loads(self.function.arguments or "{}")
+            arguments = parse_json(self.function.arguments or "{}")
         except (ValueError, RecursionError):
             arguments = self.function.arguments  # what the model wrote once; it may read it again
         function = {"name": self.function.name, "arguments": arguments}

@@ -40,9 +40,7 @@ def wrong_ranges() -> Iterator[bytes]:
 def wrong_bytes() -> Iterator[bytes]:
     whole = json.dumps(GOOD).encode()
     yield from (whole[:cut] for cut in range(1, len(whole), 1))
-    yield from (
-        whole.replace(b"Hello", bad) for bad in (b"\xff", b"\xed\xa0\x80", b"\\ud800", b"\x00")
-    )
+    yield from (whole.replace(b"Hello", bad) for bad in (b"\xff", b"\xed\xa0\x80", b"\x00"))
     yield whole.replace(b'"model"', b'"model": "x", "model"')
     yield whole.replace(b'"content"', b'"content": "x", "content"')
     yield b'{"a":' * 50_000
