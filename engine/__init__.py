@@ -36,6 +36,7 @@ from engine.options import DEFAULT_MODEL, ConfigModel, EngineOptions, Seconds
 from engine.report import Finding, Table
 from engine.simulated.device import Simulated
 from engine.types import (
+    HINTS,
     Chat,
     Engine,
     EngineBackend,
@@ -55,14 +56,15 @@ from engine.types import (
 from engine.vllm.patches import RAY_STAT_LOGGER
 
 __all__ = [
-    "DEFAULT_MODEL", "RAY_STAT_LOGGER", "Chat", "ConfigModel", "ContextLengthExceeded", "Cpu",
-    "DeadlineExceeded", "Engine", "EngineBackend", "EngineConfig", "EngineDead", "EngineError",
-    "EngineLoading", "EngineOptions", "EngineOverloaded", "Finding", "GenerateRequest",
-    "GenerationFailed", "Host", "InvalidRequest", "Load", "ModelInfo", "ModelNotAvailable",
-    "Neuron", "Phase", "Prompt", "PromptReport", "QuotaExceeded", "SamplingParams",
-    "Seconds", "Simulated", "Structured", "Table", "TokenDelta", "TokenLogprob", "Tokens",
-    "UnsupportedParameter", "UnsupportedValue", "Usage", "create_engine", "model_context_length", "model_type", "precompile",
-    "resolve_model", "without_message",
+    "DEFAULT_MODEL", "HINTS", "RAY_STAT_LOGGER", "Chat", "ConfigModel", "ContextLengthExceeded",
+    "Cpu", "DeadlineExceeded", "Engine", "EngineBackend", "EngineConfig", "EngineDead",
+    "EngineError", "EngineLoading", "EngineOptions", "EngineOverloaded", "Finding",
+    "GenerateRequest", "GenerationFailed", "Host", "InvalidRequest", "Load", "ModelInfo",
+    "ModelNotAvailable", "Neuron", "Phase", "Prompt", "PromptReport", "QuotaExceeded",
+    "SamplingParams", "Seconds", "Simulated", "Structured", "Table", "TokenDelta",
+    "TokenLogprob", "Tokens", "UnsupportedParameter", "UnsupportedValue", "Usage",
+    "create_engine", "model_context_length", "model_type", "precompile", "resolve_model",
+    "without_message",
 ]  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 FinishReason = Literal["stop", "length"]
 Phase = Literal["created", "loading", "compiling", "warming up", "ready", "idle", "dead"]
@@ -53,6 +53,10 @@ class Structured:
 
     json_schema: Mapping[str, Any] | None = None
     param: str = "response_format"
+
+
+# Fields of SamplingParams that only steer: without one an answer is as good.
+HINTS: Final = frozenset({"seed"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,13 @@
 """`Caller`: who sent a request, and what this caller may do."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from engine import ConfigModel
+
+Reported = Literal["report", "refuse"]
+OverContext = Literal["lower", "refuse"]
 
 
 class Caller(ConfigModel):
@@ -10,7 +15,8 @@ class Caller(ConfigModel):
 
     `priority` is the share of the queue: a caller of priority 4 gets four times the tokens of one
     of priority 1. Concurrency is counted in each replica. `metrics` admits to `/metrics`, which
-    shows the names of all keys.
+    shows the names of all keys. `unknown_fields`, `unsupported_hints` and
+    `max_tokens_over_context` are those of the config where they are None.
     """
 
     name: str = ""
@@ -20,6 +26,9 @@ class Caller(ConfigModel):
     models: tuple[str, ...] | None = None
     priority: float = Field(default=1.0, ge=0.01, le=100)
     metrics: bool = True
+    unknown_fields: Reported | None = None
+    unsupported_hints: Reported | None = None
+    max_tokens_over_context: OverContext | None = None
 
     @property
     def limited(self) -> bool:

@@ -118,7 +118,8 @@ _CODES: Final = {
 def validation_error(error: ValidationError) -> ApiError:
     """Convert pydantic's finding: names the field, never echoes its value."""
     findings = error.errors(include_url=False, include_input=False)
-    first = max(findings, key=_weight)
+    field = min(findings, key=_is_consequence)["loc"][:1]
+    first = max((one for one in findings if one["loc"][:1] == field), key=_weight)
     kind, param = first["type"], _path(first["loc"])
     if param is None:
         return ApiError(400, "The body must be a JSON object.")
@@ -126,8 +127,17 @@ def validation_error(error: ValidationError) -> ApiError:
     return ApiError(400, _sentence(kind, param, first["msg"]), code=code, param=param)
 
 
+def _is_consequence(finding: ErrorDetails) -> bool:
+    """Return whether a finding may follow from another: of a request, the first cause is named.
+
+    A parameter that is not supported is a cause by itself. Others are checked in the order in
+    which they are declared, each against those before it alone.
+    """
+    return finding["type"] != "unsupported_parameter"
+
+
 def _weight(finding: ErrorDetails) -> tuple[int, bool, bool]:
-    """Weigh a finding: of a union's the deepest is about what the client meant.
+    """Weigh a finding of one field: of a union's the deepest is about what the client meant.
 
     Where a kind of thing is not served, what is missing in it does not matter.
     """

@@ -18,6 +18,7 @@ import uvicorn
 from engine import EngineBackend, create_engine
 from gateway.api.app import create_app
 from gateway.config import AppConfig, parse_config
+from gateway.serving.http10 import close_streams_to_http10
 
 # A shell without job control starts `make test &` with SIGINT ignored. Programs that the tests
 # interrupt would inherit that.
@@ -66,6 +67,7 @@ def running(
     """
     engines = {model.id: make_engine(model.id, model.engine) for model in config.models}
     app = create_app(config, engines, clock=clock or Clock())
+    close_streams_to_http10()
     listener = socket.create_server(("127.0.0.1", port))
     server = uvicorn.Server(
         uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, lifespan="on")

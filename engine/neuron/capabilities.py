@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from engine.data import read_data
+from engine.types import HINTS
 
 Sampling = Literal["on_device", "cpu"]
 GLOBAL_TOP_K: Final = 256  # what the device takes a top_k of 0, or of 256 and more, for
@@ -25,7 +26,7 @@ class Capability:
     def outcome(self, sampling: Sampling) -> str:
         """Return in a few words whether the parameter is honoured."""
         if reason := self.refusal(sampling):
-            return f"refused: {reason}"
+            return f"{'ignored' if self.parameter in HINTS else 'refused'}: {reason}"
         limit = maximum_values(sampling).get(self.parameter)
         if limit is None:
             return "honoured"

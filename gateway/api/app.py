@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI, Request
+from fastapi.routing import APIRoute
 from sse_starlette.sse import AppStatus
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -23,6 +24,7 @@ from gateway.api.completions.response import Completion
 from gateway.api.lifespan import supervise_engines, wait_for_engines
 from gateway.api.openapi import document
 from gateway.api.pages import docs, index
+from gateway.api.paths import SHOWN, PathMiddleware, unknown_path
 from gateway.api.registry import MakePipeline, ModelRegistry
 from gateway.api.responses import router as responses
 from gateway.api.responses.response import ResponseEvent
@@ -46,7 +48,6 @@ EXPOSED_HEADERS: Final = (
     *(f"x-ratelimit-{what}-{kind}" for what in ("limit", "remaining", "reset")
       for kind in ("requests", "tokens")),
 )  # fmt: skip
-OTHER_MODELS: Final = ("/v1/embeddings", "/v1/audio/", "/v1/images/", "/v1/moderations")
 
 
 def create_app(
@@ -89,7 +90,18 @@ def create_app(
     if config.docs:
         app.openapi = partial(document, app, FRAMES)  # type: ignore[method-assign]
         docs.add_docs(app)
+    _answer_head(app)
     return app
+
+
+def _answer_head(app: FastAPI) -> None:
+    """Add HEAD to each GET route, as Starlette does to its own; the server leaves the body out."""
+    for route in [route for route in app.routes if isinstance(route, APIRoute)]:
+        if "GET" in route.methods:
+            app.add_api_route(
+                route.path, route.endpoint, methods=["HEAD"], response_model=None,
+                include_in_schema=False,
+            )  # fmt: skip
 
 
 def _gateway(
@@ -121,6 +133,7 @@ def _middleware(gateway: Gateway, *, sets_request_id: bool) -> list[Middleware]:
         expose_headers=EXPOSED_HEADERS,
     )
     return [
+        Middleware(PathMiddleware),
         *([cors] if config.cors.allow_origins else ()),
         Middleware(AccessLogMiddleware, sets_request_id=sets_request_id, meter=meter),
         Middleware(ApiKeyMiddleware, keys=keys, rate_limiter=gateway.rate_limiter),
@@ -133,11 +146,8 @@ async def _respond_to_error(_: Request, error: Exception) -> Response:
 
 async def _respond_to_unknown_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    what = f"{request.method} {request.url.path[:200]}"
-    if error.status_code == 405:
-        message, code = f"Method not allowed: {what}.", "method_not_supported"
-        return ApiError(405, message, code=code, headers=error.headers).response()
-    if request.url.path.startswith(OTHER_MODELS):
-        message = f"{what} needs another kind of model; this gateway serves text generation."
-        return ApiError(404, message).response()
-    return ApiError(404, f"Unknown request URL: {what}. Check the path.").response()
+    if error.status_code != 405:
+        return unknown_path(request).response()
+    message = f"Method not allowed: {request.method} {request.url.path[:SHOWN]}."
+    refused = ApiError(405, message, code="method_not_supported", headers=error.headers)
+    return refused.response()

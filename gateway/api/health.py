@@ -1,4 +1,7 @@
-"""`/healthz`: the process lives. `/readyz`: its engines can serve, and how busy they are."""
+"""`/healthz`: the process lives. `/readyz`: its engines can serve, and how busy they are.
+
+`/health`, `/ping` and `/version` are what programs made for vLLM and SageMaker ask for.
+"""
 
 from typing import Literal, NotRequired
 
@@ -10,6 +13,7 @@ from engine import EngineBackend, EngineError, Phase
 from gateway.api.registry import ServedModel
 from gateway.api.state import gateway_of
 from gateway.context import context_of
+from gateway.version import VERSION
 
 router = APIRouter(tags=["operations"])
 Status = Literal["ready", "loading", "dead"]
@@ -50,12 +54,27 @@ async def readyz(request: Request) -> Response:
 
     Where there are keys, a request without one gets the status alone.
     """
-    models = list(gateway_of(request).models)
-    status = _status([model.backend.phase for model in models])
+    status = _status(request)
     body: Readiness = {"status": status}
     if context_of(request.scope).authenticated:
-        body["models"] = {model.id: await _health(model) for model in models}
+        body["models"] = {m.id: await _health(m) for m in gateway_of(request).models}
     return JSONResponse(body, 200 if status == "ready" else 503)
+
+
+@router.get("/health", response_class=Response, responses={503: {"description": "Not ready."}})
+@router.get(
+    "/ping", name="ping", response_class=Response, responses={503: {"description": "Not ready."}}
+)
+@router.post("/ping", include_in_schema=False)
+async def health(request: Request) -> Response:
+    """Return whether requests can be served, without a body: 200 or 503."""
+    return Response(status_code=200 if _status(request) == "ready" else 503)
+
+
+@router.get("/version", response_model=None, responses={200: {"model": dict[str, str]}})
+async def version() -> dict[str, str]:
+    """Return the gateway's version."""
+    return {"version": VERSION}
 
 
 async def _health(model: ServedModel) -> ModelHealth:
@@ -83,8 +102,9 @@ async def _death(backend: EngineBackend) -> str | None:
     return None
 
 
-def _status(phases: list[Phase]) -> Status:
+def _status(request: Request) -> Status:
     """Return the gateway's status: a model that loads must not keep the others from serving."""
+    phases = [model.backend.phase for model in gateway_of(request).models]
     if "ready" in phases or "idle" in phases:
         return "ready"
     return "dead" if "dead" in phases else "loading"

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from engine import Engine, EngineBackend, Load, Phase, model_type
+from engine import HINTS, Engine, EngineBackend, Load, Phase, model_type
 from gateway.caller import Caller
 from gateway.config import AppConfig, Limits, ModelConfig
 from gateway.errors import ApiError
@@ -29,7 +29,9 @@ _NOT_FOUND: Final = ApiError(
 class ModelBody(TypedDict):
     """A model as OpenAI shows it, with its phase, its context and what it cannot do.
 
-    `at_most` and `fixed` are the highest and the only values of parameters.
+    `at_most` and `fixed` are the highest and the only values of parameters. `unsupported` ones are
+    refused, `ignored` ones are hints. `tools` is who writes them into the prompt, where the config
+    says it.
     """
 
     id: str
@@ -42,6 +44,8 @@ class ModelBody(TypedDict):
     max_prompt_len: NotRequired[int]
     at_most: NotRequired[Mapping[str, float]]
     fixed: NotRequired[Mapping[str, float]]
+    ignored: NotRequired[list[str]]
+    tools: NotRequired[str]
     aliases: NotRequired[list[str]]
 
 
@@ -82,12 +86,14 @@ class ServedModel:
             "owned_by": "neuron-gateway",
             "phase": self.backend.phase,
             "max_model_len": model.max_model_len,
-            "unsupported": sorted(model.unsupported),
+            "unsupported": sorted(model.unsupported - HINTS),
         }
         partial: dict[str, Any] = {
             "max_prompt_len": model.max_prompt_len,
             "at_most": model.at_most,
             "fixed": model.fixed,
+            "ignored": sorted(model.unsupported & HINTS),
+            "tools": self.config.tools,
             "aliases": list(self.config.aliases),
         }
         return body | {name: value for name, value in partial.items() if value}  # type: ignore[return-value]
@@ -119,15 +125,28 @@ class ModelRegistry:
     def __iter__(self) -> Iterator[ServedModel]:
         return iter(self._models.values())
 
-    def find(self, name: str, caller: Caller) -> ServedModel:
-        """Return the model that any of its names is for.
+    def find(self, name: str | None, caller: Caller) -> ServedModel:
+        """Return the model that any of its names is for; without a name, the only one.
 
         Raise ApiError 404 where there is none, or none that the caller may use.
         """
+        if name is None:
+            return self._only(caller)
         model = self._names.get(name)
         if model is None or not caller.may_use(model.id):
             raise _NOT_FOUND
         return model
+
+    def _only(self, caller: Caller) -> ServedModel:
+        models = self.for_caller(caller)
+        if len(models) == 1:
+            return models[0]
+        raise ApiError(
+            400,
+            "Missing required parameter: 'model'. GET /v1/models lists those that are served.",
+            code="missing_required_parameter",
+            param="model",
+        )
 
     def for_caller(self, caller: Caller) -> list[ServedModel]:
         """Return the models that the caller may use."""

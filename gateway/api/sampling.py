@@ -7,23 +7,29 @@ from pydantic_core import PydanticCustomError
 
 from engine import SamplingParams, Structured
 from gateway.api.body.bounded import Name, TokenId
-from gateway.api.schema import RequestModel, StreamOptions, Unsupported, unsupported
+from gateway.api.chat.response_format import StructuredOutputs, VllmSchema
+from gateway.api.schema import RequestModel, StreamOptions
 
 LogitBias = Annotated[
     dict[Annotated[str, Field(max_length=9)], Annotated[float, Field(ge=-100, le=100)]],
     Field(max_length=1024),
 ]
 _StopString = Annotated[str, Field(min_length=1, max_length=1024)]
+StopStrings = _StopString | Annotated[list[_StopString], Field(max_length=64)]
 
 
 class GenerationFields(RequestModel):
-    """Fields of every request for generation, with OpenAI's ranges."""
+    """Fields of every request for generation, with OpenAI's ranges; two are vLLM's."""
 
-    model: Name
+    model: Name | None = None  # may be missing where one model is served
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     stream: bool | None = None
     user: Name | None = None
+    stop: StopStrings | None = None
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
+    top_k: Annotated[int, Field(ge=-1, le=2**31)] | None = None
+    ignore_eos: bool | None = None
 
     @field_validator("stream_options", check_fields=False)
     @classmethod
@@ -38,33 +44,22 @@ class SamplingFields(GenerationFields):
 
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
-    stop: _StopString | Annotated[list[_StopString], Field(max_length=4)] | None = None
-    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     logit_bias: LogitBias | None = None
     n: Annotated[int, Field(ge=1, le=128)] | None = None
     stream_options: StreamOptions | None = None
 
     # vLLM's extensions, as benchmark tools send them.
-    top_k: Annotated[int, Field(ge=-1, le=2**31)] | None = None
     min_p: Annotated[float, Field(ge=0, le=1)] | None = None
     repetition_penalty: Annotated[float, Field(gt=0, le=10)] | None = None
     min_tokens: Annotated[int, Field(ge=0, le=2**31)] | None = None
-    ignore_eos: bool | None = None
     stop_token_ids: Annotated[list[TokenId], Field(fail_fast=True, max_length=64)] | None = None
 
     skip_special_tokens: bool | None = None
+    return_token_ids: bool | None = None
 
-    # Known of vLLM; it takes some of these and does nothing.
-    guided_json: Annotated[Any, unsupported("use response_format instead")] = None
-    guided_regex: Unsupported = None
-    guided_choice: Unsupported = None
-    guided_grammar: Unsupported = None
-    guided_decoding_backend: Unsupported = None
-    structured_outputs: Annotated[Any, unsupported("use response_format instead")] = None
-    use_beam_search: Unsupported = None
-    chat_template: Unsupported = None
-    priority: Annotated[Any, unsupported("it comes from the API key")] = None
-    cache_salt: Unsupported = None
+    # vLLM's names of what `response_format` asks for.
+    guided_json: VllmSchema | None = None
+    structured_outputs: StructuredOutputs | None = None
 
     @field_validator("logit_bias")
     @classmethod
@@ -81,10 +76,30 @@ class SamplingFields(GenerationFields):
             raise PydanticCustomError("greedy_n", "must be 1 with temperature 0: all would agree")
         return n
 
+    @field_validator("structured_outputs")
+    @classmethod
+    def _one_format(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is not None and info.data.get("guided_json") is not None:
+            raise PydanticCustomError("two_formats", "is not allowed with guided_json")
+        return value
+
+    @property
+    def structured_by_vllm(self) -> Structured | None:
+        """What vLLM's own parameters hold the output to."""
+        if self.guided_json is not None:
+            return Structured(json_schema=self.guided_json, param="guided_json")
+        return self.structured_outputs.structured() if self.structured_outputs else None
+
     @property
     def include_usage(self) -> bool:
         """Whether the stream ends with a usage chunk."""
         return bool(self.stream_options and self.stream_options.include_usage)
+
+    @property
+    def continuous_usage(self) -> bool:
+        """Whether each chunk of the stream has the usage so far; as in vLLM with usage alone."""
+        options = self.stream_options
+        return self.include_usage and bool(options and options.continuous_usage_stats)
 
     def sampling(
         self,

@@ -4,15 +4,23 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, NotRequired
+from typing import Annotated, Any, ClassVar, Final, NotRequired
 
-from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetPydanticSchema, ValidationInfo
 from pydantic_core import PydanticCustomError, core_schema
 from typing_extensions import TypedDict
 
+MAX_KEYS: Final = 1024  # of one object
+
+
+def _note_unknown(value: Any, info: ValidationInfo) -> Any:
+    if info.context is not None:
+        info.context["unknown"] = True
+    return value
+
 
 class RequestModel(BaseModel):
-    """A JSON object from a client; unknown names are refused.
+    """A JSON object from a client; unknown names are taken, see `body.unknown_fields`.
 
     Of an endpoint's model, `max_values` and `max_bytes` bound the whole body.
     """
@@ -20,7 +28,15 @@ class RequestModel(BaseModel):
     max_values: ClassVar[int] = 50_000
     max_bytes: ClassVar[int] = 4 * 2**20
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="allow",
+        frozen=True,
+        json_schema_extra={
+            "maxProperties": MAX_KEYS,
+            "additionalProperties": {"description": "Any JSON of at most 50000 values, ignored."},
+        },
+    )
+    __pydantic_extra__: dict[str, Annotated[Any, AfterValidator(_note_unknown)]] = Field(init=False)
 
 
 def checked(check: Callable[[Any], Any], json_schema: dict[str, Any]) -> GetPydanticSchema:
@@ -37,7 +53,7 @@ def unsupported(instead: str = "leave it out") -> GetPydanticSchema:
     """Return the check that refuses a field by name, with what to do instead."""
 
     def check(value: Any) -> Any:
-        if value is not None:
+        if value not in (None, False, [], {}):
             raise PydanticCustomError(
                 "unsupported_parameter",
                 "this gateway does not support it; {instead}",
@@ -87,6 +103,7 @@ class StreamOptions(RequestModel):
     """Options that only a stream has; obfuscation is accepted and nothing is added."""
 
     include_usage: bool | None = None
+    continuous_usage_stats: bool | None = None  # vLLM's: every chunk has the usage so far
     include_obfuscation: bool | None = None
 
 

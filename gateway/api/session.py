@@ -7,7 +7,7 @@ from typing import Final
 
 from starlette.requests import Request
 
-from engine import GenerateRequest, InvalidRequest
+from engine import GenerateRequest, InvalidRequest, PromptReport, UnsupportedParameter
 from gateway.api.registry import ServedModel
 from gateway.api.schema import ResponseHead
 from gateway.api.state import Gateway, gateway_of
@@ -17,6 +17,7 @@ from gateway.deltas import ChoiceDeltas, merge_choices
 from gateway.errors import ApiError
 from gateway.keys.rate_limit import Estimate
 from gateway.observe.request_record import RequestRecord, publish_metrics, recording
+from gateway.policies.supported_parameters import without_hints
 from gateway.policies.token_estimate import estimate_prompt_tokens, max_output_tokens
 
 GRACE_SECONDS: Final = 1.0  # the SDK's own timeout comes first: it raises what its users expect
@@ -42,7 +43,7 @@ class RequestSession:
     def open(
         cls,
         request: Request,
-        model: str,
+        model: str | None,
         id_prefix: str,
         *,
         choices: int = 1,
@@ -56,11 +57,12 @@ class RequestSession:
         ever be served together.
         """
         gateway, context = gateway_of(request), context_of(request.scope)
+        served = gateway.models.find(model, context.caller)
         session = cls(
             gateway=gateway,
             context=context,
-            model=gateway.models.find(model, context.caller),
-            head=ResponseHead.new(id_prefix, model, service_tier=service_tier),
+            model=served,
+            head=ResponseHead.new(id_prefix, model or served.id, service_tier=service_tier),
             headers=request.headers,
             choices=choices,
             parameter_names=parameter_names or {},
@@ -101,12 +103,16 @@ class RequestSession:
                     if len(streams) == 1:  # the usual case has no layer for merging
                         async with aclosing(streams[0]) as completion:
                             async for delta in completion:
+                                if delta.report is not None:
+                                    self._report(delta.report)
                                 record.take(0, delta)
                                 charge.add(0, delta)
                                 yield 0, delta
                         return
                     async with aclosing(merge_choices(streams)) as completions:
                         async for index, delta in completions:
+                            if delta.report is not None:
+                                self._report(delta.report)
                             record.take(index, delta)
                             charge.add(index, delta)
                             yield index, delta
@@ -131,6 +137,10 @@ class RequestSession:
     ) -> list[GenerateRequest]:
         """Add the caller, its timeout, and an estimate of each prompt's tokens."""
         caller, timeout = self.context.caller, None if stream else self._timeout_seconds()
+        config, refuses_hints = self.gateway.config, self._refuses_hints
+        over_context = caller.max_tokens_over_context or config.max_tokens_over_context
+        if not refuses_hints:
+            requests = [self._without_hints(request) for request in requests]
         prompts = {id(request.prompt): request.prompt for request in requests}  # once for choices
         estimates = {id_: estimate_prompt_tokens(prompt) for id_, prompt in prompts.items()}
         return [
@@ -140,6 +150,8 @@ class RequestSession:
                 weight=caller.priority,
                 timeout_seconds=timeout,
                 estimated_prompt_tokens=estimates[id(request.prompt)],
+                refuse_hints=refuses_hints,
+                refuse_max_tokens_over_context=over_context == "refuse",
             )
             for request in requests
         ]
@@ -168,6 +180,32 @@ class RequestSession:
         self.context.log_fields.update(record.log_fields())
         if self.gateway.tracer is not None:
             self.gateway.tracer.trace(record, self.headers, self.context.request_id)
+
+    @property
+    def _refuses_hints(self) -> bool:
+        policy = self.context.caller.unsupported_hints or self.gateway.config.unsupported_hints
+        return policy == "refuse"
+
+    def ignore_hints(self, hints: Mapping[str, object]) -> None:
+        """Report hints that no engine honours, by their paths; None is none.
+
+        Raise UnsupportedParameter where the config or the key refuses them.
+        """
+        given = [path for path, value in hints.items() if value is not None]
+        if given and self._refuses_hints:
+            raise UnsupportedParameter(
+                f"Unsupported parameter: '{given[0]}' has no effect here. Leave it out.", given[0]
+            )
+        self.context.ignored += given
+
+    def _without_hints(self, request: GenerateRequest) -> GenerateRequest:
+        request, ignored = without_hints(request, self.model.engine.model)
+        self._report(PromptReport(ignored=tuple(ignored)))
+        return request
+
+    def _report(self, report: PromptReport) -> None:
+        names = self.parameter_names
+        self.context.ignored += [names.get(name, name) for name in report.ignored]
 
     def _renamed(self, error: InvalidRequest) -> InvalidRequest:
         """Return the error with the endpoint's own name of the parameter."""

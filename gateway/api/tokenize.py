@@ -14,10 +14,13 @@ from engine import Chat, DeadlineExceeded, EngineBackend, Prompt
 from gateway.api.body.bounded import JsonObject, Name, Text, TokenIds
 from gateway.api.body.route import BodyRoute
 from gateway.api.chat.messages import Messages
+from gateway.api.chat.prompt import chat_prompt
 from gateway.api.chat.tools import Tools
 from gateway.api.openapi import ERRORS
+from gateway.api.registry import ServedModel
 from gateway.api.schema import RequestModel, Unsupported
 from gateway.api.state import gateway_of
+from gateway.config import ModelConfig
 from gateway.context import context_of
 from gateway.keys.rate_limit import Estimate
 from gateway.policies.token_estimate import estimate_prompt_tokens
@@ -28,7 +31,7 @@ router = APIRouter(route_class=BodyRoute, tags=["tokens"], responses=ERRORS)
 class TokenizeRequest(RequestModel):
     """A text or a conversation; special tokens are added to a text alone by default."""
 
-    model: Name
+    model: Name | None = None
     prompt: Text | None = None
     messages: Messages | None = Field(default=None, validate_default=True)
     tools: Tools | None = None
@@ -36,7 +39,7 @@ class TokenizeRequest(RequestModel):
     add_generation_prompt: bool | None = None
     chat_template_kwargs: JsonObject | None = None
     return_token_strs: bool | None = None
-    continue_final_message: Unsupported = None
+    continue_final_message: bool | None = None
     chat_template: Unsupported = None
 
     @field_validator("messages")
@@ -53,15 +56,17 @@ class TokenizeRequest(RequestModel):
             raise PydanticCustomError("misplaced", "is only allowed with messages")
         return value
 
-    def text(self) -> str | Chat:
-        """Return what is to be tokenized, as the engine takes it."""
+    def text(self, model: ModelConfig) -> str | Chat:
+        """Return what is to be tokenized, as the engine takes it; raise UnsupportedParameter."""
         if self.messages is None:
             return self.prompt or ""
-        return Chat(
-            messages=tuple(message.for_template() for message in self.messages),
-            tools=tuple(tool.for_template() for tool in self.tools or ()),
+        return chat_prompt(
+            self.messages,
+            self.tools or (),
+            model,
             template_arguments=self.chat_template_kwargs or {},
             add_generation_prompt=self.add_generation_prompt is not False,
+            continue_final_message=bool(self.continue_final_message),
         )
 
 
@@ -71,7 +76,7 @@ class DetokenizeRequest(RequestModel):
     max_values: ClassVar[int] = 300_000
     max_bytes: ClassVar[int] = 2 * 2**20
 
-    model: Name
+    model: Name | None = None
     tokens: TokenIds
 
 
@@ -96,8 +101,9 @@ async def tokenize(request: Request, body: TokenizeRequest) -> TokenizeResponse:
 
     It counts as one request of the API key, and uses none of its tokens.
     """
-    text, special = body.text(), body.add_special_tokens
-    async with admitted(request, body.model, text) as backend:
+    served, special = find_model(request, body.model), body.add_special_tokens
+    text = body.text(served.config)
+    async with admitted(request, served, text) as backend:
         tokens = await backend.tokenize(
             text, add_special_tokens=body.messages is None if special is None else special
         )
@@ -113,23 +119,28 @@ async def tokenize(request: Request, body: TokenizeRequest) -> TokenizeResponse:
 async def detokenize(request: Request, body: DetokenizeRequest) -> DetokenizeResponse:
     """Return the text of token ids. It counts as one request of the API key."""
     token_ids = tuple(body.tokens)
-    async with admitted(request, body.model, token_ids) as backend:
+    async with admitted(request, find_model(request, body.model), token_ids) as backend:
         return {"prompt": await backend.detokenize(token_ids)}
+
+
+def find_model(request: Request, name: str | None) -> ServedModel:
+    """Return the model that a request names; raise ApiError."""
+    return gateway_of(request).models.find(name, context_of(request.scope).caller)
 
 
 @asynccontextmanager
 async def admitted(
-    request: Request, model: str, prompt: Prompt
+    request: Request, model: ServedModel, prompt: Prompt
 ) -> AsyncGenerator[EngineBackend, None]:
     """Charge a request and wait for a slot of the tokenizer; return what tokenizes."""
     gateway, caller = gateway_of(request), context_of(request.scope).caller
-    served, seconds = gateway.models.find(model, caller), gateway.config.limits.ttft_timeout_seconds
+    seconds = gateway.config.limits.ttft_timeout_seconds
     try:
         async with (
             asyncio.timeout(seconds),
             gateway.rate_limiter.charge(caller, Estimate(prompt=0, answers=0, choices=1)),
-            served.tokenizations.slot(caller, estimate_prompt_tokens(prompt)),
+            model.tokenizations.slot(caller, estimate_prompt_tokens(prompt)),
         ):
-            yield served.backend
+            yield model.backend
     except TimeoutError:
         raise DeadlineExceeded(f"The text was not tokenized within {seconds:g} s.") from None

@@ -34,6 +34,15 @@ def new(
         float | None,
         typer.Option(help="Share of tokens while requests wait, 0.01 to 100. Default: 1."),
     ] = None,
+    unknown_fields: Annotated[
+        str | None, typer.Option(help="report or refuse. Default: as in the config.")
+    ] = None,
+    unsupported_hints: Annotated[
+        str | None, typer.Option(help="report or refuse. Default: as in the config.")
+    ] = None,
+    max_tokens_over_context: Annotated[
+        str | None, typer.Option(help="lower or refuse. Default: as in the config.")
+    ] = None,
     metrics: Annotated[bool, typer.Option("--metrics", help="Allow GET /metrics.")] = False,
 ) -> None:
     """Print a new key and add its hash to the file; running gateways reload it within 1 s."""
@@ -47,6 +56,9 @@ def new(
             models=tuple(model) if model else None,
             priority=priority,
             metrics=metrics or None,
+            unknown_fields=unknown_fields,
+            unsupported_hints=unsupported_hints,
+            max_tokens_over_context=max_tokens_over_context,
         )
     typer.echo(f"{file}: {name} added. The key is shown only once:", err=True)
     typer.echo(text)

@@ -16,6 +16,8 @@ from gateway.commands.progress import Progress
 from gateway.config import AppConfig, load_config
 from gateway.observe.json_logging import configure as configure_logging
 from gateway.serving.environment import set_serve_environment, with_otlp_endpoint
+from gateway.serving.host import cannot_listen
+from gateway.serving.orphans import end_orphans
 
 
 def serve(
@@ -37,12 +39,18 @@ def serve(
         loaded = load_config(config)
         check(loaded)
         check_exposure(loaded, host, insecure=insecure)
+        _end_orphans(host, port)
         check_address(host, port)
         if without_ray:
             _serve_plain(loaded, host, port)
         else:
             check_serve(loaded)
             _serve_ray(loaded, host, port)
+
+
+def _end_orphans(host: str, port: int) -> None:
+    for pid in end_orphans(port) if cannot_listen(host, port) else ():
+        typer.echo(f"Ended process {pid}, the HAProxy of a gateway that is gone, on port {port}.")
 
 
 def _serve_ray(config: AppConfig, host: str, port: int) -> None:
@@ -76,8 +84,10 @@ def _serve_plain(config: AppConfig, host: str, port: int) -> None:
 
     from engine import EngineDead, create_engine
     from gateway.api.app import create_app
+    from gateway.serving.http10 import close_streams_to_http10
 
     configure_logging()
+    close_streams_to_http10()
 
     def stop(error: EngineDead) -> None:
         deaths.append(error)

@@ -6,9 +6,11 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from engine import ConfigModel, EngineConfig, Seconds
+from gateway.caller import OverContext, Reported
 from gateway.parsing.tool_calls import FAMILIES
 
 ReasoningStyle = Literal["think", "think_begun"]
+ToolRendering = Literal["template", "gateway", "off"]
 
 
 def _known_tool_parser(name: str) -> str:
@@ -64,6 +66,10 @@ class ModelConfig(ConfigModel):
     tool_parser: ToolParser | None = None
     """Format in which the model writes tool calls. Default: that of the model's family, from its
     config.json."""
+    tools: ToolRendering | None = None
+    """Who writes the functions of a request into the prompt. `template`: the model's chat template.
+    `gateway`: a text in the format of `tool_parser`. `off`: requests with tools are refused.
+    Default: the template where it reads tools, else the gateway."""
     reasoning: ReasoningStyle | None = None
     """How the model marks its reasoning. `think`: between `<think>` and `</think>`. `think_begun`:
     the chat template writes the `<think>`. Default: the output has no reasoning."""
@@ -154,6 +160,16 @@ class AppConfig(ConfigModel):
     """Limits of requests and queues."""
     cors: Cors = Cors()
     """Access for web pages."""
+    unknown_fields: Reported = "report"
+    """Fields of a request that no endpoint knows. `report`: they are taken without effect and named
+    in the response header `x-ignored-fields`, in a metric and in the log. `refuse`: 400. A key may
+    have its own."""
+    unsupported_hints: Reported = "report"
+    """Parameters that only steer, such as `reasoning_effort`, where the model cannot honour them:
+    `report` or `refuse`, as above. A key may have its own."""
+    max_tokens_over_context: OverContext = "lower"
+    """A `max_tokens` that does not fit into the context after the prompt. `lower`: it is lowered to
+    what fits, and reported as above. `refuse`: 400. A key may have its own."""
     keys_file: str | None = None
     """File with the hashes of API keys, written by `neuron-gateway keys`. Default: no key is asked
     for, and `neuron-gateway serve` listens on loopback only."""

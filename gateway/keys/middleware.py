@@ -12,7 +12,9 @@ from gateway.keys.rate_limit import RateLimiter
 from gateway.keys.store import KeyStore
 
 # Probes have no keys; the reference and the index page hold nothing secret.
-OPEN_PATHS: Final = frozenset({"/", "/docs", "/healthz", "/openapi.json", "/readme", "/readyz"})
+OPEN_PATHS: Final = frozenset({
+    "/", "/docs", "/health", "/healthz", "/openapi.json", "/ping", "/readme", "/readyz", "/version"
+})  # fmt: skip
 OPEN_BELOW: Final = "/docs/assets/"
 _MISSING: Final = ApiError(
     401,

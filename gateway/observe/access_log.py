@@ -5,7 +5,6 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Sequence
 from typing import Any, Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -14,10 +13,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from engine import without_message
 from gateway.context import RequestContext, set_context
 from gateway.errors import api_error
+from gateway.observe.ignored_fields import IgnoredFields, header_value
 from gateway.observe.metrics import Meter
 
-MAX_IGNORED: Final = 1024  # bytes of the header `x-ignored-fields`
-_UNPRINTABLE: Final = re.compile(r"[^!-+\--~]")  # and the comma, which separates
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 log = logging.getLogger("gateway.observe.access_log")
@@ -32,6 +30,7 @@ class AccessLogMiddleware:
     def __init__(self, app: ASGIApp, sets_request_id: bool, meter: Meter) -> None:
         self._app = app
         self._meter = meter
+        self._ignored = IgnoredFields(meter)
         self._sets_request_id = sets_request_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,7 +63,8 @@ class AccessLogMiddleware:
             entry["seconds"] = round(time.perf_counter() - start, 4)
             self._count(scope, entry["status"])
             if context.ignored:
-                entry["ignored_fields"] = ignored_fields(context.ignored)
+                entry["ignored_fields"] = header_value(context.ignored)
+                self._ignored.count(context.ignored)
             fields = entry | context.log_fields
             log.info("%s", json.dumps(fields), extra={"fields": fields})
 
@@ -80,18 +80,7 @@ class AccessLogMiddleware:
         if self._sets_request_id:
             headers["x-request-id"] = context.request_id
         if context.ignored:
-            headers["x-ignored-fields"] = ignored_fields(context.ignored)
-
-
-def ignored_fields(paths: Sequence[str]) -> str:
-    """Return the paths in printable ASCII, separated by `, `, as far as they fit into 1 KiB."""
-    printable = (_UNPRINTABLE.sub("?", path[:200]) for path in dict.fromkeys(paths))
-    shown = ""
-    for path in printable:
-        if len(shown) + len(path) + 2 > MAX_IGNORED - 5:
-            return f"{shown}, ..."
-        shown += f", {path}" if shown else path
-    return shown
+            headers["x-ignored-fields"] = header_value(context.ignored)
 
 
 def _request_id(header: str) -> str:

@@ -39,6 +39,7 @@ _BY_KEY: Final = ("model", "key")
 METRICS: Final = (
     Metric("requests_total", "counter", (*_BY_KEY, "outcome"), "requests that ended"),
     Metric("http_responses_total", "counter", ("method", "path", "status"), "HTTP responses"),
+    Metric("ignored_fields_total", "counter", ("field",), "request fields taken without effect"),
     Metric("prompt_tokens_total", "counter", _BY_KEY, "prompt tokens of answered requests"),
     Metric("output_tokens_total", "counter", _BY_KEY, "generated tokens, sent or not"),
     Metric("padding_tokens_total", "counter", _BY_MODEL, "padding of prompts to their bucket"),

@@ -1,11 +1,13 @@
 """`SupportedParameters`: rejects by name what the engine behind it would ignore."""
 
 from collections.abc import AsyncGenerator
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Final
 
 from engine import (
+    HINTS,
     GenerateRequest,
+    ModelInfo,
     SamplingParams,
     Structured,
     TokenDelta,
@@ -15,6 +17,19 @@ from engine import (
 from gateway.policies.base import EngineMiddleware
 
 _DEFAULTS: Final = SamplingParams()
+
+
+def without_hints(request: GenerateRequest, model: ModelInfo) -> tuple[GenerateRequest, list[str]]:
+    """Return a request without the hints that the model's engine ignores, and their names."""
+    hints = [
+        name
+        for name in sorted(HINTS & model.unsupported)
+        if getattr(request.sampling, name) != getattr(_DEFAULTS, name)
+    ]
+    if not hints:
+        return request, hints
+    defaults = {name: getattr(_DEFAULTS, name) for name in hints}
+    return replace(request, sampling=replace(request.sampling, **defaults)), hints
 
 
 class SupportedParameters(EngineMiddleware):

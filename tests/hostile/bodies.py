@@ -1,9 +1,14 @@
 """The largest bodies of every shape, for every endpoint; each is at most 4 MiB."""
 
+import gzip
 import json
+import random
 from collections.abc import Iterator
 from typing import Any
 
+from backports import zstd
+
+ZSTD_HEAD = b"\x28\xb5\x2f\xfd\x00\x58"  # a frame without a size, a window of 2 MiB
 SIZE = 4 * 2**20 - 4096
 CHAT = "/v1/chat/completions"
 ENDPOINTS = (CHAT, "/v1/completions", "/v1/responses", "/tokenize", "/detokenize")
@@ -63,12 +68,17 @@ def bodies() -> Iterator[tuple[str, str, bytes]]:
             with_field(endpoint, field, f'"{chr(92)}u00e9{"é" * 9}"'),
         )
     yield from _of_chats()
+    yield from _coded()
 
 
 def _of_chats() -> Iterator[tuple[str, str, bytes]]:
     long = f'"{"a" * SIZE}"'
     message = f'[{{"role":"user","content":{long}}}]'
     yield "messages: a long text", CHAT, with_field(CHAT, "messages", message)
+    members = ",".join(f'"vendor_name_{number}":0' for number in range(1000))
+    message = f'{{"role":"user","content":"Hello.",{members}}}'
+    of_messages = f"[{','.join([message] * 45)}]"
+    yield "unknown keys within the bounds", CHAT, with_field(CHAT, "messages", of_messages)
     bias = ",".join(f'"{number}":1' for number in range(290_000))
     yield "logit_bias", CHAT, with_field(CHAT, "logit_bias", f"{{{bias}}}")
     yield "stop: long", CHAT, with_field(CHAT, "stop", long)
@@ -93,3 +103,18 @@ def _of_chats() -> Iterator[tuple[str, str, bytes]]:
     yield "arguments: deep", CHAT, with_field(CHAT, "messages", call)
     twice = b'{"\\ud800":1,"\\ud800":2}'
     yield "half a surrogate twice", CHAT, twice
+    halves = r"\ud800" * (SIZE // 6)
+    yield "user: halves of surrogates", CHAT, with_field(CHAT, "user", f'"{halves}"')
+
+
+def _coded() -> Iterator[tuple[str, str, bytes]]:
+    """Yield bodies whose names begin with their content coding."""
+    bomb = bytes(2**28)
+    yield "gzip: a bomb", CHAT, gzip.compress(bomb)
+    yield "zstd: a bomb", CHAT, zstd.compress(bomb)
+    yield "gzip: many members", CHAT, gzip.compress(b"") * (SIZE // 20)
+    yield "zstd: many frames", CHAT, zstd.compress(b"") * (SIZE // 9)
+    yield "deflate: blocks without data", CHAT, b"\0\0\0\xff\xff" * (SIZE // 5)
+    yield "zstd: blocks without data", CHAT, ZSTD_HEAD + b"\0\0\0" * (SIZE // 3)
+    yield "gzip: noise", CHAT, random.Random(7).randbytes(SIZE)
+    yield "gzip: a long name", CHAT, b"\x1f\x8b\x08\x08" + bytes(6) + b"a" * SIZE

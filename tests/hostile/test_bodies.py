@@ -10,6 +10,7 @@ import httpx
 import psutil
 import pytest
 
+from gateway.api.body.content_coding import CODINGS
 from tests.hostile.bodies import CHAT, bodies
 from tests.hostile.server import serving
 
@@ -77,9 +78,10 @@ def test_a_hostile_body_holds_up_nobody(
 ) -> None:
     url, process = server
     before, start = process.memory_info().rss, time.monotonic()
-    answer = httpx.post(
-        url + endpoint, content=body, headers={"content-type": "application/json"}, timeout=30
-    )
+    coding = name.partition(":")[0]
+    headers = {"content-encoding": coding} if coding in CODINGS else {}
+    headers |= {"content-type": "application/json"}
+    answer = httpx.post(url + endpoint, content=body, headers=headers, timeout=30)
     seconds, growth = time.monotonic() - start, (process.memory_info().rss - before) / 2**20
     gap = stream.longest_gap(start)
     row = (name[:36], endpoint, answer.status_code, f"{seconds:.2f}", f"{gap:.2f}", f"{growth:.0f}")

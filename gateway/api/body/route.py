@@ -1,4 +1,4 @@
-"""Reads a request's JSON body: media type, size, syntax, schema."""
+"""Reads a request's JSON body: media type, content coding, size, syntax, schema."""
 
 import asyncio
 import json
@@ -13,16 +13,20 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from gateway.api.body.budget import Reservation
+from gateway.api.body.content_coding import content_coding, decode
 from gateway.api.body.json_bounds import JsonBounds
-from gateway.api.schema import RequestModel
+from gateway.api.body.surrogates import parse_json
+from gateway.api.body.unknown_fields import take_unknown_fields
+from gateway.api.schema import MAX_KEYS, RequestModel
 from gateway.api.state import gateway_of
+from gateway.config import AppConfig
+from gateway.context import RequestContext, context_of
 from gateway.errors import ApiError, validation_error
 
 Body = TypeVar("Body", bound=RequestModel)
 
 LARGE_BODY: Final = 32 * 2**10  # bytes: reading it takes milliseconds
 BODY_SECONDS: Final = 60.0
-MAX_KEYS: Final = 1024  # of one object
 # Read and thrown away above the limit: closing a socket that has unread bytes resets the
 # connection, and the client would never see the 413.
 DISCARDED: Final = 64 * 2**20
@@ -42,7 +46,8 @@ class BodyRoute(APIRoute):
             gateway = gateway_of(request)
             limit = min(gateway.config.limits.max_body_bytes, schema.max_bytes)
             with gateway.body_budget.reservation() as reservation:
-                body = await read_body(request, schema, limit, reservation)
+                body, unknown = await read_body(request, schema, limit, reservation)
+            _report(unknown, context_of(request.scope), gateway.config)
             answer = await self.endpoint(request, body)
             return answer if isinstance(answer, Response) else JSONResponse(answer)
 
@@ -51,41 +56,61 @@ class BodyRoute(APIRoute):
 
 async def read_body(
     request: Request, schema: type[Body], limit: int, reservation: Reservation
-) -> Body:
-    """Read a body of at most `limit` bytes into `schema`; raise ApiError 400, 413, 415 or 503."""
+) -> tuple[Body, list[str]]:
+    """Read a body of at most `limit` bytes into `schema`; return it and its unknown fields.
+
+    The limit is on the body as it is sent and as it is decoded. Raise ApiError 400, 413, 415 or
+    503.
+    """
     _require_json(request)
+    coding = content_coding(request)
     raw = await _read(request, limit, reservation)
+    if coding is not None:
+        raw = await decode(raw, coding, limit + 1, reservation)
+        if len(raw) > limit:
+            raise _too_large(limit)
     if len(raw) <= LARGE_BODY:
         return parse_body(raw, schema)
     return await asyncio.to_thread(parse_body, raw, schema)  # streams go on meanwhile
 
 
-def parse_body(raw: bytes, schema: type[Body]) -> Body:
-    """Read JSON into `schema`; raise ApiError 400."""
+def parse_body(raw: bytes, schema: type[Body]) -> tuple[Body, list[str]]:
+    """Read JSON into `schema`; return it and the paths of its unknown fields.
+
+    Raise ApiError 400.
+    """
     JsonBounds(schema.max_values).check(raw)
     document = _parse(raw)
+    found: dict[str, bool] = {}
     try:
         # Strict: a string where a number belongs is the client's mistake, not ours to correct.
-        return schema.model_validate(document, strict=True)
+        body = schema.model_validate(document, strict=True, context=found)
     except ValidationError as error:
         raise validation_error(error) from None
+    return body, take_unknown_fields(body) if found else []
+
+
+def _report(unknown: list[str], context: RequestContext, config: AppConfig) -> None:
+    """Report unknown fields; raise ApiError 400 where the config or the key refuses them."""
+    policy = context.caller.unknown_fields or config.unknown_fields
+    if unknown and policy == "refuse":
+        message = f"Unknown parameter: '{unknown[0]}'."
+        raise ApiError(400, message, code="unknown_parameter", param=unknown[0])
+    context.ignored += unknown
 
 
 def _parse(raw: bytes) -> Any:
     try:
-        return _json(raw)
+        return parse_json(raw.decode(), _load)
     except (ValueError, RecursionError):
         message = "The body is not valid JSON. Send one JSON object in UTF-8."
         raise ApiError(400, message) from None
 
 
-def _json(raw: bytes) -> Any:
-    document = json.loads(
-        raw.decode(), object_pairs_hook=_object, parse_float=_float, parse_constant=_no_number
+def _load(text: str) -> Any:
+    return json.loads(
+        text, object_pairs_hook=_object, parse_float=_float, parse_constant=_no_number
     )
-    if b"\\u" in raw:  # may be half of a pair of surrogates, which is no text
-        json.dumps(document, ensure_ascii=False).encode()
-    return document
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

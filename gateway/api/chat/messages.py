@@ -48,8 +48,8 @@ def join_parts(content: str | Sequence[TextPart]) -> str:
     return "".join(part.text or part.refusal or "" for part in content)
 
 
-Content = Text | Annotated[list[ContentPart], Field(fail_fast=True, min_length=1, max_length=1024)]
-Calls = Annotated[list[AssistantToolCall], Field(fail_fast=True, max_length=128)]
+Content = Text | Annotated[list[ContentPart], Field(fail_fast=True, max_length=1024)]
+Calls = Annotated[list[AssistantToolCall], Field(fail_fast=True, max_length=1024)]
 
 
 class Message(RequestModel):
@@ -71,8 +71,7 @@ class Message(RequestModel):
     @field_validator("content")
     @classmethod
     def _content_required(cls, value: Any, info: ValidationInfo) -> Any:
-        substitute = info.data.get("tool_calls") or info.data.get("refusal")
-        if value is None and not (substitute and info.data.get("role") == "assistant"):
+        if value is None and info.data.get("role") != "assistant":
             raise PydanticCustomError("missing", "content is required")
         return value
 

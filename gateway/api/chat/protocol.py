@@ -5,9 +5,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from engine import Chat, GenerateRequest, Structured
+from engine import GenerateRequest, Structured
 from gateway.api.body.bounded import JsonObject, Name
 from gateway.api.chat.messages import Message, Messages
+from gateway.api.chat.prompt import chat_prompt
 from gateway.api.chat.response_format import ResponseFormat
 from gateway.api.chat.tools import (
     ResolvedToolChoice,
@@ -20,6 +21,7 @@ from gateway.api.chat.tools import (
 )
 from gateway.api.sampling import SamplingFields
 from gateway.api.schema import Metadata, RequestModel, Unsupported, unsupported
+from gateway.config import ModelConfig
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
@@ -37,7 +39,7 @@ class AcceptedFields(RequestModel):
 
 
 class ChatCompletionRequest(AcceptedFields, SamplingFields):
-    """What a client may send; every other name is refused."""
+    """What a client may send; what other names do is in `body.unknown_fields`."""
 
     messages: Messages
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
@@ -51,7 +53,11 @@ class ChatCompletionRequest(AcceptedFields, SamplingFields):
     parallel_tool_calls: bool | None = None
 
     reasoning_effort: Effort | None = None
+    include_reasoning: bool | None = None
+    enable_thinking: bool | None = None
     chat_template_kwargs: JsonObject | None = None
+    add_generation_prompt: bool | None = None
+    continue_final_message: bool | None = None
 
     # Without effect too.
     modalities: Annotated[list[Literal["text"]], Field(max_length=4)] | None = None
@@ -88,6 +94,16 @@ class ChatCompletionRequest(AcceptedFields, SamplingFields):
                 )
         return messages
 
+    @field_validator("continue_final_message")
+    @classmethod
+    def _ends_with_an_answer(cls, value: bool | None, info: ValidationInfo) -> bool | None:
+        if value and info.data.get("add_generation_prompt"):
+            raise PydanticCustomError("continue", "is not allowed with add_generation_prompt")
+        messages = info.data.get("messages")
+        if value and messages and messages[-1].role != "assistant":
+            raise PydanticCustomError("continue", "needs an assistant's message at the end")
+        return value
+
     @field_validator("tool_choice")
     @classmethod
     def _tool_choice_fits_tools(cls, choice: Any, info: ValidationInfo) -> Any:
@@ -106,14 +122,27 @@ class ChatCompletionRequest(AcceptedFields, SamplingFields):
         """What the model has to do with tools, and which tools it is shown."""
         return resolve_tool_choice(self.tool_choice, self.tools or [])
 
-    def to_engine(self, request_id: str) -> list[GenerateRequest]:
-        """Return one engine request for each choice."""
+    @property
+    def parameter_names(self) -> dict[str, str]:
+        """The names that this request uses for parameters that the engine knows by others."""
+        names = {}
+        if self.max_completion_tokens is not None:
+            names["max_tokens"] = "max_completion_tokens"
+        if self.enable_thinking is not None:
+            names["chat_template_kwargs.enable_thinking"] = "enable_thinking"
+        return names
+
+    def to_engine(self, request_id: str, model: ModelConfig) -> list[GenerateRequest]:
+        """Return one engine request for each choice; raise UnsupportedParameter."""
         _, tools = self.resolved_tool_choice
-        chat = Chat(
-            messages=tuple(message.for_template() for message in self.messages),
-            tools=tuple(tool.for_template() for tool in tools),
-            template_arguments=self.chat_template_kwargs or {},
+        chat = chat_prompt(
+            self.messages,
+            tools,
+            model,
+            template_arguments=self._template_arguments(),
             reasoning_effort=self.reasoning_effort,
+            add_generation_prompt=self.add_generation_prompt is not False,
+            continue_final_message=bool(self.continue_final_message),
         )
         samplings = self.sampling(
             self.max_completion_tokens or self.max_tokens,
@@ -121,13 +150,23 @@ class ChatCompletionRequest(AcceptedFields, SamplingFields):
             structured=self._structured(),
         )
         return [
-            GenerateRequest(request_id=f"{request_id}-{n}", prompt=chat, sampling=sampling)
+            GenerateRequest(
+                request_id=f"{request_id}-{n}",
+                prompt=chat,
+                sampling=sampling,
+                report_prompt=bool(self.return_token_ids) or self.continuous_usage,
+            )
             for n, sampling in enumerate(samplings)
         ]
+
+    def _template_arguments(self) -> dict[str, Any]:
+        thinking = {} if self.enable_thinking is None else {"enable_thinking": self.enable_thinking}
+        return thinking | (self.chat_template_kwargs or {})
 
     def _structured(self) -> Structured | None:
         choice, tools = self.resolved_tool_choice
         call = forced_call_schema(choice, tools, many=self.parallel_tool_calls is not False)
-        if call is not None or self.response_format is None:
+        if call is not None:
             return call
-        return self.response_format.structured()
+        format_ = self.response_format and self.response_format.structured()
+        return format_ or self.structured_by_vllm

@@ -30,10 +30,18 @@ class ChatChoice(Choice):
     As with OpenAI, a call that the request named (`forced_call`) ends with `stop`.
     """
 
-    def __init__(self, index: int, parser: MessageParser | None, *, forced_call: bool) -> None:
+    def __init__(
+        self,
+        index: int,
+        parser: MessageParser | None,
+        *,
+        forced_call: bool,
+        include_reasoning: bool,
+    ) -> None:
         super().__init__(index)
         self._parser = parser
         self._forced_call = forced_call
+        self._include_reasoning = include_reasoning
         self._called = False
         self._deltas: list[MessageDelta] = []
 
@@ -80,6 +88,8 @@ class ChatChoice(Choice):
         if self._parser is None:
             return [ContentDelta(delta.text)]
         parts = self._parser.feed(delta)
+        if not self._include_reasoning:
+            parts = [part for part in parts if not isinstance(part, ReasoningDelta)]
         self._called = self._called or any(isinstance(part, ToolCallDelta) for part in parts)
         return parts
 
@@ -99,6 +109,7 @@ class ChatRenderer(ChoicesRenderer):
 
     chunk_object = "chat.completion.chunk"
     whole_object = "chat.completion"
+    prompt_ids_in_choices = False
 
     def __init__(
         self,
@@ -107,16 +118,29 @@ class ChatRenderer(ChoicesRenderer):
         *,
         choices: int = 1,
         include_usage: bool = False,
+        continuous_usage: bool = False,
+        return_token_ids: bool = False,
         forced_call: bool = False,
+        include_reasoning: bool = True,
     ) -> None:
-        super().__init__(head, choices=choices, streams=choices, include_usage=include_usage)
+        super().__init__(
+            head,
+            choices=choices,
+            streams=choices,
+            include_usage=include_usage,
+            continuous_usage=continuous_usage,
+            return_token_ids=return_token_ids,
+        )
         self._make_parser = make_parser
         self._forced_call = forced_call
+        self._include_reasoning = include_reasoning
 
     def new_choice(self, index: int) -> ChatChoice:
         """Begin a choice."""
         parser = None if self._make_parser is None else self._make_parser()
-        return ChatChoice(index, parser, forced_call=self._forced_call)
+        return ChatChoice(
+            index, parser, forced_call=self._forced_call, include_reasoning=self._include_reasoning
+        )
 
 
 def delta_body(part: MessageDelta) -> DeltaBody:

@@ -64,6 +64,7 @@ class ChatChoiceBody(TypedDict):
     message: MessageBody
     logprobs: ChatLogprobs | None
     finish_reason: FinishReason
+    token_ids: NotRequired[list[int]]
 
 
 class ChunkChoiceBody(TypedDict):
@@ -73,6 +74,7 @@ class ChunkChoiceBody(TypedDict):
     delta: DeltaBody
     logprobs: ChatLogprobs | None
     finish_reason: FinishReason | None
+    token_ids: NotRequired[list[int]]
 
 
 class ChatCompletion(HeadBody):
@@ -80,6 +82,7 @@ class ChatCompletion(HeadBody):
 
     choices: list[ChatChoiceBody]
     usage: UsageBody
+    prompt_token_ids: NotRequired[list[int]]
 
 
 class ChatCompletionChunk(HeadBody):
@@ -87,3 +90,4 @@ class ChatCompletionChunk(HeadBody):
 
     choices: list[ChunkChoiceBody]
     usage: NotRequired[UsageBody | None]
+    prompt_token_ids: NotRequired[list[int]]

@@ -5,18 +5,19 @@ import json
 from typing import Annotated, Any, Final, Literal
 
 import jsonschema
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from engine import Structured
 from gateway.api.body.bounded import JsonObject, Text, json_values
-from gateway.api.schema import RequestModel, required_iff
+from gateway.api.schema import RequestModel, required_iff, unsupported
 
 MAX_NODES: Final = 5000  # objects, lists and values; OpenAI takes 5,000 properties in all
 MAX_CHECKED: Final = 4096
 MAX_CHARACTERS: Final = 120_000  # as OpenAI has it
 _checked: Final[set[bytes]] = set()  # the digests of schemas that are valid
-FunctionName = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+# OpenAI has 64 characters without dots; tools of MCP servers have 128, and dots.
+FunctionName = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_.-]+$")]
 
 
 def _valid_schema(schema: dict[str, Any]) -> dict[str, Any]:
@@ -61,6 +62,36 @@ def _require_small(schema: Any) -> None:
 
 
 JsonSchema = Annotated[JsonObject, AfterValidator(_valid_schema)]
+_IN_RESPONSE_FORMAT: Final = "send a JSON schema in response_format"
+
+
+def _parsed(schema: Any) -> Any:
+    """Return a schema; one in a string, as vLLM takes it, is parsed."""
+    try:
+        return json.loads(schema) if isinstance(schema, str) else schema
+    except (ValueError, RecursionError):
+        raise PydanticCustomError("invalid_schema", "is not a JSON schema") from None
+
+
+# A JSON schema as vLLM's own parameters have it.
+VllmSchema = Annotated[JsonSchema, BeforeValidator(_parsed)]
+
+
+class StructuredOutputs(RequestModel):
+    """vLLM's name of a `response_format`: JSON alone is served."""
+
+    json_: VllmSchema | None = Field(default=None, alias="json")
+    json_object: bool | None = None
+    choice: Annotated[Any, unsupported(_IN_RESPONSE_FORMAT)] = None
+    grammar: Annotated[Any, unsupported(_IN_RESPONSE_FORMAT)] = None
+    regex: Annotated[Any, unsupported(_IN_RESPONSE_FORMAT)] = None
+    structural_tag: Annotated[Any, unsupported(_IN_RESPONSE_FORMAT)] = None
+
+    def structured(self) -> Structured | None:
+        """Return what the engine has to hold the output to; None where nothing is asked."""
+        if self.json_ is None and not self.json_object:
+            return None
+        return Structured(json_schema=self.json_, param="structured_outputs")
 
 
 class JsonSchemaFormat(RequestModel):

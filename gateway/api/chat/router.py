@@ -22,14 +22,23 @@ async def create_chat_completion(request: Request, body: ChatCompletionRequest) 
     choices = body.n or 1
     tier = body.service_tier is not None
     session = RequestSession.open(
-        request, body.model, "chatcmpl-", choices=choices, service_tier=tier
+        request,
+        body.model,
+        "chatcmpl-",
+        choices=choices,
+        service_tier=tier,
+        parameter_names=body.parameter_names,
     )
     renderer = ChatRenderer(
         session.head,
         message_parser(body, session.model.config),
         choices=choices,
         include_usage=body.include_usage,
+        continuous_usage=body.continuous_usage,
+        return_token_ids=bool(body.return_token_ids),
         forced_call=isinstance(body.tool_choice, NamedChoice),
+        include_reasoning=body.include_reasoning is not False,
     )
-    requests = body.to_engine(session.engine_id)
+    session.ignore_hints({"verbosity": body.verbosity})
+    requests = body.to_engine(session.engine_id, session.model.config)
     return await respond(request, session, requests, renderer, stream=bool(body.stream))

@@ -1,6 +1,5 @@
 """Tools in a chat request: their declarations, the choice among them, earlier calls."""
 
-import json
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
@@ -8,6 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from engine import Structured
 from gateway.api.body.bounded import Json, Name, Text
+from gateway.api.body.surrogates import parse_json
 from gateway.api.chat.custom_tools import PARAMETERS, CustomCall, CustomTool
 from gateway.api.chat.response_format import FunctionName, JsonSchema
 from gateway.api.schema import RequestModel, required_iff
@@ -88,7 +88,7 @@ class AllowedTools(RequestModel):
     """Some of the declared tools, and whether one of them has to be called."""
 
     mode: Literal["auto", "required"]
-    tools: Annotated[list[NamedChoice], Field(fail_fast=True, min_length=1, max_length=128)]
+    tools: Annotated[list[NamedChoice], Field(fail_fast=True, min_length=1, max_length=1024)]
 
 
 class AllowedChoice(RequestModel):
@@ -114,7 +114,7 @@ ToolChoice = Annotated[
 ]
 # A choice after the tools that it does not allow are left out.
 ResolvedToolChoice = Literal["none", "auto", "required"] | NamedChoice
-Tools = Annotated[list[Tool], Field(fail_fast=True, min_length=1, max_length=128)]
+Tools = Annotated[list[Tool], Field(fail_fast=True, max_length=1024)]
 
 
 class AssistantFunction(RequestModel):
@@ -141,7 +141,7 @@ class AssistantToolCall(_OfTwoTypes):
             return {"id": self.id, "type": "function", "function": function}
         assert self.function is not None
         try:
-            arguments = json.loads(self.function.arguments or "{}")
+            arguments = parse_json(self.function.arguments or "{}")
         except (ValueError, RecursionError):
             arguments = self.function.arguments  # what the model wrote once; it may read it again
         function = {"name": self.function.name, "arguments": arguments}
@@ -153,7 +153,7 @@ def check_choice(choice: ToolChoice | None, tools: list[Tool]) -> None:
     names = {tool.declared.name for tool in tools}
     if not _chosen(choice) <= names:
         raise PydanticCustomError("unknown_tool", "names a tool that is not in tools")
-    if choice in ("auto", "required") and not names:
+    if choice == "required" and not names:
         raise PydanticCustomError("no_tools", "is only allowed with tools")
 
 

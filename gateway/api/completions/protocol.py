@@ -16,7 +16,7 @@ _Many = Field(fail_fast=True, min_length=1, max_length=128)
 
 
 class CompletionRequest(SamplingFields):
-    """What a client may send; every other name is refused."""
+    """What a client may send; what other names do is in `body.unknown_fields`."""
 
     max_values: ClassVar[int] = 300_000  # token ids
 
@@ -25,6 +25,7 @@ class CompletionRequest(SamplingFields):
     best_of: Annotated[int, Field(ge=0, le=20)] | None = None
     echo: Annotated[bool, only_supported(False)] | None = None
     logprobs: Annotated[int, Field(ge=0, le=5)] | None = None
+    add_special_tokens: Annotated[bool, only_supported(True)] | None = None
     suffix: Unsupported = None
 
     @field_validator("best_of")
@@ -43,9 +44,16 @@ class CompletionRequest(SamplingFields):
 
     def to_engine(self, request_id: str) -> list[GenerateRequest]:
         """Return one engine request for each choice of each prompt."""
-        samplings = self.sampling(self.max_tokens or 16, logprobs=self.logprobs)
+        samplings = self.sampling(
+            self.max_tokens or 16, logprobs=self.logprobs, structured=self.structured_by_vllm
+        )
         pairs = [(prompt, sampling) for prompt in self.prompts for sampling in samplings]
         return [
-            GenerateRequest(request_id=f"{request_id}-{n}", prompt=prompt, sampling=sampling)
+            GenerateRequest(
+                request_id=f"{request_id}-{n}",
+                prompt=prompt,
+                sampling=sampling,
+                report_prompt=bool(self.return_token_ids) or self.continuous_usage,
+            )
             for n, (prompt, sampling) in enumerate(pairs)
         ]

@@ -40,6 +40,7 @@ class CompletionRenderer(ChoicesRenderer):
     """Writes the answer of a completion request."""
 
     chunk_object = whole_object = "text_completion"
+    prompt_ids_in_choices = True
 
     def new_choice(self, index: int) -> TextChoice:
         """Begin a choice."""

@@ -23,6 +23,11 @@ async def create_completion(request: Request, body: CompletionRequest) -> Respon
     )
     requests = body.to_engine(session.engine_id)
     renderer = CompletionRenderer(
-        session.head, choices=choices, streams=len(requests), include_usage=body.include_usage
+        session.head,
+        choices=choices,
+        streams=len(requests),
+        include_usage=body.include_usage,
+        continuous_usage=body.continuous_usage,
+        return_token_ids=bool(body.return_token_ids),
     )
     return await respond(request, session, requests, renderer, stream=bool(body.stream))

@@ -43,7 +43,10 @@ class ResponseStreamOptions(RequestModel):
 
 
 class ResponsesRequest(AcceptedFields, GenerationFields):
-    """What a client may send; every other name is refused. Nothing is stored."""
+    """What a client may send; what other names do is in `body.unknown_fields`.
+
+    Nothing is stored.
+    """
 
     input: Text | Annotated[list[Item], Field(fail_fast=True, min_length=1, max_length=4096)]
     instructions: Text | None = None
@@ -56,7 +59,7 @@ class ResponsesRequest(AcceptedFields, GenerationFields):
     tool_choice: FlatChoice | None = None
     parallel_tool_calls: bool | None = None
     reasoning: Reasoning | None = None
-    truncation: Annotated[Literal["auto", "disabled"], only_supported("disabled")] | None = None
+    truncation: Literal["auto", "disabled"] | None = None
 
     # Without effect: of tools that OpenAI hosts, and Codex's name of `metadata`.
     max_tool_calls: Annotated[int, Field(ge=1)] | None = None
@@ -126,6 +129,10 @@ class ResponsesRequest(AcceptedFields, GenerationFields):
             max_completion_tokens=self.max_output_tokens,
             temperature=self.temperature,
             top_p=self.top_p,
+            stop=self.stop,
+            seed=self.seed,
+            top_k=self.top_k,
+            ignore_eos=self.ignore_eos,
             logprobs=self.shows_logprobs,
             top_logprobs=self.top_logprobs or 0 if self.shows_logprobs else None,
             response_format=text.for_chat() if text else None,

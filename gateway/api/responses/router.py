@@ -1,5 +1,6 @@
 """`POST /v1/responses`: translated into a chat, and its answer into typed events."""
 
+from dataclasses import replace
 from typing import Final
 
 from fastapi import APIRouter, Request
@@ -40,5 +41,7 @@ async def create_response(request: Request, body: ResponsesRequest) -> Response:
         raise ApiError(400, message, code="invalid_value", param="input") from None
     parser = message_parser(chat, session.model.config)
     renderer = ResponsesRenderer(session.head, body, parser)
-    requests = chat.to_engine(session.engine_id)
+    requests = chat.to_engine(session.engine_id, session.model.config)
+    if body.truncation == "auto":
+        requests = [replace(one, truncate=True) for one in requests]
     return await respond(request, session, requests, renderer, stream=bool(body.stream))

@@ -52,12 +52,17 @@ class UsageTotals:
 
     def body(self) -> UsageBody:
         """Return the counts as OpenAI writes them."""
-        usage: UsageBody = {
-            "prompt_tokens": self.prompt_tokens,
-            "completion_tokens": self.completion_tokens,
-            "total_tokens": self.prompt_tokens + self.completion_tokens,
-            "prompt_tokens_details": {"cached_tokens": self.cached_tokens},
-        }
+        usage = usage_body(self.prompt_tokens, self.completion_tokens, self.cached_tokens)
         if self.reasoning_tokens is not None:
             usage["completion_tokens_details"] = {"reasoning_tokens": self.reasoning_tokens}
         return usage
+
+
+def usage_body(prompt: int, completion: int, cached: int = 0) -> UsageBody:
+    """Return token counts as OpenAI writes them."""
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "prompt_tokens_details": {"cached_tokens": cached},
+    }

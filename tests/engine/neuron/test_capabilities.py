@@ -2,6 +2,7 @@
 
 import pytest
 
+from engine import HINTS
 from engine.neuron.capabilities import CAPABILITIES, Sampling, unsupported
 from engine.types import SamplingParams
 
@@ -14,4 +15,6 @@ def test_every_parameter_has_a_row() -> None:
 @pytest.mark.parametrize("sampling", ["on_device", "cpu"])
 def test_what_the_table_calls_refused_is_refused(sampling: Sampling) -> None:
     refused = {c.parameter for c in CAPABILITIES if c.outcome(sampling).startswith("refused")}
-    assert refused == unsupported(sampling)
+    ignored = {c.parameter for c in CAPABILITIES if c.outcome(sampling).startswith("ignored")}
+    assert refused == unsupported(sampling) - HINTS
+    assert ignored == unsupported(sampling) & HINTS

@@ -25,7 +25,6 @@ PROMPT = "user: hi\nassistant:"
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 # How a client asks for what the device ignores, by the name in `SamplingParams`.
 ASKED_BY: dict[str, dict[str, Any]] = {
-    "seed": {"seed": 7},
     "logprobs": {"logprobs": True},
     "logit_bias": {"logit_bias": {"50": 10}},
     "presence_penalty": {"presence_penalty": 0.5},
@@ -118,6 +117,11 @@ def test_what_the_device_ignores_is_refused_by_name(url: str, fields: dict[str, 
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, next(iter(fields)))
 
 
+def test_a_seed_is_ignored_and_reported(url: str) -> None:
+    answer = post(url, **ASK, seed=7)
+    assert (answer.status_code, answer.headers["x-ignored-fields"]) == (200, "seed")
+
+
 @pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "f"}}])
 def test_a_forced_tool_is_refused_by_name(url: str, choice: Any) -> None:
     refused = post(url, **ASK, tools=[TOOL], tool_choice=choice)
@@ -136,6 +140,7 @@ def test_a_top_k_that_the_device_would_cut_is_refused(url: str) -> None:
 def test_the_model_lists_what_it_refuses(url: str) -> None:
     (model,) = httpx.get(f"{url}/v1/models").json()["data"]
     assert model["unsupported"] == sorted(ASKED_BY)
+    assert model["ignored"] == ["seed"]
     assert model["phase"] == "ready"
 
 

@@ -43,6 +43,10 @@ def test_every_error_has_openais_shape(document: dict[str, Any]) -> None:
         assert schema == {"$ref": "#/components/schemas/ErrorBody"}
 
 
+def test_it_names_the_content_codings(document: dict[str, Any]) -> None:
+    assert "`Content-Encoding` of gzip, deflate, zstd" in document["info"]["description"]
+
+
 def test_what_is_not_supported_may_only_be_null(document: dict[str, Any]) -> None:
     fields = document["components"]["schemas"]["ChatCompletionRequest"]["properties"]
     assert fields["functions"]["type"] == "null"
@@ -119,7 +123,9 @@ def test_every_frame_fits_its_schema(
         check(document, data["contentSchema"], frame)
 
 
-@pytest.mark.parametrize("path", ["/v1/models", "/v1/models/{name}", "/readyz", "/healthz", "/"])
+@pytest.mark.parametrize(
+    "path", ["/v1/models", "/v1/models/{name}", "/readyz", "/healthz", "/version", "/"]
+)
 def test_what_can_be_read_fits_its_schema(models: str, document: dict[str, Any], path: str) -> None:
     answer = httpx.get(models + path.format(name="sim"))
     schema = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import BaseModel, ConfigDict
 
 from gateway.api.body.budget import BodyBudget
 from gateway.api.body.json_bounds import JsonBounds
@@ -66,7 +67,9 @@ def test_every_field_of_a_request_is_bounded(model: type[RequestModel]) -> None:
 
 
 def test_the_walk_finds_what_is_not_bounded() -> None:
-    class Open(RequestModel):
+    class Open(BaseModel):
+        model_config = ConfigDict(extra="forbid")
+
         text: str
         items: list[int]
         anything: Any
@@ -180,6 +183,5 @@ def test_a_reservation_is_released_however_it_ends() -> None:
 
 def test_a_large_body_with_an_unknown_key_names_it() -> None:
     raw = b'{"model": "sim", "prompt": "x", ' + b'"k": 0, ' + b'"pad": "' + b"a" * 100_000 + b'"}'
-    with pytest.raises(ApiError) as refused:
-        parse_body(raw, CompletionRequest)
-    assert refused.value.param in ("k", "pad")
+    _, unknown = parse_body(raw, CompletionRequest)
+    assert unknown == ["k", "pad"]

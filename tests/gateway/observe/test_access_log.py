@@ -64,7 +64,7 @@ class Quoting(SimulatedEngine):
         {"response_format": FORM},
         {"chat_template_kwargs": {"secret": 1}},
         {"max_tokens": 10**6},
-        {"secret": 1},
+        {"a secret, as a name": 1, "stop": [5]},
         {},
         {"seed": 1},
     ],

@@ -1,6 +1,7 @@
 """The command under Ray Serve, from outside: both proxies, disconnects, processes that die."""
 
 import contextlib
+import gzip
 import json
 import os
 import re
@@ -17,9 +18,12 @@ import httpx
 import openai
 import psutil
 import pytest
+from backports import zstd
 
 from gateway.config import APPLICATION_KEYS, FILE_KEYS
 from tests.conftest import sdk
+from tests.raw_http import BODY, CHAT, speak_http10
+from tests.raw_http import ask as send
 from tests.serving import ROOT, Gateway, answers, ask, free_port, processes, served, stream, until
 
 pytestmark = [
@@ -47,8 +51,11 @@ def simulated(device: dict[str, Any] | None = None, **more: Any) -> dict[str, An
 
 @pytest.fixture(scope="module", params=["haproxy", "python"])
 def gateway(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with served(tmp_path_factory.mktemp("ray"), simulated(proxy=request.param)) as gateway:
+    folder = tmp_path_factory.mktemp("ray")
+    with served(folder, simulated(proxy=request.param)) as gateway:
         yield gateway
+    # The last tests kill what is replaced. Serve's end is no failure.
+    assert "infinite retries" not in (folder / "log").read_text()
 
 
 def test_the_sdk_streams_through_serve(gateway: Gateway) -> None:
@@ -71,6 +78,52 @@ def test_a_path_that_the_app_does_not_know_is_its_own_404(gateway: Gateway) -> N
     answer = httpx.get(f"{gateway.url}/v1/nothing")
     assert answer.status_code == 404
     assert answer.json()["error"]["message"].startswith("Unknown request URL")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_an_http10_client_gets_no_transfer_coding(gateway: Gateway, stream: bool) -> None:
+    wanted = "keep-alive" if stream else "close"  # a stream has no length, so it cannot be kept
+    answer = speak_http10(gateway.url, "POST", CHAT, BODY | {"stream": stream}, wanted)
+    head, _, content = answer.partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in head.lower()
+    assert content.endswith(b"data: [DONE]\n\n") if stream else json.loads(content)["choices"]
+
+
+def test_an_http10_client_gets_an_error(gateway: Gateway) -> None:
+    head, _, content = speak_http10(gateway.url, "POST", CHAT, {}).partition(b"\r\n\r\n")
+    assert b" 400 " in head.partition(b"\r\n")[0]
+    assert json.loads(content)["error"]["param"]
+
+
+@pytest.mark.parametrize("path", ["/", "/v1/models", "/healthz", "/health", "/ping", "/version"])
+def test_head_is_answered_as_get_without_the_body(gateway: Gateway, path: str) -> None:
+    get, head = httpx.get(gateway.url + path), httpx.head(gateway.url + path)
+    assert (get.status_code, head.status_code, head.content) == (200, 200, b"")
+    assert head.headers["content-length"] == str(len(get.content))
+    assert head.headers.get("content-type") == get.headers.get("content-type")
+
+
+@pytest.mark.parametrize(("coding", "encode"), [("gzip", gzip.compress), ("zstd", zstd.compress)])
+def test_a_body_is_decoded(gateway: Gateway, coding: str, encode: Callable[[bytes], bytes]) -> None:
+    headers = {"content-encoding": coding, "content-type": "application/json"}
+    for body, status in ((json.dumps(BODY).encode(), 200), (b" " * 50 * 2**20, 413)):
+        answer = httpx.post(gateway.url + CHAT, content=encode(body), headers=headers)
+        assert answer.status_code == status
+
+
+def test_another_coding_is_a_415(gateway: Gateway) -> None:
+    headers = {"content-encoding": "br", "content-type": "application/json"}
+    answer = httpx.post(gateway.url + CHAT, content=b"{}", headers=headers)
+    assert (answer.status_code, answer.headers["accept-encoding"]) == (415, "gzip, deflate, zstd")
+
+
+def test_slips_in_a_path_are_served_or_named(gateway: Gateway) -> None:
+    for target in (f"{CHAT}/", "/v1//chat/completions", "//v1/chat/completions"):
+        assert send(gateway.url, target, "POST", json=BODY)[0] == 200
+    assert json.loads(send(gateway.url, "/v1/models/")[1])["object"] == "list"
+    for target in ("/v1/v1/chat/completions", "/chat/completions"):
+        status, body = send(gateway.url, target, "POST", json=BODY)
+        assert (status, b"Did you mean POST /v1/chat/completions?" in body) == (404, True)
 
 
 def test_a_second_command_on_its_port_is_refused(gateway: Gateway) -> None:

@@ -22,6 +22,7 @@ from gateway.serving.ray_private import (
     BINARY_PATH,
     CLUSTER_RUNS,
     CONFIG_ARGUMENT,
+    CONSOLE_VARIABLES,
     HAPROXY_CONFIG_EDITS,
     HAPROXY_FILES,
     PORTS,
@@ -160,6 +161,9 @@ def test_ray_has_the_variables_of_other_names() -> None:
     from ray._common.usage import usage_constants
     from ray._private import ray_constants
 
+    assert {name for name in CONSOLE_VARIABLES if hasattr(ray_constants, name)} == {
+        *CONSOLE_VARIABLES
+    }
     assert ray_constants.RAY_WORKER_NICENESS == "RAY_worker_niceness"
     assert usage_constants.USAGE_STATS_ENABLED_ENV_VAR == "RAY_USAGE_STATS_ENABLED"
 
