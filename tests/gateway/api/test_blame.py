@@ -24,7 +24,7 @@ CASES: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "a function beside a message that it makes": (
         CHAT,
-        BODY | {"functions": [{"name": "f"}], "messages": [{"role": "function", "name": "f", "content": "x"}]},
+        BODY | {"functions": [{}], "messages": [{"role": "function", "name": "f", "content": "x"}]},
         "functions",
     ),
     "options of no stream": (
