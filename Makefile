@@ -1,5 +1,5 @@
 # `make` lists the targets.
-.PHONY: install lock check fix test test-clients test-hostile test-vllm test-ray test-deploy test-images rendered test-neuron-lab test-neuron serve chat examples simulated bench bench-full lock-peers peers clean
+.PHONY: install lock check fix test test-clients test-hostile test-vllm test-ray test-deploy test-images rendered test-neuron-lab test-neuron serve chat examples agents simulated bench bench-full lock-peers peers clean
 .DEFAULT_GOAL := help
 
 # A Python that is not .venv's, as in `make test PYTHON=python3.12`, has an environment of its own,
@@ -28,6 +28,7 @@ COMPILE := $(UV) pip compile --upgrade --quiet --no-header --no-annotate --no-em
 PINS := --constraint constraints.txt --override overrides.txt $(TORCH)
 CONFIG ?= deploy/serve/cpu.yaml
 NPM_CLIENT := tests/clients/npm
+AGENTS := tests/clients/agents
 EXAMPLES := clients/examples
 
 help:
@@ -58,14 +59,15 @@ lock: $(VENV)/uv
 	  --override overrides.txt --constraint build/python-3.11.txt --output-file build/python-3.12.txt
 	$(BIN)/python .ci/constraints.py build/python-3.11.txt build/python-3.12.txt
 
-# The pins of peers and examples, from the newest releases that their .in files admit.
+# The pins of peers, examples and guidellm, from the newest releases that their .in files admit.
 lock-peers: $(VENV)/uv
 	for name in vllm ray-serve-llm litellm; do \
 	  $(COMPILE) benchmarks/peers/$$name.in --python-version 3.11 $(TORCH) \
 	  --override benchmarks/peers/overrides.txt --output-file benchmarks/peers/$$name.txt || exit 1; done
 	$(COMPILE) $(EXAMPLES)/requirements.in --python-version 3.11 --generate-hashes \
 	  --output-file $(EXAMPLES)/requirements.txt
-	sed -i 's/^\(torch==[0-9.]*\)+cpu$$/\1/' benchmarks/peers/*.txt
+	$(COMPILE) $(AGENTS)/guidellm.in --python-version 3.11 $(TORCH) --output-file $(AGENTS)/guidellm.txt
+	sed -i 's/^\(torch==[0-9.]*\)+cpu$$/\1/' benchmarks/peers/*.txt $(AGENTS)/guidellm.txt
 
 ## check           run ruff, mypy --strict and import-linter
 check: $(VENV)/installed
@@ -83,8 +85,8 @@ fix: $(VENV)/installed
 test: $(VENV)/installed
 	$(BIN)/python -m pytest
 
-## test-clients    run the tests of the OpenAI SDK for JavaScript, LangChain, the web chat, the examples
-test-clients: $(VENV)/installed $(NPM_CLIENT)/node_modules/.package-lock.json examples
+## test-clients    run the tests of the OpenAI SDK for JavaScript, LangChain, the web chat, the examples, agents
+test-clients: $(VENV)/installed $(NPM_CLIENT)/node_modules/.package-lock.json examples agents
 	$(BIN)/python -m pytest -m clients
 
 ## test-hostile    send requests made from the API document, and the largest bodies beside a stream
@@ -97,6 +99,19 @@ test-hostile: $(VENV)/installed
 
 ## examples        create .examples with the libraries of clients/examples
 examples: .examples/installed $(EXAMPLES)/node_modules/.package-lock.json
+
+# Codex, opencode and qwen-code, 0.8 GB, and .guidellm, 1.2 GB with torch.
+agents: .guidellm/installed $(AGENTS)/node_modules/.package-lock.json
+
+# Not `npm ci`: it wants the binaries of all platforms in the lock file, and not all are published.
+$(AGENTS)/node_modules/.package-lock.json: $(AGENTS)/package.json $(AGENTS)/package-lock.json
+	@if command -v npm >/dev/null; then npm install --no-save --prefix $(AGENTS) && touch $@; \
+	else echo 'npm is not installed: tests that need it are skipped'; fi
+
+.guidellm/installed: $(VENV)/uv $(AGENTS)/guidellm.txt
+	$(BIN)/python -m venv --clear --without-pip .guidellm
+	VIRTUAL_ENV=.guidellm $(UV) pip install $(TORCH) --requirement $(AGENTS)/guidellm.txt
+	@touch $@
 
 .examples/installed: $(VENV)/uv $(EXAMPLES)/requirements.txt
 	$(BIN)/python -m venv --clear --without-pip .examples
@@ -162,4 +177,4 @@ bench-full: peers
 
 ## clean           remove the environments and caches
 clean:
-	rm -rf .venv .venv-* .lab .peers .examples $(NPM_CLIENT)/node_modules $(EXAMPLES)/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .venv-* .lab .peers .examples .guidellm $(NPM_CLIENT)/node_modules $(EXAMPLES)/node_modules $(AGENTS)/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
