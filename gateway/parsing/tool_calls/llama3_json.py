@@ -1,11 +1,10 @@
 """Llama 3: objects separated by `;`, at the beginning or after `<|python_tag|>`."""
 
+from engine.tool_formats import Llama3Json
 from gateway.parsing.incremental_text import IncrementalText, Scanner
 from gateway.parsing.parser import scan_text
 from gateway.parsing.tool_calls.call_parser import CallParser
 from gateway.parsing.tool_calls.scanner import scan_call
-
-TAG = "<|python_tag|>"
 
 
 def llama3_json(source: IncrementalText, calls: CallParser) -> Scanner[None]:
@@ -13,7 +12,7 @@ def llama3_json(source: IncrementalText, calls: CallParser) -> Scanner[None]:
     if (yield from source.space()) == "{":
         yield from _objects(source, calls)
     while (yield from scan_text(source, calls, "<")):
-        if (yield from source.match(TAG)):
+        if (yield from source.match(Llama3Json.TAG)):
             yield from _objects(source, calls)
 
 

@@ -1,5 +1,6 @@
 """Mistral: `[TOOL_CALLS]` and then an array of calls, or a name and its arguments."""
 
+from engine.tool_formats import Mistral
 from gateway.parsing.incremental_text import IncrementalText, Scanner
 from gateway.parsing.parser import scan_text
 from gateway.parsing.tool_calls.call_parser import CallParser
@@ -11,7 +12,7 @@ NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789
 def mistral(source: IncrementalText, calls: CallParser) -> Scanner[None]:
     """Read content, and after each marker its calls."""
     while (yield from scan_text(source, calls, "[")):
-        if not (yield from source.match("[TOOL_CALLS]")):
+        if not (yield from source.match(Mistral.BEGIN)):
             continue
         if (yield from source.space()) in ("[", "{"):
             yield from scan_calls(source, calls)
@@ -31,13 +32,13 @@ def _named(source: IncrementalText, calls: CallParser) -> Scanner[None]:
 def _markers(source: IncrementalText) -> Scanner[None]:
     yield from source.take()
     if (yield from source.peek()) == "C":
-        if not (yield from source.match("CALL_ID]")):
+        if not (yield from source.match(Mistral.ID[1:])):
             return
         yield from _word(source)
         if (yield from source.peek()) != "[":
             return
         yield from source.take()
-    yield from source.match("ARGS]")
+    yield from source.match(Mistral.ARGUMENTS[1:])
 
 
 def _word(source: IncrementalText) -> Scanner[str]:

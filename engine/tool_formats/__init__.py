@@ -1,0 +1,24 @@
+"""How the models of each family write tool calls: the one source for prompts and for parsers.
+
+Prompts are rendered with a `ToolFormat` where a chat template cannot do it. The grammars of
+`gateway.parsing.tool_calls` import the markers, so that what is rendered and what is parsed is the
+same text.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from engine.tool_formats.hermes import Hermes
+from engine.tool_formats.llama3_json import Llama3Json
+from engine.tool_formats.mistral import Mistral
+from engine.tool_formats.plain_json import PlainJson
+from engine.tool_formats.tool_format import ToolFormat
+
+__all__ = ["FORMATS", "Hermes", "Llama3Json", "Mistral", "PlainJson", "ToolFormat"]
+
+FORMATS: Final[Mapping[str, ToolFormat]] = {
+    "llama3_json": Llama3Json(),
+    "hermes": Hermes(),
+    "mistral": Mistral(),
+    "plain_json": PlainJson(),
+}
