@@ -22,6 +22,9 @@ class ToolFormat(ABC):
 
     how: ClassVar[str]
     """How a call is written, as an instruction: "answer with ..."."""
+    has_channels: ClassVar[bool] = False
+    """Whether every answer is written in this format, without tools too. Then its special tokens
+    must not be skipped, and its grammar finds the reasoning."""
 
     @abstractmethod
     def write_calls(self, calls: Sequence[Call]) -> str:
@@ -51,8 +54,12 @@ class ToolFormat(ABC):
 
 
 def to_json(value: object) -> str:
-    """Return JSON with characters as they are, a lone surrogate alone escaped."""
-    text = json.dumps(value, ensure_ascii=False)
+    """Return JSON with characters as they are, lone surrogates alone escaped."""
+    return escape_surrogates(json.dumps(value, ensure_ascii=False))
+
+
+def escape_surrogates(text: str) -> str:
+    """Return the text with lone surrogates, which no tokenizer takes, as escapes."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
