@@ -20,6 +20,8 @@ class ToolFormat(ABC):
     Its markers are class attributes, which the grammar that reads the calls uses too.
     """
 
+    models: ClassVar[str]
+    """The models that write it, for the documentation."""
     how: ClassVar[str]
     """How a call is written, as an instruction: "answer with ..."."""
     has_channels: ClassVar[bool] = False

@@ -1,7 +1,8 @@
 """Tool calls in a model's text: one grammar for each model family.
 
-Others import `make_parser` and `default_family`. A new format is one file with a grammar, a
-generator that waits inside for more text, and one line in `FAMILIES`.
+Others import `make_parser` and `default_family`. A new format is a `ToolFormat` of
+`engine.tool_formats`, one file here with a grammar, a generator that waits inside for more text,
+and one line in `FAMILIES`.
 """
 
 from collections.abc import Callable, Mapping
