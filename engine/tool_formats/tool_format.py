@@ -47,8 +47,8 @@ class ToolFormat(ABC):
         """Return system text: the functions, and how to call one, with an example."""
         example = self.write_calls([_example_call(tools[0])])
         return (
-            "# Tools\n\nYou can call the functions below to answer the user. Each is given as JSON, "
-            f"with a schema of its parameters.\n\n{self.write_tools(tools)}\n\n"
+            "# Tools\n\nYou can call the functions below to answer the user. Each is given as "
+            f"JSON, with a schema of its parameters.\n\n{self.write_tools(tools)}\n\n"
             f"If no function is needed, answer in plain words. To call one, {self.how}. The result "
             f"comes in the next message. An example of a call:\n{example}"
         )

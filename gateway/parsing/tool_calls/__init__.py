@@ -30,7 +30,7 @@ FAMILIES: Final[dict[str, Grammar]] = {
 }
 DEFAULTS: Final = {
     "llama": "llama3_json",
-    **dict.fromkeys(("qwen2", "qwen2_moe", "qwen3", "qwen3_moe"), "hermes"),
+    **dict.fromkeys(("qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "qwen3_next"), "hermes"),
     **dict.fromkeys(("mistral", "mistral3", "ministral", "mixtral"), "mistral"),
     **dict.fromkeys(("llama4", "llama4_text"), "pythonic"),
     **dict.fromkeys(("qwen3_5", "qwen3_5_moe"), "qwen3_coder"),
