@@ -1,4 +1,4 @@
-"""`CustomCallParser`: a custom tool's input, which a model writes as a function's one argument."""
+"""`CustomCalls`: a custom tool's input, which a model writes as a function's one argument."""
 
 import json
 import re
@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Final
 
 from gateway.parsing.deltas import MessageDelta, ToolCallDelta
-from gateway.parsing.parser import TextParser
 
 INPUT: Final = "input"
 
@@ -79,23 +78,15 @@ def _only_text(arguments: str) -> str:
     return _whole_pairs(found) if isinstance(found, str) else arguments
 
 
-class CustomCallParser:
-    """Reads text with another parser; of calls to custom tools the arguments become the input."""
+class CustomCalls:
+    """Turns the arguments of calls to custom tools into their input."""
 
-    def __init__(self, parser: TextParser, names: Collection[str]) -> None:
-        self._parser = parser
+    def __init__(self, names: Collection[str]) -> None:
         self._names = names
         self._open: tuple[ToolCallDelta, CustomInput] | None = None
 
-    def feed(self, text: str) -> list[MessageDelta]:
-        """Take more text and return the deltas that are certain by now."""
-        return self._convert(self._parser.feed(text))
-
-    def finish(self) -> list[MessageDelta]:
-        """End the text and return the deltas that were held back."""
-        return self._convert(self._parser.finish()) + self._close()
-
-    def _convert(self, parts: Iterable[MessageDelta]) -> list[MessageDelta]:
+    def convert(self, parts: Iterable[MessageDelta], *, ended: bool) -> list[MessageDelta]:
+        """Return the deltas of a message, of which there are no more if it has `ended`."""
         converted: list[MessageDelta] = []
         for part in parts:
             if not isinstance(part, ToolCallDelta) or part.id is not None:
@@ -104,13 +95,13 @@ class CustomCallParser:
                 converted += self._call(part)
             else:
                 converted.append(part)
-        return converted
+        return converted + self._close() if ended else converted
 
     def _call(self, part: ToolCallDelta) -> list[MessageDelta]:
         if part.name in self._names:
             self._open = (replace(part, id=None, name=None, custom=True), CustomInput())
-            first = replace(part, arguments=self._open[1].feed(part.arguments), custom=True)
-            return [first]
+            text = self._open[1].feed(part.arguments)
+            return [replace(part, arguments=text, custom=True)]
         if self._open is None:
             return [part]
         return self._piece(self._open[1].feed(part.arguments))

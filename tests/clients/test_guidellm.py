@@ -53,7 +53,7 @@ def test_every_request_succeeds_and_has_its_tokens(url: str, tmp_path: Path, end
     assert tokens == [TOKENS] * REQUESTS
 
 
-@pytest.mark.parametrize("path", ["/health", "/v1/models"])
-def test_the_backend_is_validated(url: str, tmp_path: Path, path: str) -> None:
-    result = benchmark(url, tmp_path, "/v1/chat/completions", f"validate_backend={path}")
+def test_the_backend_is_validated_before_a_benchmark(url: str, tmp_path: Path) -> None:
+    backend = ("validate_backend=true", "model=sim")
+    result = benchmark(url, tmp_path, "/v1/chat/completions", *backend)
     assert result["metrics"]["request_totals"]["successful"] == REQUESTS

@@ -20,6 +20,7 @@ def documents() -> dict[Path, str]:
     """Return each file with its generated parts renewed."""
     configuration = ROOT / "gateway" / "README.md"
     text = with_table(configuration.read_text("utf-8"), tables.foreign_parameters())
+    text = with_table(text, tables.tool_formats())
     found = {configuration: with_reference(text)}
     for name, makers in TABLES.items():
         text = (ROOT / name).read_text("utf-8")

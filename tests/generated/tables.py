@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 from deploy.planner.published import PUBLISHED, Served, simulated
 from engine.neuron.capabilities import CAPABILITIES
+from engine.tool_formats import FORMATS
 from gateway.api.body.foreign_parameters import FOREIGN_PARAMETERS
 from gateway.observe.metrics import METRICS, OUTCOMES, PREFIX
+from gateway.parsing.tool_calls import DEFAULTS
 from tests.generated.profiles import Row, table
 
 
@@ -79,6 +81,20 @@ def foreign_parameters() -> str:
         for name, parameter in FOREIGN_PARAMETERS.items()
     )
     return markdown(("parameter", "other neutral values", "instead", "source"), rows)
+
+
+def tool_formats() -> str:
+    """Return the formats of tool calls and the models that write them, for gateway/README.md."""
+    head = ("`tool_parser`", "written by", "default for `model_type`", "a call")
+    return markdown(head, map(_format_row, FORMATS))
+
+
+def _format_row(name: str) -> str:
+    types = ", ".join(f"`{kind}`" for kind, family in DEFAULTS.items() if family == name)
+    call = FORMATS[name].write_calls([("weather", {"city": "Oslo"})])
+    mark = "````" if "```" in call else "`"
+    shown = mark + call.replace("\n", " ").replace("|", "\\|") + mark
+    return f"| `{name}` | {FORMATS[name].models} | {types or 'all others'} | {shown} |"
 
 
 def markdown(head: tuple[str, ...], rows: Iterator[str]) -> str:

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from functools import partial
 
+from engine.tool_formats import FORMATS
 from gateway.api.chat.protocol import ChatCompletionRequest
 from gateway.api.chat.tools import NamedChoice
 from gateway.config import ModelConfig
-from gateway.parsing.custom_input import CustomCallParser
 from gateway.parsing.message import MessageParser
 from gateway.parsing.reasoning import ReasoningParser
 from gateway.parsing.tool_calls import make_parser
@@ -18,17 +18,18 @@ MakeMessageParser = Callable[[], MessageParser]
 
 def message_parser(body: ChatCompletionRequest, model: ModelConfig) -> MakeMessageParser | None:
     """Return how to build the parser of one choice; None where text is only text."""
+    family = model.tool_parser or "hermes"
+    make_tools = _tool_parser(body, family)
     custom = {tool.custom.name for tool in body.tools or () if tool.custom}
-    make_tools = _tool_parser(body, model.tool_parser or "hermes")
     if make_tools is None and model.reasoning is None:
         return None
+    if make_tools is not None and FORMATS[family].has_channels and not _is_forced(body):
+        return lambda: MessageParser(make_tools(), None, custom)
 
     def make() -> MessageParser:
         begins_inside = model.reasoning == "think_begun"
         reasoning = ReasoningParser(begins_inside=begins_inside) if model.reasoning else None
-        calls = make_tools() if make_tools else None
-        rest = CustomCallParser(calls, custom) if calls and custom else calls
-        return MessageParser(reasoning, rest)
+        return MessageParser(reasoning, make_tools() if make_tools else None, custom)
 
     return make
 
@@ -36,11 +37,17 @@ def message_parser(body: ChatCompletionRequest, model: ModelConfig) -> MakeMessa
 def _tool_parser(body: ChatCompletionRequest, family: str) -> Callable[[], CallParser] | None:
     choice, tools = body.resolved_tool_choice
     if isinstance(choice, NamedChoice):
-        return partial(CallParser, arguments_alone, {choice.name})
-    if choice == "none":
+        return partial(CallParser, arguments_alone, {choice.name: {}})
+    if choice == "none" and not FORMATS[family].has_channels:
         return None
-    names = {tool.declared.name for tool in tools}
+    functions = [tool.declared for tool in tools] if choice != "none" else []
+    schemas = {function.name: function.arguments_schema for function in functions}
     max_calls = 1 if body.parallel_tool_calls is False else None
     # A forced call is written in the form that the schema asked for, whatever the family.
     format_ = "plain_json" if choice == "required" else family
-    return partial(make_parser, format_, names, max_calls)
+    return partial(make_parser, format_, schemas, max_calls)
+
+
+def _is_forced(body: ChatCompletionRequest) -> bool:
+    choice, _ = body.resolved_tool_choice
+    return choice == "required" or isinstance(choice, NamedChoice)

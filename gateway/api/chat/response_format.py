@@ -16,8 +16,9 @@ MAX_NODES: Final = 5000  # objects, lists and values; OpenAI takes 5,000 propert
 MAX_CHECKED: Final = 4096
 MAX_CHARACTERS: Final = 120_000  # as OpenAI has it
 _checked: Final[set[bytes]] = set()  # the digests of schemas that are valid
-# OpenAI has 64 characters without dots; tools of MCP servers have 128, and dots.
-FunctionName = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_.-]+$")]
+# OpenAI has 64 characters without dots; tools of MCP servers have 128, dots
+# and slashes (SEP-986).
+FunctionName = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_./-]+$")]
 
 
 def _valid_schema(schema: dict[str, Any]) -> dict[str, Any]:
