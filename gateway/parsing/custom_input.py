@@ -11,9 +11,13 @@ from gateway.parsing.deltas import MessageDelta, ToolCallDelta
 INPUT: Final = "input"
 
 _OPENING: Final = re.compile(rf'\s*\{{\s*"{INPUT}"\s*:\s*"')
-_CHARACTERS: Final = re.compile(r'(?:[^"\\]|\\u[0-9a-fA-F]{4}|\\[^u])+')
-_ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
-_HALF_PAIR: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\Z")
+_HEX: Final = "[0-9a-fA-F]{4}"
+# Half of a surrogate pair counts when it is known what follows.
+_CHARACTERS: Final = re.compile(
+    rf'(?:[^"\\]|\\[^u]|\\u(?![dD][89abAB]){_HEX}|\\u{_HEX}(?=[^\\]|\\[^u]|\\u{_HEX})'
+    r"|\\u(?=[0-9a-fA-F]{0,3}[^0-9a-fA-F]))+"
+)
+_ESCAPE: Final = re.compile(rf"\\(u{_HEX}|.)", re.DOTALL)
 _SHORT: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"} | {c: c for c in '"\\/'}
 
 
@@ -46,11 +50,8 @@ class CustomInput:
         found = _CHARACTERS.match(self._rest)
         if found is None:
             return ""
-        end = found.end()
-        if end == len(self._rest) and (half := _HALF_PAIR.search(self._rest)):
-            end = half.start()  # its other half has yet to come
-        text, self._rest = self._rest[:end], self._rest[end:]
-        return _unescape(text)
+        self._rest = self._rest[found.end() :]
+        return _unescape(found[0])
 
 
 def _unescape(text: str) -> str:
