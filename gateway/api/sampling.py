@@ -19,17 +19,27 @@ StopStrings = _StopString | Annotated[list[_StopString], Field(max_length=64)]
 
 
 class GenerationFields(RequestModel):
-    """Fields of every request for generation, with OpenAI's ranges; two are vLLM's."""
+    """Fields of every request for generation, with OpenAI's ranges."""
 
     model: Name | None = None  # may be missing where one model is served
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
-    stream: bool | None = None
-    user: Name | None = None
+    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     stop: StopStrings | None = None
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
+    logit_bias: LogitBias | None = None
+    stream: bool | None = None
+    user: Name | None = None
+
+    # vLLM's extensions, as benchmark tools send them.
     top_k: Annotated[int, Field(ge=-1, le=2**31)] | None = None
+    min_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    repetition_penalty: Annotated[float, Field(gt=0, le=10)] | None = None
+    min_tokens: Annotated[int, Field(ge=0, le=2**31)] | None = None
     ignore_eos: bool | None = None
+    stop_token_ids: Annotated[list[TokenId], Field(fail_fast=True, max_length=64)] | None = None
+    skip_special_tokens: bool | None = None
 
     @field_validator("stream_options", check_fields=False)
     @classmethod
@@ -38,29 +48,6 @@ class GenerationFields(RequestModel):
             raise PydanticCustomError("needs_stream", "is only allowed with stream: true")
         return value
 
-
-class SamplingFields(GenerationFields):
-    """Fields of a chat or a completion that say how tokens are chosen, with OpenAI's ranges."""
-
-    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
-    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
-    logit_bias: LogitBias | None = None
-    n: Annotated[int, Field(ge=1, le=128)] | None = None
-    stream_options: StreamOptions | None = None
-
-    # vLLM's extensions, as benchmark tools send them.
-    min_p: Annotated[float, Field(ge=0, le=1)] | None = None
-    repetition_penalty: Annotated[float, Field(gt=0, le=10)] | None = None
-    min_tokens: Annotated[int, Field(ge=0, le=2**31)] | None = None
-    stop_token_ids: Annotated[list[TokenId], Field(fail_fast=True, max_length=64)] | None = None
-
-    skip_special_tokens: bool | None = None
-    return_token_ids: bool | None = None
-
-    # vLLM's names of what `response_format` asks for.
-    guided_json: VllmSchema | None = None
-    structured_outputs: StructuredOutputs | None = None
-
     @field_validator("logit_bias")
     @classmethod
     def _keys_are_token_ids(cls, bias: dict[str, float] | None) -> dict[str, float] | None:
@@ -68,6 +55,18 @@ class SamplingFields(GenerationFields):
         if any(not key.isdecimal() or key != str(int(key)) for key in bias or {}):
             raise PydanticCustomError("logit_bias_key", "keys must be token ids, like '50256'")
         return bias
+
+
+class SamplingFields(GenerationFields):
+    """Fields of a chat or a completion, which have several choices."""
+
+    n: Annotated[int, Field(ge=1, le=128)] | None = None
+    stream_options: StreamOptions | None = None
+    return_token_ids: bool | None = None
+
+    # vLLM's names of what `response_format` asks for.
+    guided_json: VllmSchema | None = None
+    structured_outputs: StructuredOutputs | None = None
 
     @field_validator("n")
     @classmethod

@@ -15,7 +15,10 @@ from tests.clients.weather import ANSWER, DEVICE, QUESTION, RESULT, TOOLS
 from tests.conftest import running, sdk, simulated
 
 WEATHER: dict[str, Any] = {"type": "function"} | TOOLS[0]["function"]
-
+PATCH: dict[str, Any] = {"type": "custom", "name": "patch", "description": "Change a file."}
+AGENTS: dict[str, Any] = {
+    "type": "namespace", "name": "agents", "description": "Others.", "tools": [WEATHER, PATCH]
+}  # fmt: skip
 
 EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 
@@ -64,6 +67,13 @@ CASES: dict[str, dict[str, Any]] = {
     "messages": {"input": [{"role": "user", "content": "Say hello."}]},
     "call": {"input": QUESTION, "tools": [WEATHER]},
     "required call": {"tools": [WEATHER], "tool_choice": "required"},
+    "custom tool": {"tools": [PATCH], "tool_choice": "required"},
+    "custom tool with a grammar": {
+        "tools": [PATCH | {"format": {"type": "grammar", "syntax": "lark", "definition": "s: /./"}}]
+    },
+    "namespace": {"tools": [AGENTS], "tool_choice": "required"},
+    "hosted tool": {"tools": [WEATHER, {"type": "web_search"}]},
+    "truncation": {"truncation": "auto"},
     "cut short": {"max_output_tokens": 3},
     "logprobs": {"top_logprobs": 2},
     "bookkeeping": {
@@ -96,6 +106,15 @@ def test_a_response_is_of_its_type(weather_url: str, fields: dict[str, Any]) -> 
     answer = httpx.post(f"{weather_url}/v1/responses", json=body)
     assert answer.status_code == 200, answer.text
     is_strictly(answer.json(), Response)
+
+
+def test_reasoning_to_send_back_is_of_its_type() -> None:
+    device = {"scripts": [{"when": "hello", "reply": "<think>Well.</think>Hello."}]}
+    body = {"model": "sim", "input": "Say hello.", "include": ["reasoning.encrypted_content"]}
+    with running(simulated(device, model={"reasoning": "think"})) as url:
+        document = httpx.post(f"{url}/v1/responses", json=body).json()
+    assert document["output"][0]["encrypted_content"]
+    is_strictly(document, Response)
 
 
 def test_the_streams_deltas_join_to_the_whole_answer(client: openai.OpenAI) -> None:

@@ -19,6 +19,7 @@ from tests.conftest import Serve, running, simulated
 CHAT: dict[str, Any] = {"model": "sim", "messages": HELLO}
 TEXT: dict[str, Any] = {"model": "sim", "prompt": "Once upon"}
 SCHEMA = TOOLS[0]["function"]["parameters"]
+CUSTOM = {"type": "custom", "custom": {"name": "patch", "description": "Change a file."}}
 FORM = {"type": "json_schema", "json_schema": {"name": "city", "schema": SCHEMA, "strict": True}}
 
 CHATS: dict[str, dict[str, Any]] = {
@@ -33,6 +34,11 @@ CHATS: dict[str, dict[str, Any]] = {
     "call with logprobs": {"messages": ASK, "tools": TOOLS, "logprobs": True},
     "calls": {"messages": [{"role": "user", "content": "And both weather?"}], "tools": TOOLS},
     "required call": {"tools": TOOLS, "tool_choice": "required"},
+    "custom tool": {"tools": [CUSTOM], "tool_choice": "required"},
+    "named custom tool": {
+        "tools": [CUSTOM],
+        "tool_choice": {"type": "custom", "custom": {"name": "patch"}},
+    },
     "named call": {
         "tools": TOOLS,
         "tool_choice": {"type": "function", "function": {"name": "weather"}},
@@ -104,7 +110,8 @@ def test_a_chat_completion_is_of_its_type(weather_url: str, fields: dict[str, An
         assert {"content", "refusal", "role"} <= choice["message"].keys()
 
 
-@cases(CHATS)
+# The type of a chunk knows no custom tools, which chats have nevertheless.
+@cases({name: fields for name, fields in CHATS.items() if "custom" not in name})
 def test_every_chunk_of_a_chat_is_of_its_type(weather_url: str, fields: dict[str, Any]) -> None:
     chunks = frames(f"{weather_url}/v1/chat/completions", CHAT | fields)
     for chunk in chunks:

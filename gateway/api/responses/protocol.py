@@ -74,6 +74,15 @@ class ResponsesRequest(AcceptedFields, GenerationFields):
     ] = None
     prompt: Unsupported = None
 
+    # A chat's names.
+    guided_json: Annotated[Any, unsupported("use text.format instead")] = None
+    max_completion_tokens: Annotated[Any, unsupported("use max_output_tokens instead")] = None
+    max_tokens: Annotated[Any, unsupported("use max_output_tokens instead")] = None
+    messages: Annotated[Any, unsupported("use input instead")] = None
+    n: Annotated[int, Field(ge=1, le=1)] | None = None
+    response_format: Annotated[Any, unsupported("use text.format instead")] = None
+    structured_outputs: Annotated[Any, unsupported("use text.format instead")] = None
+
     @field_validator("input")
     @classmethod
     def _results_follow_calls(cls, said: Any) -> Any:
@@ -123,16 +132,9 @@ class ResponsesRequest(AcceptedFields, GenerationFields):
         tools = [flat.tool for flat in self.flat_tools.values()]
         text = self.text.format if self.text else None
         return ChatCompletionRequest(
-            model=self.model,
-            stream=self.stream,
+            **{name: getattr(self, name) for name in GenerationFields.model_fields},
             messages=conversation(self.instructions, self.input),
             max_completion_tokens=self.max_output_tokens,
-            temperature=self.temperature,
-            top_p=self.top_p,
-            stop=self.stop,
-            seed=self.seed,
-            top_k=self.top_k,
-            ignore_eos=self.ignore_eos,
             logprobs=self.shows_logprobs,
             top_logprobs=self.top_logprobs or 0 if self.shows_logprobs else None,
             response_format=text.for_chat() if text else None,

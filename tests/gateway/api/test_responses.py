@@ -27,6 +27,10 @@ def events(url: str, **fields: Any) -> list[dict[str, Any]]:
     ("fields", "param", "code"),
     [
         ({"max_output_token": 5}, "max_output_token", "unknown_parameter"),
+        ({"max_tokens": 5}, "max_tokens", "unsupported_parameter"),
+        ({"response_format": {"type": "json_object"}}, "response_format", "unsupported_parameter"),
+        ({"n": 2}, "n", "invalid_value"),
+        ({"frequency_penalty": 3}, "frequency_penalty", "invalid_value"),
         ({"input": []}, "input", "invalid_value"),
         ({"input": 5}, "input", "invalid_type"),
         ({"input": [{"role": "king", "content": ""}]}, "input[0].role", "invalid_value"),
