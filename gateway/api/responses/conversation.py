@@ -18,15 +18,25 @@ from gateway.api.responses.tools import ignored_tools
 
 def conversation(instructions: str | None, input_: str | list[Item]) -> list[Message]:
     """Return the chat messages for these instructions and items."""
+    return [message for _, message in _numbered(instructions, input_)]
+
+
+def message_names(instructions: str | None, input_: str | list[Item]) -> dict[str, str]:
+    """Return each message's path by its path in the chat: that of its first item."""
+    numbered = enumerate(_numbered(instructions, input_))
+    return {f"messages[{index}]": f"input[{item}]" for index, (item, _) in numbered}
+
+
+def _numbered(instructions: str | None, input_: str | list[Item]) -> list[tuple[int, Message]]:
+    """Return the messages, each with the index of its first item."""
     said = [InputMessage(role="user", content=input_)] if isinstance(input_, str) else input_
-    rest = list(_messages(item for item in said if not isinstance(item, _NOT_SAID)))
+    rest = list(_messages(said))
     if instructions is None:
         return rest
     # Few templates know two system messages in a row.
-    if rest and rest[0].role in ("system", "developer"):
-        first, *rest = rest
-        instructions = f"{instructions}\n\n{first.text}"
-    return [Message(role="system", content=instructions), *rest]
+    if rest and rest[0][1].role in ("system", "developer"):
+        instructions = f"{instructions}\n\n{rest.pop(0)[1].text}"
+    return [(0, Message(role="system", content=instructions)), *rest]
 
 
 def ignored_items(items: Iterable[Item]) -> Iterator[str]:
@@ -45,19 +55,23 @@ _NOT_SAID = (AdditionalTools, HostedItem)
 _CALLS = (InputCall, InputCustomCall)
 
 
-def _messages(items: Iterable[Item]) -> Iterator[Message]:
+def _messages(items: Iterable[Item]) -> Iterator[tuple[int, Message]]:
     """Yield messages; reasoning, text and calls, which are items of one answer, are joined."""
     answer: list[Item] = []
-    for item in items:
+    begun = 0
+    for index, item in enumerate(items):
+        if isinstance(item, _NOT_SAID):
+            continue
         if answer and not _continues(answer[-1], item):
-            yield _assistant_message(answer)
+            yield begun, _assistant_message(answer)
             answer = []
-        if _is_assistant(item):
-            answer.append(item)
-        else:
-            yield _message(item)
+        if not _is_assistant(item):
+            yield index, _message(item)
+            continue
+        begun = begun if answer else index
+        answer.append(item)
     if answer:
-        yield _assistant_message(answer)
+        yield begun, _assistant_message(answer)
 
 
 def _is_assistant(item: Item) -> bool:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from gateway.api.body.route import BodyRoute
 from gateway.api.chat.message_parser import message_parser
 from gateway.api.openapi import ERRORS, streamed
+from gateway.api.responses.conversation import message_names
 from gateway.api.responses.protocol import ResponsesRequest
 from gateway.api.responses.rendering import ResponsesRenderer
 from gateway.api.responses.response import ResponseBody, ResponseEvent
@@ -32,13 +33,16 @@ PARAMETER_NAMES: Final = {
 @router.post("/v1/responses", responses=streamed(ResponseBody, ResponseEvent))
 async def create_response(request: Request, body: ResponsesRequest) -> Response:
     """Answer an input, whole or event by event."""
-    session = RequestSession.open(request, body.model, "resp_", parameter_names=PARAMETER_NAMES)
-    session.context.ignored += body.ignored()
+    names = dict(PARAMETER_NAMES)
     try:
         chat = body.to_chat()
+        if body.truncation == "auto":
+            names |= message_names(body.instructions, body.input)
     except ValidationError as error:  # every item is valid, and what they make together is not
         message = f"Invalid 'input': as a conversation, {error.errors()[0]['msg']}."
         raise ApiError(400, message, code="invalid_value", param="input") from None
+    session = RequestSession.open(request, body.model, "resp_", parameter_names=names)
+    session.context.ignored += body.ignored()
     parser = message_parser(chat, session.model.config)
     renderer = ResponsesRenderer(session.head, body, parser)
     requests = chat.to_engine(session.engine_id, session.model.config)

@@ -166,6 +166,18 @@ def test_truncation_is_shown_as_it_was_asked_for(url: str) -> None:
     assert post(url).json()["truncation"] == "disabled"
 
 
+def test_the_oldest_turns_are_dropped_and_reported_by_their_items(serve: Serve) -> None:
+    url = serve(engine={"max_model_len": 128})
+    call = {"type": "function_call", "call_id": "1", "name": "spawn", "arguments": "{}"}
+    result = {"type": "function_call_output", "call_id": "1", "output": "word " * 60}
+    spoken = {"role": "assistant", "content": "word " * 60}
+    said = [{"role": "user", "content": "word " * 60}, spoken, call, result, spoken, SAID]
+    answer = post(url, input=said, instructions="Be brief.", truncation="auto")
+    assert ignored(answer)[:2] == ["input[0]", "input[1]"]
+    assert not {"input[2]", "input[5]"} & set(ignored(answer))
+    assert post(url, input=said).json()["error"]["code"] == "context_length_exceeded"
+
+
 def test_what_codex_sends_with_each_request_is_taken(url: str) -> None:
     answer = post(
         url,
