@@ -44,7 +44,7 @@ def _logprobs() -> Callable[[], Any]:
 
 
 def _arguments() -> Callable[[], Any]:
-    renderer = _renderer(lambda: MessageParser(None, make_parser("hermes", {"weather"}, None)))
+    renderer = _renderer(lambda: MessageParser(None, make_parser("hermes", {"weather": {}}, None)))
     renderer.feed(0, TokenDelta(text='<tool_call>{"name": "weather", "arguments": {"days": ['))
     pieces = cycle([TokenDelta(text=text) for text in ("12", ", ", '"rain"', ", ")])
     return lambda: renderer.feed(0, next(pieces))

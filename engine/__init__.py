@@ -1,9 +1,9 @@
 """Engines: token ids or a conversation in, deltas out; on a CPU, on NeuronCores, or simulated.
 
-Other packages import from here, and facts from `engine.neuron`, `engine.simulated` and
-`engine.models`. Nothing else below is public. `Engine` is the interface; its docstring has the
-laws. Importing this needs neither vLLM nor torch nor transformers: an engine imports what it
-needs when it is created or started.
+Other packages import from here, and facts from `engine.neuron`, `engine.simulated`, `engine.models`
+and `engine.tool_formats`. Nothing else below is public. `Engine` is the interface; its docstring
+has the laws. Importing this needs neither vLLM nor torch nor transformers: an engine imports what
+it needs when it is created or started.
 """
 
 from collections.abc import Callable

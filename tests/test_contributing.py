@@ -60,7 +60,7 @@ def test_the_tool_call_format_finds_the_call_however_the_text_is_cut(
     monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     monkeypatch.setitem(FAMILIES, "function_tag", example("A tool-call format").function_tag)
-    parser = make_parser("function_tag", {"weather"}, make_id=lambda: "call_1")
+    parser = make_parser("function_tag", {"weather": {}}, make_id=lambda: "call_1")
     text = 'It <b>is</b>. <function=weather>{"city": "Oslo"}</function>'
     pieces = [text[at : at + size] for at in range(0, len(text), size)]
     found = [delta for piece in pieces for delta in parser.feed(piece)] + parser.finish()

@@ -6,7 +6,7 @@ where the text was cut.
 
 import json
 import re
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -63,6 +63,26 @@ class IncrementalText:
                 return False
             yield from self.take()
         return True
+
+    def match_any(self, markers: Collection[str]) -> Scanner[str]:
+        """Read one of `markers`, or as much as the text has of one; return it, "" for none.
+
+        None of them begins with another.
+        """
+        read = ""
+        while read not in markers:
+            char = yield from self.peek()
+            if not char or not any(marker.startswith(read + char) for marker in markers):
+                return ""
+            read += yield from self.take()
+        return read
+
+    def word(self, stops: str, longest: int = 256) -> Scanner[str]:
+        """Read and return the characters before one of `stops`, `longest` of them at most."""
+        chars: list[str] = []
+        while (char := (yield from self.peek())) and char not in stops and len(chars) < longest:
+            chars.append((yield from self.take()))
+        return "".join(chars)
 
     def rest(self, stop: str) -> str:
         """Read what is here already, up to `stop`, without holding it."""

@@ -42,6 +42,16 @@ class TextParser:
         if body:
             self._parts.append(self._kind(body))
 
+    @property
+    def inside(self) -> bool:
+        """Whether the text so far ends inside reasoning."""
+        return self._kind is ReasoningDelta
+
+    def switch(self, kind: type[ContentDelta | ReasoningDelta]) -> None:
+        """Begin text of this kind; white space at the end of the text before is left out."""
+        self._kind = kind
+        self._space = ""
+
     def _take_deltas(self) -> list[MessageDelta]:
         parts, self._parts = self._parts, []
         return join_deltas(parts)

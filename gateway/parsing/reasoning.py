@@ -16,15 +16,9 @@ class ReasoningParser(TextParser):
         self._kind = ReasoningDelta if begins_inside else ContentDelta
         self._after_marker = begins_inside
 
-    @property
-    def inside(self) -> bool:
-        """Whether the text so far ends inside reasoning."""
-        return self._kind is ReasoningDelta
-
     def begin(self, *, inside: bool) -> None:
         """Begin reasoning, or what is none, after a marker."""
-        self._kind = ReasoningDelta if inside else ContentDelta
-        self._space = ""
+        self.switch(ReasoningDelta if inside else ContentDelta)
         self._after_marker = True
 
     def text(self, text: str) -> None:

@@ -32,11 +32,11 @@ def message_parser(body: ChatCompletionRequest, model: ModelConfig) -> MakeMessa
 def _tool_parser(body: ChatCompletionRequest, family: str) -> Callable[[], CallParser] | None:
     choice, tools = body.resolved_tool_choice
     if isinstance(choice, NamedChoice):
-        return partial(CallParser, arguments_alone, {choice.function.name})
+        return partial(CallParser, arguments_alone, {choice.function.name: {}})
     if choice == "none":
         return None
-    names = {tool.function.name for tool in tools}
+    schemas = {tool.function.name: tool.function.arguments_schema for tool in tools}
     max_calls = 1 if body.parallel_tool_calls is False else None
     # A forced call is written in the form that the schema asked for, whatever the family.
     format_ = "plain_json" if choice == "required" else family
-    return partial(make_parser, format_, names, max_calls)
+    return partial(make_parser, format_, schemas, max_calls)

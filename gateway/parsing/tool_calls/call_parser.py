@@ -1,7 +1,8 @@
 """`CallParser`: the parser of content and tool calls, by the grammar of a model family."""
 
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from gateway.parsing.deltas import ToolCallDelta
 from gateway.parsing.incremental_text import IncrementalText, Scanner
@@ -14,16 +15,20 @@ def new_id() -> str:
 
 
 class CallParser(TextParser):
-    """Collects content and calls; those beyond `limit` and white space next to one are left out."""
+    """Collects content and calls; those beyond `limit` and white space next to one are left out.
+
+    `tools` has the schema of each function's arguments.
+    """
 
     def __init__(
         self,
         grammar: "Grammar",
-        names: Collection[str],
+        tools: Mapping[str, Mapping[str, Any]],
         limit: int | None = None,
         make_id: Callable[[], str] = new_id,
     ) -> None:
-        self.names = frozenset(names)
+        self.names = tools.keys()
+        self.schemas = tools
         self._limit = limit
         self._make_id = make_id
         self._calls = 0

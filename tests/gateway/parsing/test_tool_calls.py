@@ -10,42 +10,19 @@ from hypothesis import strategies as st
 
 from gateway.parsing.deltas import ContentDelta, MessageDelta, ToolCallDelta, join_deltas
 from gateway.parsing.tool_calls import FAMILIES, default_family, make_parser
+from tests.gateway.parsing.tool_texts import (
+    CALL,
+    LONE,
+    NESTED,
+    OTHER,
+    STRING,
+    SWAPPED,
+    TEXTS,
+    UNKNOWN,
+    XML,
+)
 
-NAMES = ("get_weather", "f", "add-2")
-NESTED = r'{"é": "}{ 😀\"\\", "l": [1, {"x": "]"}]}'
-CALL = '{"name": "get_weather", "arguments": ' + NESTED + "}"
-OTHER = '{"name": "f", "parameters": {}}'
-UNKNOWN = '{"name": "rm", "arguments": {"a": "{"}}'
-SWAPPED = '{"type": "function", "arguments": {"a": [1, "}"]}, "name": "f"}'
-STRING = '{"name": "f", "arguments": ' + json.dumps('{"é": "\\n"}') + "}"
-LONE = r'{"name": "f", "arguments": "{\"a\": \"\ud800\"}"}'
-
-TEXTS = {
-    "llama3_json": [
-        f"<|python_tag|>{CALL}; {OTHER}",
-        f"\n{OTHER};{SWAPPED} ;{UNKNOWN}",
-        f"Hi <|python <|python_tag|>{STRING}\nafter",
-        '<|python_tag|>{"name": "f", "parameters": {"a": ',
-    ],
-    "hermes": [
-        f"Hé <tool_c\n<tool_call>\n{CALL}\n</tool_call>\n<tool_call>{OTHER}</tool_call>\nbye",
-        f"<tool_call>{SWAPPED}{STRING}</tool_call><tool_call>\n{UNKNOWN}\n</tool_call>",
-        f"<tool_call>[{OTHER}, {UNKNOWN}, {OTHER}]</tool_call><tool_call>{{broken</tool_call>",
-        f"<tool_call><tool_call>{OTHER[:-1]}\n</tool_call> <tool_ca",
-    ],
-    "mistral": [
-        f"Hé [TOOL [TOOL_CALLS] [{CALL}, {OTHER}]",
-        f"[TOOL_CALLS]f[ARGS]{NESTED}[TOOL_CALLS]add-2{{}}",
-        f"[TOOL_CALLS]f[CALL_ID]a1B[ARGS]{{}}[TOOL_CALLS]rm{{}}[TOOL_CALLS][{STRING}",
-        f"[TOOL_CALLS][{UNKNOWN}, {SWAPPED}] text [TOOL_CALLS",
-    ],
-    "plain_json": [
-        f" {CALL}\nafter",
-        f"[{OTHER}, {SWAPPED},\n{STRING}]",
-        f"[{UNKNOWN}, {OTHER}, 1]",
-        UNKNOWN,
-    ],
-}
+NAMES: dict[str, dict[str, Any]] = {"get_weather": {}, "f": {}, "add-2": {}}
 EVERY = [(family, text) for family, texts in TEXTS.items() for text in texts]
 
 
@@ -101,6 +78,8 @@ WEATHER = call(0, "get_weather", NESTED)
             [call(0, "f", '{"a": "1\\n2"}')],
         ),
         ("plain_json", LONE, [call(0, "f", r'{"a": "\ud800"}')]),
+        ("hermes", f"<tool_call>\n{XML}\n</tool_call>", [call(0, "f", r'{"a": "1 < 2\n</p"}')]),
+        ("hermes", f"<tool_call>{OTHER}<tool_call>{OTHER}</tool_call>", [F, F1]),
     ],
 )
 def test_calls(family: str, text: str, parts: list[MessageDelta]) -> None:
@@ -133,6 +112,17 @@ def test_calls(family: str, text: str, parts: list[MessageDelta]) -> None:
         "<tool_c",
         "[TOOL_CALLS",
         "[TOOL_CALLS]f[CALL_ID]",
+        "[f, f(, rm(a=1)]",
+        "[f('positional')]",
+        "[f(a=b)]",
+        "[f(a=f())]",
+        "[rm(a='x'), rm()]",
+        "<tool_call>\n<function=rm>\n<parameter=a>\n1\n</parameter>\n</function>\n</tool_call>",
+        "<function=f> is an element, </function> its end",
+        f"<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>rm<｜tool▁sep｜>{NESTED}<｜tool▁call▁end｜>",
+        "<｜tool▁call▁begin｜>f<｜tool▁sep｜>x",
+        "to=functions.f",
+        "<|chan",
     ],
     ids=lambda text: text[:40],
 )
@@ -166,7 +156,7 @@ JSON = st.recursive(
     max_leaves=8,
 )
 WANTED = st.lists(
-    st.tuples(st.sampled_from(NAMES), st.dictionaries(st.text(), JSON, max_size=3)),
+    st.tuples(st.sampled_from(sorted(NAMES)), st.dictionaries(st.text(), JSON, max_size=3)),
     min_size=1,
     max_size=3,
 )
@@ -185,7 +175,7 @@ def written(family: str, wanted: list[tuple[str, Any]], style: dict[str, Any], t
     }[family]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ["llama3_json", "hermes", "mistral", "plain_json"])
 @given(st.data(), WANTED, st.booleans(), st.booleans(), st.sampled_from([None, 2]), st.booleans())
 def test_any_well_formed_calls_are_read(
     family: str,
@@ -209,9 +199,20 @@ TOKENS = st.sampled_from(
         *("{", "}", "[", "]", '"', "\\", '"name"', '"arguments"', '"f"', "f", "1", "null"),
         *(";", ",", ":", " ", "\n", "思", CALL, OTHER, UNKNOWN, STRING, OTHER[:-1]),
         '{"name": "f", "arguments": ',
+        *("<function=", ">", "</function>", "<parameter=", "</parameter>", "<function=f>", "a=1"),
+        *("(", ")", "'", "f(", "a=", "<|python_start|>", "<|python_end|>", "True", "-"),
+        *("<｜tool▁calls▁begin｜>", "<｜tool▁call▁begin｜>", "<｜tool▁sep｜>", "```json\n", "```"),
+        *("<｜tool▁call▁end｜>", "<｜tool▁calls▁end｜>"),
     ]
 )
 ANY = st.text() | st.lists(TOKENS, max_size=25).map("".join)
+HARMONY = st.sampled_from(
+    [
+        *("<|start|>", "<|channel|>", "<|constrain|>", "<|message|>", "<|end|>", "<|call|>", "<"),
+        *("assistant", "analysis", "final", "commentary", " to=functions.f", " to=rm", " ", "{}"),
+        *(NESTED, "<|return|>", "text", "\n", "<|"),
+    ]
+)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -224,6 +225,13 @@ def test_any_text_is_read_without_a_crash_or_a_loss(
     assert all(bool(p.arguments or p.id) if isinstance(p, ToolCallDelta) else p.text for p in whole)
     if not any(isinstance(part, ToolCallDelta) for part in whole):
         assert content(whole) == text
+
+
+@given(st.data(), st.lists(HARMONY, max_size=25).map("".join))
+def test_messages_are_read_the_same_however_they_are_cut(data: st.DataObject, text: str) -> None:
+    whole = parsed("harmony", text)
+    assert parsed("harmony", *cut(data, text)) == whole
+    assert len([p for p in whole if isinstance(p, ToolCallDelta)]) <= text.count("to=")
 
 
 def test_arguments_are_streamed_as_they_come() -> None:
@@ -265,7 +273,16 @@ def test_ids_are_made_once_per_call() -> None:
 
 @pytest.mark.parametrize(
     ("model_type", "family"),
-    [("llama", "llama3_json"), ("qwen3", "hermes"), ("mistral", "mistral"), ("x", "plain_json")],
+    [
+        ("llama", "llama3_json"),
+        ("llama4", "pythonic"),
+        ("qwen3", "hermes"),
+        ("qwen3_5_moe", "qwen3_coder"),
+        ("mistral", "mistral"),
+        ("deepseek_v3", "deepseek_v3"),
+        ("gpt_oss", "harmony"),
+        ("x", "plain_json"),
+    ],
 )
 def test_a_model_type_has_a_default_family(model_type: str, family: str) -> None:
     assert default_family(model_type) == family
