@@ -24,3 +24,16 @@ class TemplateCapabilities:
     short_call_ids: bool = False
     parallel_calls: bool = True
     text_with_calls: bool = True
+
+    def describe(self) -> str:
+        """Return in a few words who writes tools, and what is made to fit."""
+        fitted = {
+            "one call a message": self.tools and not self.parallel_calls,
+            "no text beside a call": self.tools and not self.text_with_calls,
+            "call ids of nine characters": self.short_call_ids,
+            "arguments as text": self.tools and self.arguments == "text",
+            "no system role": not self.system,
+            "roles alternate": self.must_alternate,
+        }
+        what = "template" if self.tools else "gateway's own text"
+        return "; ".join([f"tools: {what}", *(name for name, is_so in fitted.items() if is_so)])

@@ -2,10 +2,11 @@
 
 import logging
 from dataclasses import dataclass, replace
+from pathlib import Path
 from secrets import token_hex
 from typing import Final
 
-from engine.errors import InvalidRequest
+from engine.errors import InvalidRequest, ModelNotAvailable
 from engine.prompts.capabilities import TemplateCapabilities
 from engine.prompts.control_tokens import ControlTokens, cut
 from engine.prompts.fit import fit
@@ -98,3 +99,13 @@ def _up_to_end(text: str) -> str:
             param="continue_final_message",
         )
     return before
+
+
+def describe_template(path: Path) -> str:
+    """Return what the chat template of a folder or a file can do, for people."""
+    try:
+        template = ChatTemplate.load(path)
+    except ModelNotAvailable:
+        return "no chat template: chats are refused"
+    can = probe(template)
+    return can.describe() if can else "the chat template fails: a plain one is used"

@@ -131,12 +131,12 @@ class Simulated(BaseDevice):
 
     def renderer(self) -> ChatRenderer:
         """Return what renders conversations; raise ModelNotAvailable without the template."""
-        if self.template is None:
-            return ChatRenderer(plain_template(sorted(self.template_arguments)))
-        return ChatRenderer(ChatTemplate.load(Path(self.template).expanduser()))
+        path = None if self.template is None else Path(self.template).expanduser()
+        plain = plain_template(sorted(self.template_arguments))
+        return ChatRenderer(plain if path is None else ChatTemplate.load(path))
 
     def template_path(self, options: EngineOptions) -> Path | None:  # noqa: ARG002
-        """Return where the template is."""
+        """Return the template's folder or file; None for the plain one."""
         return None if self.template is None else Path(self.template).expanduser()
 
     def host_problem(self, options: EngineOptions, host: Host) -> str | None:  # noqa: ARG002

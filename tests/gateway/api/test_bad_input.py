@@ -32,7 +32,6 @@ def wrong_ranges() -> Iterator[bytes]:
     for name in ("temperature", "top_p", "n", "max_tokens", "min_p", "presence_penalty"):
         for bad in (-1e9, -3, 1e9, 1e300):
             yield json.dumps(GOOD | {name: bad}).encode()
-    yield json.dumps(GOOD | {"max_tokens": 10**9}).encode()
     yield json.dumps(GOOD | {"n": -1}).encode()
     yield json.dumps(GOOD | {"seed": 2**70}).encode()
     yield json.dumps(GOOD | {"stop": ["a"] * 5}).encode()
