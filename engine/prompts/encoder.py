@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,8 @@ T = TypeVar("T")
 # A character has at most four tokens of a byte-level vocabulary; twice as many, to be sure.
 _CHARACTER_TOKENS: Final = 8
 LARGE_PROMPT: Final = 20_000  # characters, or token ids
+_TOOL_CHARACTERS: Final = 500  # of a function with its schema, about
+_log: Final = logging.getLogger(__name__)
 
 
 class PromptEncoder:
@@ -71,15 +74,18 @@ def _renderer(tokenizer: Any) -> ChatRenderer | None:
     if tokenizer.chat_template is None:
         return None
     template = ChatTemplate(tokenizer.chat_template, tokenizer.special_tokens_map)
-    return ChatRenderer(template, ControlTokens.of(tokenizer, template.text))
+    renderer = ChatRenderer(template, ControlTokens.of(tokenizer, template.text))
+    _log.info("What the chat template does: %s", renderer.capabilities.describe())
+    return renderer
 
 
 def _size(prompt: Prompt) -> int:
-    """Return the characters of a prompt, or its token ids."""
+    """Return about how many characters a prompt has, or token ids."""
     if not isinstance(prompt, Chat):
         return len(prompt)
     contents = (message.get("content") for message in prompt.messages)
-    return sum(len(content) for content in contents if isinstance(content, str))
+    texts = sum(len(content) for content in contents if isinstance(content, str))
+    return texts + _TOOL_CHARACTERS * len(prompt.tools)
 
 
 class _Tokenizer:
@@ -103,8 +109,12 @@ class _Tokenizer:
         """Return the tokens of a text in parts."""
         ids = self.encode(parts[0], special=False)
         line = self._line if self._adds_prefix else []
+        known: dict[str, list[int]] = {}  # hostile texts repeat one token
         for part in parts[1:]:
-            ids += self.encode("\n" + part if line else part, special=False)[len(line) :]
+            if part not in known:
+                text = "\n" + part if line else part
+                known[part] = self.encode(text, special=False)[len(line) :]
+            ids += known[part]
         return ids
 
 
