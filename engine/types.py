@@ -17,7 +17,8 @@ class Chat:
 
     - `tools_by`: whether the `tools` are written by the template or by the gateway's own text; None
       leaves that to what the template can do.
-    - `tool_format`: the family's format of calls (`gateway.parsing.tool_calls`), for the own text.
+    - `tool_format`: the format in which the model writes calls (`engine.tool_formats`), for the own
+      text. One with channels keeps the special tokens in the output.
     - `template_arguments`: an entry that the template does not read is refused; `enable_thinking`
       and `thinking` are hints.
     - `reasoning_effort`: a hint, and ignored by a template that does not read it.

@@ -17,6 +17,7 @@ class DeepSeekV3(ToolFormat):
     KIND: Final = "function"
     FENCE: Final = "```json"
     END_FENCE: Final = "```"
+    models: ClassVar = "DeepSeek V3, V3.1 and R1"
     how: ClassVar = (
         f"write {BEGIN}, then for each call its name and its arguments as JSON between {CALL} and "
         f"{END_CALL}, then {END}"

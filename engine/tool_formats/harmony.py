@@ -19,6 +19,7 @@ class Harmony(ToolFormat):
     TO: Final = "to="
     NAMESPACE: Final = "functions."
     has_channels: ClassVar = True
+    models: ClassVar = "gpt-oss"
     how: ClassVar = (
         f"write a message in the commentary channel to the function's name after {NAMESPACE}, with "
         "its arguments as JSON"

@@ -11,6 +11,7 @@ class Hermes(ToolFormat):
 
     BEGIN: Final = "<tool_call>"
     END: Final = "</tool_call>"
+    models: ClassVar = "Hermes, Qwen2.5, Qwen3 and Qwen3-Coder (in XML)"
     how: ClassVar = (
         f"write a JSON object with its name and its arguments between {BEGIN} and {END}, one "
         "object for each call"

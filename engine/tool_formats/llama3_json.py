@@ -10,6 +10,7 @@ class Llama3Json(ToolFormat):
     """JSON objects with `;` between them, at the beginning of an answer or after a tag."""
 
     TAG: Final = "<|python_tag|>"
+    models: ClassVar = "Llama 3, 3.1, 3.2 and 3.3"
     how: ClassVar = (
         "answer with nothing but a JSON object that has its name and its parameters; for several "
         'calls, put "; " between the objects'

@@ -12,6 +12,7 @@ class Mistral(ToolFormat):
     BEGIN: Final = "[TOOL_CALLS]"
     ID: Final = "[CALL_ID]"
     ARGUMENTS: Final = "[ARGS]"
+    models: ClassVar = "Mistral, Mixtral, Ministral"
     how: ClassVar = (
         f"write {BEGIN} and then a JSON array of calls, each an object with its name and its "
         "arguments"

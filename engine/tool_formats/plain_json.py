@@ -9,6 +9,7 @@ from engine.tool_formats.tool_format import Call, ToolFormat, json_call
 class PlainJson(ToolFormat):
     """The whole answer is one call, or an array of calls."""
 
+    models: ClassVar = "models without a format of their own"
     how: ClassVar = (
         "answer with nothing but a JSON object that has its name and its arguments; for several "
         "calls, with an array of such objects"

@@ -11,6 +11,7 @@ class Pythonic(ToolFormat):
 
     BEGIN: Final = "<|python_start|>"
     END: Final = "<|python_end|>"
+    models: ClassVar = "Llama 4; Llama 3.2, where its prompt asks for it"
     how: ClassVar = (
         "answer with nothing but a list in brackets of calls as Python writes them, with named "
         "arguments"

@@ -14,6 +14,7 @@ class Qwen3Coder(Hermes):
     END_FUNCTION: Final = "</function>"
     PARAMETER: Final = "<parameter="
     END_PARAMETER: Final = "</parameter>"
+    models: ClassVar = "Qwen3-Coder, Qwen3.5"
     how: ClassVar = (
         f"write one block from {Hermes.BEGIN} to {Hermes.END} for each call, with the function's "
         "name and each of its arguments in an element"

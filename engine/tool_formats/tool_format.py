@@ -20,6 +20,8 @@ class ToolFormat(ABC):
     Its markers are class attributes, which the grammar that reads the calls uses too.
     """
 
+    models: ClassVar[str]
+    """The models that write it, for the documentation."""
     how: ClassVar[str]
     """How a call is written, as an instruction: "answer with ..."."""
     has_channels: ClassVar[bool] = False
@@ -45,11 +47,10 @@ class ToolFormat(ABC):
         """Return system text: the functions, and how to call one, with an example."""
         example = self.write_calls([_example_call(tools[0])])
         return (
-            "# Tools\n\nYou can call the functions below. Each is given as JSON, with a schema of "
-            f"its parameters.\n\n{self.write_tools(tools)}\n\n"
-            f"To call a function, {self.how}. For example:\n{example}\n\n"
-            "Replace the example's values by those that the user's request asks for. The result is "
-            "in the next message. If no function is needed, answer the user in plain words."
+            "# Tools\n\nYou can call the functions below to answer the user. Each is given as "
+            f"JSON, with a schema of its parameters.\n\n{self.write_tools(tools)}\n\n"
+            f"If no function is needed, answer in plain words. To call one, {self.how}. The result "
+            f"comes in the next message. An example of a call:\n{example}"
         )
 
 

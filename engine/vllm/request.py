@@ -4,7 +4,8 @@ import json
 from typing import Any, Final
 
 from engine.prompts.request_encoder import EncodedPrompt
-from engine.types import Chat, GenerateRequest, Structured
+from engine.tool_formats import FORMATS
+from engine.types import Chat, GenerateRequest, Prompt, Structured
 from engine.vllm.patches import token_prompt
 
 # What vLLM's SamplingParams takes as it is.
@@ -33,14 +34,17 @@ def vllm_request(request: GenerateRequest, prompt: EncodedPrompt) -> tuple[Any, 
         logit_bias=dict(sampling.logit_bias) if sampling.logit_bias else None,
         structured_outputs=_structured_outputs(sampling.structured),
         # Some model families mark tool calls with special tokens, which the parsers must see.
-        skip_special_tokens=sampling.skip_special_tokens and not _has_tools(request),
+        skip_special_tokens=sampling.skip_special_tokens and not _has_markers(request.prompt),
         output_kind=RequestOutputKind.DELTA,
     )
     return token_prompt(list(prompt.token_ids)), params
 
 
-def _has_tools(request: GenerateRequest) -> bool:
-    return isinstance(request.prompt, Chat) and bool(request.prompt.tools)
+def _has_markers(prompt: Prompt) -> bool:
+    if not isinstance(prompt, Chat):
+        return False
+    format_ = FORMATS.get(prompt.tool_format or "")
+    return bool(prompt.tools) or (format_ is not None and format_.has_channels)
 
 
 def _structured_outputs(structured: Structured | None) -> Any:

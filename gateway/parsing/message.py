@@ -5,17 +5,18 @@ from collections.abc import Sequence
 from engine import TokenDelta
 from gateway.parsing.deltas import ContentDelta, MessageDelta, ReasoningDelta
 from gateway.parsing.parser import TextParser
-from gateway.parsing.reasoning import ReasoningParser
 
 
 class MessageParser:
     """Separates reasoning from the rest, which goes to another parser, and counts its tokens.
 
+    A parser that finds calls too needs no other.
+
     The gateway knows no token ids of markers, so tokens are counted delta by delta: one that
     begins or ends reasoning is shared by characters.
     """
 
-    def __init__(self, reasoning: ReasoningParser | None, rest: TextParser | None) -> None:
+    def __init__(self, reasoning: TextParser | None, rest: TextParser | None) -> None:
         self._reasoning = reasoning
         self._rest = rest
         self.reasoning_tokens = None if reasoning is None else 0

@@ -19,7 +19,8 @@ TABLES: Final[dict[str, tuple[Callable[[], str], ...]]] = {
 def documents() -> dict[Path, str]:
     """Return each file with its generated parts renewed."""
     configuration = ROOT / "gateway" / "README.md"
-    found = {configuration: with_reference(configuration.read_text("utf-8"))}
+    text = with_table(configuration.read_text("utf-8"), tables.tool_formats())
+    found = {configuration: with_reference(text)}
     for name, makers in TABLES.items():
         text = (ROOT / name).read_text("utf-8")
         for make in makers:

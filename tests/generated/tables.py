@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 from deploy.planner.published import PUBLISHED, Served, simulated
 from engine.neuron.capabilities import CAPABILITIES
+from engine.tool_formats import FORMATS
 from gateway.observe.metrics import METRICS, OUTCOMES, PREFIX
+from gateway.parsing.tool_calls import DEFAULTS
 from tests.generated.profiles import Row, table
 
 
@@ -68,6 +70,20 @@ def _published_rows(row: Served) -> Iterator[str]:
             f"| `{row.profile}` | {row.load} | {name} | {published:g} | {found:.{digits}f} "
             f"| {found / published - 1:+.0%} |"
         )
+
+
+def tool_formats() -> str:
+    """Return the formats of tool calls and the models that write them, for gateway/README.md."""
+    head = ("`tool_parser`", "written by", "default for `model_type`", "a call")
+    return markdown(head, map(_format_row, FORMATS))
+
+
+def _format_row(name: str) -> str:
+    types = ", ".join(f"`{kind}`" for kind, family in DEFAULTS.items() if family == name)
+    call = FORMATS[name].write_calls([("weather", {"city": "Oslo"})])
+    mark = "````" if "```" in call else "`"
+    shown = mark + call.replace("\n", " ").replace("|", "\\|") + mark
+    return f"| `{name}` | {FORMATS[name].models} | {types or 'all others'} | {shown} |"
 
 
 def markdown(head: tuple[str, ...], rows: Iterator[str]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
+from engine.tool_formats import FORMATS
 from gateway.api.chat.protocol import ChatCompletionRequest
 from gateway.api.chat.tools import NamedChoice
 from gateway.config import ModelConfig
@@ -17,9 +18,12 @@ MakeMessageParser = Callable[[], MessageParser]
 
 def message_parser(body: ChatCompletionRequest, model: ModelConfig) -> MakeMessageParser | None:
     """Return how to build the parser of one choice; None where text is only text."""
-    make_tools = _tool_parser(body, model.tool_parser or "hermes")
+    family = model.tool_parser or "hermes"
+    make_tools = _tool_parser(body, family)
     if make_tools is None and model.reasoning is None:
         return None
+    if make_tools is not None and FORMATS[family].has_channels and not _is_forced(body):
+        return lambda: MessageParser(make_tools(), None)
 
     def make() -> MessageParser:
         begins_inside = model.reasoning == "think_begun"
@@ -33,10 +37,16 @@ def _tool_parser(body: ChatCompletionRequest, family: str) -> Callable[[], CallP
     choice, tools = body.resolved_tool_choice
     if isinstance(choice, NamedChoice):
         return partial(CallParser, arguments_alone, {choice.function.name: {}})
-    if choice == "none":
+    if choice == "none" and not FORMATS[family].has_channels:
         return None
-    schemas = {tool.function.name: tool.function.arguments_schema for tool in tools}
+    callable_ = () if choice == "none" else tools
+    schemas = {tool.function.name: tool.function.arguments_schema for tool in callable_}
     max_calls = 1 if body.parallel_tool_calls is False else None
     # A forced call is written in the form that the schema asked for, whatever the family.
     format_ = "plain_json" if choice == "required" else family
     return partial(make_parser, format_, schemas, max_calls)
+
+
+def _is_forced(body: ChatCompletionRequest) -> bool:
+    choice, _ = body.resolved_tool_choice
+    return choice == "required" or isinstance(choice, NamedChoice)

@@ -1,7 +1,8 @@
 """Tool calls in a model's text: one grammar for each model family.
 
-Others import `make_parser` and `default_family`. A new format is one file with a grammar, a
-generator that waits inside for more text, and one line in `FAMILIES`.
+Others import `make_parser` and `default_family`. A new format is a `ToolFormat` of
+`engine.tool_formats`, one file here with a grammar, a generator that waits inside for more text,
+and one line in `FAMILIES`.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,7 +30,7 @@ FAMILIES: Final[dict[str, Grammar]] = {
 }
 DEFAULTS: Final = {
     "llama": "llama3_json",
-    **dict.fromkeys(("qwen2", "qwen2_moe", "qwen3", "qwen3_moe"), "hermes"),
+    **dict.fromkeys(("qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "qwen3_next"), "hermes"),
     **dict.fromkeys(("mistral", "mistral3", "ministral", "mixtral"), "mistral"),
     **dict.fromkeys(("llama4", "llama4_text"), "pythonic"),
     **dict.fromkeys(("qwen3_5", "qwen3_5_moe"), "qwen3_coder"),

@@ -11,7 +11,7 @@ from gateway.parsing.tool_calls.xml_call import OPENS, scan_function
 def hermes(source: IncrementalText, calls: CallParser) -> Scanner[None]:
     """Read content, and in each block its calls."""
     while (yield from scan_text(source, calls, "<")):
-        marker = yield from source.match_any((Hermes.BEGIN,))
+        marker = Hermes.BEGIN if (yield from source.match(Hermes.BEGIN)) else ""
         while marker:
             marker = yield from scan_block(source, calls, marker)
 

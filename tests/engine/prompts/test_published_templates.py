@@ -13,7 +13,7 @@ from tests.engine.prompts.published import FAMILIES, load_tokenizer, rendered, t
 
 pytestmark = [pytest.mark.templates, pytest.mark.timeout(120)]
 
-TOOL = {
+TOOL: dict[str, Any] = {
     "type": "function",
     "function": {
         "name": "get_weather",
@@ -77,7 +77,7 @@ def test_a_rendered_call_is_read_back(name: str, count: int) -> None:
     after = rendered(name, chat(name, SYSTEM, QUESTION, called(*ids), *map(result, ids)))
     assert after.startswith(before)
     turn = re.split(r"<\|eot_id\|>|<\|im_end\|>|</s>|<end_of_turn>", after[len(before) :])[0]
-    parser = make_parser(FAMILIES[name], {"get_weather"})
+    parser = make_parser(FAMILIES[name], {"get_weather": TOOL["function"]["parameters"]})
     parts = join_deltas([*parser.feed(turn), *parser.finish()])
     calls = [part for part in parts if isinstance(part, ToolCallDelta)]
     assert calls[0].name == "get_weather"

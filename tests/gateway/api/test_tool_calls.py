@@ -7,9 +7,22 @@ import httpx
 import openai
 import pytest
 
+from engine.tool_formats import FORMATS
 from tests.conftest import Serve, running, sdk, simulated
 
 CALL = '<tool_call>\n{"name": "weather", "arguments": {"city": "Zürich"}}\n</tool_call>'
+XML = """<tool_call>
+<function=weather>
+<parameter=city>
+Zürich
+</parameter>
+</function>
+</tool_call>"""
+HARMONY = (
+    "<|channel|>commentary to=functions.weather <|constrain|>json<|message|>"
+    '{"city": "Zürich"}<|call|>'
+)
+THOUGHT = "<|channel|>analysis<|message|>Ask the service.<|end|><|start|>assistant"
 ASK = [{"role": "user", "content": "What is the weather?"}]
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOLS = [{"type": "function", "function": {"name": "weather", "parameters": PARAMETERS}}]
@@ -43,6 +56,11 @@ def streamed_calls(chunks: Any) -> list[dict[str, str]]:
         ("llama3_json", '{"name": "weather", "parameters": {"city": "Zürich"}}'),
         ("mistral", '[TOOL_CALLS][{"name": "weather", "arguments": {"city": "Zürich"}}]'),
         ("plain_json", '{"name": "weather", "arguments": {"city": "Zürich"}}'),
+        ("pythonic", "[weather(city='Zürich')]"),
+        ("qwen3_coder", XML),
+        ("hermes", XML),
+        ("deepseek_v3", FORMATS["deepseek_v3"].write_calls([("weather", {"city": "Zürich"})])),
+        ("harmony", HARMONY),
     ],
 )
 def test_each_familys_calls_arrive_whole_and_streamed(family: str, reply: str) -> None:
@@ -165,3 +183,41 @@ def test_a_thought_may_come_before_a_call() -> None:
         message = ask(client).choices[0].message
     assert message.reasoning_content == "Ask."
     assert len(message.tool_calls) == 1
+
+
+def test_channels_are_reasoning_content_and_calls_without_any_setting() -> None:
+    with scripted(THOUGHT + HARMONY, tool_parser="harmony") as url, sdk(url) as client:
+        message = ask(client).choices[0].message
+        usage = ask(client).usage
+    assert message.reasoning_content == "Ask the service."
+    assert [call.function.name for call in message.tool_calls] == ["weather"]
+    assert message.content is None
+    assert 0 < usage.completion_tokens_details.reasoning_tokens < usage.completion_tokens
+
+
+@pytest.mark.parametrize("fields", [{"tools": None}, {"tool_choice": "none"}], ids=str)
+def test_channels_are_read_without_tools(fields: dict[str, Any]) -> None:
+    reply = f"{THOUGHT}<|channel|>final<|message|>It rains."
+    with scripted(reply, tool_parser="harmony") as url, sdk(url) as client:
+        message = ask(client, **fields).choices[0].message
+        deltas = [c.choices[0].delta for c in ask(client, stream=True, **fields)]
+    assert (message.reasoning_content, message.content) == ("Ask the service.", "It rains.")
+    assert "".join(d.content or "" for d in deltas) == "It rains."
+
+
+def test_a_forced_call_is_plain_json_where_answers_have_channels() -> None:
+    named = {"type": "function", "function": {"name": "weather"}}
+    with scripted("unused", tool_parser="harmony") as url, sdk(url) as client:
+        for choice in ("required", named):
+            said = [{"role": "user", "content": "Rain?"}]
+            message = ask(client, messages=said, tool_choice=choice).choices[0].message
+            assert [call.function.name for call in message.tool_calls] == ["weather"]
+
+
+def test_a_parameter_in_xml_has_its_declared_type() -> None:
+    schema = {"type": "object", "properties": {"days": {"type": "integer"}}}
+    tool = {"type": "function", "function": {"name": "weather", "parameters": schema}}
+    reply = "<tool_call><function=weather><parameter=days>\n3\n</parameter></function></tool_call>"
+    with scripted(reply, tool_parser="qwen3_coder") as url, sdk(url) as client:
+        (call,) = ask(client, tools=[tool]).choices[0].message.tool_calls
+    assert json.loads(call.function.arguments) == {"days": 3}
