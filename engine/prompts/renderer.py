@@ -54,7 +54,9 @@ class ChatRenderer:
         if chat.continue_final_message:
             chat = _with_end(chat)
         try:
-            text = self._rendered(replace(chat, template_arguments=arguments))
+            text = self._rendered(
+                self._control_tokens.mark(replace(chat, template_arguments=arguments))
+            )
         except Exception as error:
             # A template is a program that comes with the model: it may raise anything.
             _log.info("A chat template refused the messages: %s", type(error).__name__)
@@ -68,14 +70,19 @@ class ChatRenderer:
         return RenderedChat(parts=tuple(cut(text)), ignored=ignored)
 
     def _rendered(self, chat: Chat) -> str:
-        marked = self._control_tokens.mark(chat)
-        messages, tools = fit(marked, self.capabilities)
-        return self._template.render(
-            messages,
-            tools=tools,
-            add_generation_prompt=chat.add_generation_prompt and not chat.continue_final_message,
-            arguments=marked.template_arguments,
-        )
+        """Return the text; tools that the template refuses in this conversation are our own."""
+        messages, tools = fit(chat, self.capabilities)
+        try:
+            return self._template.render(
+                messages,
+                tools=tools,
+                add_generation_prompt=chat.add_generation_prompt,
+                arguments=chat.template_arguments,
+            )
+        except Exception:
+            if not tools or chat.tools_by is not None:
+                raise
+            return self._rendered(replace(chat, tools_by="gateway"))
 
 
 def _with_end(chat: Chat) -> Chat:
@@ -87,7 +94,7 @@ def _with_end(chat: Chat) -> Chat:
             param="continue_final_message",
         )
     marked = {**last, "content": f"{last.get('content') or ''}{_END}"}
-    return replace(chat, messages=(*chat.messages[:-1], marked))
+    return replace(chat, messages=(*chat.messages[:-1], marked), add_generation_prompt=False)
 
 
 def _up_to_end(text: str) -> str:

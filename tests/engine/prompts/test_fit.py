@@ -111,6 +111,17 @@ async def test_who_writes_the_tools_can_be_forced(prompt: Prompts, by: Any, ours
         assert ("# Tools" in text) is ours
 
 
+async def test_tools_that_a_template_refuses_here_are_the_gateways_text(prompt: Prompts) -> None:
+    """As Llama 3.2's template, which writes them into the first user's message."""
+    only_users = (
+        "{% if tools and not messages | selectattr('role', 'equalto', 'user') | list %}"
+        "{{ raise_exception('no user') }}{% endif %}" + TEXT_ARGUMENTS
+    )
+    text = await prompt(only_users, SYSTEM, tools=(TOOL,))
+    assert text.startswith("[system]Be brief.\n\n# Tools")
+    assert (await prompt(only_users, SYSTEM, USER, tools=(TOOL,))).startswith('{"type"')
+
+
 async def test_roles_that_must_alternate_are_joined(prompt: Prompts) -> None:
     messages = (SYSTEM, SYSTEM, USER, USER, ANSWER, ANSWER, SYSTEM, USER)
     assert await prompt(ALTERNATING, *messages) == (
