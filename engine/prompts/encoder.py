@@ -3,35 +3,25 @@
 import asyncio
 import copy
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from engine.errors import ContextLengthExceeded, GenerationFailed, InvalidRequest
-from engine.prompts.chat_template import template_arguments, template_variables
-from engine.types import Chat, GenerateRequest, ModelInfo, Prompt, SamplingParams, Tokens
+from engine.errors import GenerationFailed
+from engine.prompts.control_tokens import ControlTokens
+from engine.prompts.renderer import ChatRenderer
+from engine.prompts.request_encoder import EncodedPrompt, RequestEncoder, check_token_ids
+from engine.prompts.template import ChatTemplate
+from engine.types import Chat, GenerateRequest, ModelInfo, Prompt, Tokens
 
 T = TypeVar("T")
 
 # A character has at most four tokens of a byte-level vocabulary; twice as many, to be sure.
 _CHARACTER_TOKENS: Final = 8
 LARGE_PROMPT: Final = 20_000  # characters, or token ids
+_TOOL_CHARACTERS: Final = 500  # of a function with its schema, about
 _log: Final = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EncodedPrompt:
-    """A prompt as vLLM takes it.
-
-    `token_ids` are the prompt's, of which there are `prompt_tokens`, and then the request's
-    `emitted` ones. At most `max_new_tokens` may follow.
-    """
-
-    prompt_tokens: int
-    token_ids: tuple[int, ...]
-    max_new_tokens: int
 
 
 class PromptEncoder:
@@ -41,11 +31,10 @@ class PromptEncoder:
     them: transformers' tokenizers change their state while they encode, and release the GIL.
     """
 
-    def __init__(
-        self, tokenizer: Any, max_model_len: int, max_prompt_len: int | None = None
-    ) -> None:
+    def __init__(self, tokenizer: Any, model: ModelInfo) -> None:
+        renderer = _renderer(tokenizer)
         self._small, self._large = (
-            (_Encoder(own, max_model_len, max_prompt_len), ThreadPoolExecutor(1, f"prompt-{name}"))
+            (_Encoder(own, renderer, model), ThreadPoolExecutor(1, f"prompt-{name}"))
             for own, name in ((tokenizer, "small"), (copy.deepcopy(tokenizer), "large"))
         )
 
@@ -54,8 +43,7 @@ class PromptEncoder:
         """Read a model's tokenizer and chat template. Takes seconds, so call it in a thread."""
         from transformers import AutoTokenizer
 
-        tokenizer = AutoTokenizer.from_pretrained(str(folder))
-        return cls(tokenizer, model.max_model_len, model.max_prompt_len)
+        return cls(AutoTokenizer.from_pretrained(str(folder)), model)
 
     async def encode(self, request: GenerateRequest) -> EncodedPrompt:
         """Return a request's prompt as token ids.
@@ -82,49 +70,75 @@ class PromptEncoder:
         return await asyncio.get_running_loop().run_in_executor(pool, work, encoder, *arguments)
 
 
+def _renderer(tokenizer: Any) -> ChatRenderer | None:
+    if tokenizer.chat_template is None:
+        return None
+    template = ChatTemplate(tokenizer.chat_template, tokenizer.special_tokens_map)
+    renderer = ChatRenderer(template, ControlTokens.of(tokenizer, template.text))
+    _log.info("What the chat template does: %s", renderer.capabilities.describe())
+    return renderer
+
+
 def _size(prompt: Prompt) -> int:
-    """Return the characters of a prompt, or its token ids."""
+    """Return about how many characters a prompt has, or token ids."""
     if not isinstance(prompt, Chat):
         return len(prompt)
     contents = (message.get("content") for message in prompt.messages)
-    return sum(len(content) for content in contents if isinstance(content, str))
+    texts = sum(len(content) for content in contents if isinstance(content, str))
+    return texts + _TOOL_CHARACTERS * len(prompt.tools)
+
+
+class _Tokenizer:
+    """A tokenizer of transformers."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self.vocabulary = len(tokenizer)
+        self.longest_token = max(map(len, tokenizer.get_vocab()))
+        self._line = self.encode("\n", special=False)
+        plain = self.encode("|x", special=False)
+        # Some tokenizers put a space before each text; a part after a line has none.
+        self._adds_prefix = self.encode("\n|x", special=False) != [*self._line, *plain]
+
+    def encode(self, text: str, *, special: bool) -> list[int]:
+        """Return a text's tokens."""
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=special)
+        return ids
+
+    def encode_parts(self, parts: Sequence[str]) -> list[int]:
+        """Return the tokens of a text in parts."""
+        ids = self.encode(parts[0], special=False)
+        line = self._line if self._adds_prefix else []
+        known: dict[str, list[int]] = {}  # hostile texts repeat one token
+        for part in parts[1:]:
+            if part not in known:
+                text = "\n" + part if line else part
+                known[part] = self.encode(text, special=False)[len(line) :]
+            ids += known[part]
+        return ids
 
 
 class _Encoder:
     """Encodes with one tokenizer, in one thread."""
 
-    def __init__(self, tokenizer: Any, max_model_len: int, max_prompt_len: int | None) -> None:
+    def __init__(self, tokenizer: Any, renderer: ChatRenderer | None, model: ModelInfo) -> None:
         self._tokenizer = tokenizer
-        self._vocabulary = len(tokenizer)
-        self._longest_token = max(map(len, tokenizer.get_vocab()))
-        self._max_model_len = max_model_len
-        self._max_prompt_len = max_prompt_len
+        self._requests = RequestEncoder(_Tokenizer(tokenizer), renderer, model)
 
     def tokenize(self, text: str | Chat, special: bool) -> Tokens:
         """Return the tokens of a text or of a rendered conversation; raise InvalidRequest."""
-        param = "messages" if isinstance(text, Chat) else "prompt"
-        rendered = self._render(text) if isinstance(text, Chat) else text
-        ids = tuple(self._encode(rendered, param, special=special))
+        ids, _ = self._requests.token_ids(text, special=special)
         return Tokens(ids=ids, strings=tuple(self._tokenizer.convert_ids_to_tokens(ids)))
 
     def detokenize(self, token_ids: tuple[int, ...]) -> str:
         """Return the text of these tokens; raise InvalidRequest for an unknown one."""
-        check_token_ids(token_ids, "tokens", self._vocabulary)
+        check_token_ids(token_ids, "tokens", len(self._tokenizer))
         return str(self._tokenizer.decode(list(token_ids), skip_special_tokens=False))
 
     def encode_request(self, request: GenerateRequest) -> EncodedPrompt:
         """Return a request's prompt as token ids; raise InvalidRequest."""
-        prompt, emitted = request.prompt, request.emitted
-        ids = self._token_ids(prompt)
-        check_sampling(request.sampling, self._vocabulary)
-        self._require_whole_characters(emitted)
-        check_prompt_length(prompt, len(ids) + len(emitted), self._max_prompt_len)
-        limit = completion_limit(prompt, len(ids), request.sampling.max_tokens, self._max_model_len)
-        return EncodedPrompt(
-            prompt_tokens=len(ids),
-            token_ids=(*ids, *emitted),
-            max_new_tokens=max(0, limit - len(emitted)),
-        )
+        self._require_whole_characters(request.emitted)
+        return self._requests.encode(request)
 
     def _require_whole_characters(self, emitted: tuple[int, ...]) -> None:
         """Raise GenerationFailed where the last character is not whole.
@@ -134,106 +148,3 @@ class _Encoder:
         tail = list(emitted[-_CHARACTER_TOKENS:])
         if tail and str(self._tokenizer.decode(tail)).endswith("\ufffd"):
             raise GenerationFailed("This stream cannot go on: its last character was not whole.")
-
-    def _token_ids(self, prompt: Prompt) -> Sequence[int]:
-        if isinstance(prompt, tuple):
-            check_token_ids(prompt, "prompt", self._vocabulary)
-            ids: Sequence[int] = prompt
-        elif isinstance(prompt, str):
-            ids = self._encode(prompt, "prompt", special=True)
-        else:
-            # The template writes the special tokens itself.
-            ids = self._encode(self._render(prompt), "messages", special=False)
-        if not ids:
-            raise InvalidRequest("The prompt is empty.", param=_param(prompt))
-        return ids
-
-    def _encode(self, text: str, param: str, *, special: bool) -> Sequence[int]:
-        check_text_length(text, param, self._max_model_len, self._longest_token)
-        try:
-            ids: list[int] = self._tokenizer.encode(text, add_special_tokens=special)
-        except Exception as error:
-            _log.info("A prompt could not be tokenized: %s", type(error).__name__)
-            raise InvalidRequest(
-                "The text cannot be tokenized; it must be valid Unicode.", param=param
-            ) from error
-        return ids
-
-    def _render(self, chat: Chat) -> str:
-        if self._tokenizer.chat_template is None:
-            raise InvalidRequest("This model has no chat template.", param="messages")
-        tools = [dict(tool) for tool in chat.tools] or None
-        variables = template_variables(self._tokenizer.get_chat_template(tools=tools))
-        arguments = template_arguments(chat, variables)
-        try:
-            text = self._tokenizer.apply_chat_template(
-                [dict(message) for message in chat.messages],
-                tools=tools,
-                add_generation_prompt=chat.add_generation_prompt,
-                tokenize=False,
-                **arguments,
-            )
-        except Exception as error:
-            # A template is a program that comes with the model: it may raise anything.
-            _log.info("A chat template refused the messages: %s", type(error).__name__)
-            raise InvalidRequest(
-                "The model's chat template cannot render these messages; "
-                "check their roles, their order and that each content is a text.",
-                param="messages",
-            ) from error
-        return str(text)
-
-
-def check_token_ids(ids: Iterable[int], param: str, vocabulary: int) -> None:
-    """Raise InvalidRequest for ids that are not in a vocabulary of this size."""
-    if not all(0 <= token < vocabulary for token in ids):
-        raise InvalidRequest(
-            f"Invalid '{param}': token ids of this model are from 0 to {vocabulary - 1}.", param
-        )
-
-
-def check_sampling(sampling: SamplingParams, vocabulary: int) -> None:
-    """Raise InvalidRequest for token ids that vLLM 0.13.0 and 0.16.0 do not check."""
-    check_token_ids(sampling.stop_token_ids, "stop_token_ids", vocabulary)
-    check_token_ids(sampling.logit_bias or (), "logit_bias", vocabulary)
-
-
-def check_text_length(text: str, param: str, max_model_len: int, longest_token: int) -> None:
-    """Raise ContextLengthExceeded for a text that cannot fit, before it is tokenized."""
-    if len(text) > max_model_len * longest_token:
-        raise ContextLengthExceeded(
-            f"This model's context is {max_model_len} tokens, and {len(text)} characters are more "
-            "than fit into it. Shorten the text.",
-            param=param,
-        )
-
-
-def check_prompt_length(prompt: Prompt, tokens: int, limit: int | None) -> None:
-    """Raise ContextLengthExceeded for a prompt that is longer than any compiled length."""
-    if limit is not None and tokens > limit:
-        raise ContextLengthExceeded(
-            f"This model's engine takes prompts of {limit} tokens; this one has {tokens}. "
-            "Shorten the prompt.",
-            param=_param(prompt),
-        )
-
-
-def completion_limit(
-    prompt: Prompt, prompt_tokens: int, max_tokens: int | None, max_model_len: int
-) -> int:
-    """Return the tokens that a completion may have; raise ContextLengthExceeded at no fit.
-
-    `max_tokens` of None asks for the rest of the context, and for one token at least.
-    """
-    wanted = 1 if max_tokens is None else max_tokens
-    if prompt_tokens + wanted > max_model_len:
-        raise ContextLengthExceeded(
-            f"This model's context is {max_model_len} tokens; the prompt has {prompt_tokens} and "
-            f"{wanted} more were requested. Shorten the prompt or lower max_tokens.",
-            param=_param(prompt),
-        )
-    return max_model_len - prompt_tokens if max_tokens is None else max_tokens
-
-
-def _param(prompt: Prompt) -> str:
-    return "messages" if isinstance(prompt, Chat) else "prompt"

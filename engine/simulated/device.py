@@ -1,13 +1,18 @@
 """`Simulated`: a virtual accelerator, as arithmetic: latencies, faults and scripted replies."""
 
+from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from engine.device import BaseDevice
+from engine.errors import ModelNotAvailable
+from engine.host import Host
 from engine.neuron.buckets import bucket_of, powers_of_two
 from engine.options import ConfigModel, EngineOptions, Seconds, TokenCount
+from engine.prompts.renderer import ChatRenderer
+from engine.prompts.template import ChatTemplate, plain_template
 from engine.simulated.profiles import PROFILES, ProfileName
 from engine.types import ModelInfo
 
@@ -72,7 +77,10 @@ class Simulated(BaseDevice):
     unsupported: frozenset[str] = frozenset()
     """Sampling parameters to refuse."""
     template_arguments: frozenset[str] = frozenset()
-    """Variables that its chat template reads."""
+    """Variables that its plain chat template reads."""
+    template: str | None = None
+    """Chat template of a real model: its folder, its tokenizer_config.json, or a `.jinja` file. By
+    default a plain one."""
 
     @model_validator(mode="before")
     @classmethod
@@ -120,6 +128,24 @@ class Simulated(BaseDevice):
             buckets=self.buckets(length),
             draws_by_position=True,
         )
+
+    def renderer(self) -> ChatRenderer:
+        """Return what renders conversations; raise ModelNotAvailable without the template."""
+        path = None if self.template is None else Path(self.template).expanduser()
+        plain = plain_template(sorted(self.template_arguments))
+        return ChatRenderer(plain if path is None else ChatTemplate.load(path))
+
+    def template_path(self, options: EngineOptions) -> Path | None:  # noqa: ARG002
+        """Return the template's folder or file; None for the plain one."""
+        return None if self.template is None else Path(self.template).expanduser()
+
+    def host_problem(self, options: EngineOptions, host: Host) -> str | None:  # noqa: ARG002
+        """Return that the template is not there."""
+        try:
+            self.renderer()
+        except ModelNotAvailable as error:
+            return f"device.template: {error}"
+        return None
 
     def summary(self) -> str:
         """Return the kind and the profile."""

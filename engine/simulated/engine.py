@@ -8,12 +8,12 @@ from dataclasses import replace
 
 from engine.errors import EngineDead, EngineLoading, GenerationFailed
 from engine.options import EngineOptions
-from engine.prompts.encoder import check_sampling, check_text_length, completion_limit
+from engine.prompts.request_encoder import RequestEncoder
 from engine.simulated.device import Simulated
-from engine.simulated.reply import Reply, prompt_text, text_of_ids
+from engine.simulated.reply import Reply, text_of_ids
 from engine.simulated.sequence import Sequence
-from engine.simulated.tokenizer import END, LONGEST_TOKEN, encode, token_id
-from engine.types import Chat, GenerateRequest, Load, Phase, Prompt, TokenDelta, Tokens, Usage
+from engine.simulated.tokenizer import SimulatedTokenizer, decode
+from engine.types import Chat, GenerateRequest, Load, Phase, TokenDelta, Tokens, Usage
 
 
 class SimulatedEngine:
@@ -31,6 +31,7 @@ class SimulatedEngine:
         self._running: list[Sequence] = []
         self._work = asyncio.Event()
         self._scheduler: asyncio.Task[None] | None = None
+        self._encoder = RequestEncoder(SimulatedTokenizer(), device.renderer(), self.model)
         self.phase: Phase = "created"
 
     @property
@@ -67,8 +68,8 @@ class SimulatedEngine:
     ) -> Tokens:
         """Return the tokens of a text or of a conversation; raise InvalidRequest."""
         await self.check_health()
-        tokens = tuple(encode(self._text(text)))
-        return Tokens(ids=tuple(token_id(token) for token in tokens), strings=tokens)
+        ids, _ = self._encoder.token_ids(text)
+        return Tokens(ids=ids, strings=tuple(decode(token) or "" for token in ids))
 
     async def detokenize(self, token_ids: tuple[int, ...]) -> str:
         """Return the text of these tokens; raise InvalidRequest for an unknown one."""
@@ -91,20 +92,10 @@ class SimulatedEngine:
             self._remove(sequence)
 
     def _sequence(self, request: GenerateRequest) -> Sequence:
-        prompt, sampling = request.prompt, request.sampling
-        check_sampling(sampling, END)
-        text = self._text(prompt)
-        prompt_tokens = len(prompt if isinstance(prompt, tuple) else encode(text))
-        limit = completion_limit(
-            prompt, prompt_tokens, sampling.max_tokens, self.model.max_model_len
-        )
-        return Sequence(request, Reply.to(text, sampling, limit, self._device), prompt_tokens)
-
-    def _text(self, prompt: Prompt) -> str:
-        text = prompt_text(prompt, self._device)
-        param = "messages" if isinstance(prompt, Chat) else "prompt"
-        check_text_length(text, param, self.model.max_model_len, LONGEST_TOKEN)
-        return text
+        prompt = self._encoder.encode(request)
+        text = text_of_ids(prompt.token_ids[: prompt.prompt_tokens], "prompt")
+        limit = prompt.max_new_tokens + len(request.emitted)
+        return Sequence(request, Reply.to(text, request.sampling, limit, self._device), prompt)
 
     def _remove(self, sequence: Sequence) -> None:
         for queue in (self._waiting, self._running):

@@ -5,33 +5,10 @@ from hashlib import blake2b
 from math import log
 
 from engine.errors import InvalidRequest
-from engine.prompts.chat_template import template_arguments
 from engine.simulated.device import Simulated
 from engine.simulated.schema_example import example
 from engine.simulated.tokenizer import END, WORDS, decode, encode, token_id
-from engine.types import Chat, FinishReason, Prompt, SamplingParams, TokenDelta, TokenLogprob
-
-
-def prompt_text(prompt: Prompt, device: Simulated) -> str:
-    """Return a prompt as text; raise InvalidRequest for what a tokenizer would refuse."""
-    if isinstance(prompt, tuple):
-        return text_of_ids(prompt, "prompt")
-    param = "messages" if isinstance(prompt, Chat) else "prompt"
-    text = _render(prompt, device) if isinstance(prompt, Chat) else prompt
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair
-        raise InvalidRequest(
-            "The text cannot be tokenized; it must be valid Unicode.", param=param
-        ) from None
-    return text
-
-
-def _render(chat: Chat, device: Simulated) -> str:
-    arguments = template_arguments(chat, device.template_arguments)
-    lines = [f"<{name}={value!r}>" for name, value in sorted(arguments.items())]
-    lines += [f"<{m['role']}> {m.get('content') or ''}" for m in chat.messages]
-    return "\n".join([*lines, "<assistant>"] if chat.add_generation_prompt else lines)
+from engine.types import FinishReason, SamplingParams, TokenDelta, TokenLogprob
 
 
 def text_of_ids(ids: tuple[int, ...], param: str) -> str:

@@ -5,6 +5,7 @@ It can be inverted, so that `/detokenize` and prompts as ids mean something.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 # Neurons, rivers and some characters of more than one byte.
@@ -58,3 +59,19 @@ def decode(id_: int) -> str | None:
     if left or not 2 <= length <= 4:
         return None
     return "".join(chr(packed >> 7 * index & 0x7F) for index in reversed(range(length)))
+
+
+class SimulatedTokenizer:
+    """The tokenizer as prompts are encoded with it; it has no special tokens."""
+
+    vocabulary = END
+    longest_token = LONGEST_TOKEN
+
+    def encode(self, text: str, *, special: bool = False) -> list[int]:  # noqa: ARG002
+        """Return a text's tokens; raise UnicodeEncodeError for half of a surrogate pair."""
+        text.encode()
+        return [token_id(token) for token in encode(text)]
+
+    def encode_parts(self, parts: Sequence[str]) -> list[int]:
+        """Return the tokens of a text in parts."""
+        return self.encode("".join(parts))

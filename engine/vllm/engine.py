@@ -15,7 +15,8 @@ from typing import Any, Final
 from engine.device import VLLMDevice
 from engine.errors import EngineDead, EngineError, EngineLoading, GenerationFailed
 from engine.options import EngineOptions
-from engine.prompts.encoder import EncodedPrompt, PromptEncoder
+from engine.prompts.encoder import PromptEncoder
+from engine.prompts.request_encoder import EncodedPrompt
 from engine.types import Chat, GenerateRequest, Load, Phase, TokenDelta, Tokens
 from engine.vllm.errors import translate_error
 from engine.vllm.output import DeltaBuilder

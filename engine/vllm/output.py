@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from engine.errors import GenerationFailed
-from engine.prompts.encoder import EncodedPrompt
+from engine.prompts.request_encoder import EncodedPrompt
 from engine.types import FinishReason, GenerateRequest, TokenDelta, TokenLogprob, Usage
 
 _FINISH_REASONS: Final[dict[str | None, FinishReason | None]] = {
@@ -21,22 +21,25 @@ class DeltaBuilder:
         self._prompt_tokens = prompt.prompt_tokens
         self._completion_tokens = len(request.emitted)
         self._alternatives = request.sampling.logprobs
+        self._report = prompt.report
 
     def delta(self, output: Any) -> TokenDelta:
         """Return one RequestOutput as a delta; raise GenerationFailed where vLLM aborted."""
         completion = output.outputs[0]
         self._completion_tokens += len(completion.token_ids)
+        report, self._report = self._report, None
         return TokenDelta(
             text=completion.text,
             token_ids=tuple(completion.token_ids),
             logprobs=self._logprobs(completion),
             finish_reason=_finish_reason(completion.finish_reason),
             usage=self._usage(output.num_cached_tokens) if output.finished else None,
+            report=report,
         )
 
     def empty_delta(self) -> TokenDelta:
         """Return the only delta of a request whose tokens were all emitted before."""
-        return TokenDelta(finish_reason="length", usage=self._usage(0))
+        return TokenDelta(finish_reason="length", usage=self._usage(0), report=self._report)
 
     def _logprobs(self, completion: Any) -> tuple[TokenLogprob, ...]:
         if self._alternatives is None or completion.logprobs is None:

@@ -3,7 +3,7 @@
 import json
 from typing import Any, Final
 
-from engine.prompts.encoder import EncodedPrompt
+from engine.prompts.request_encoder import EncodedPrompt
 from engine.tool_formats import FORMATS
 from engine.types import Chat, GenerateRequest, Prompt, Structured
 from engine.vllm.patches import token_prompt

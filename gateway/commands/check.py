@@ -45,7 +45,7 @@ def check(
         loaded = load_config(config)
         if not offline:
             check_machine(loaded)
-        parts = list(report(loaded, read_lengths(lengths)))
+        parts = list(report(loaded, read_lengths(lengths), offline=offline))
     console = Console(soft_wrap=True)
     for part in parts:
         console.print(part, markup=False, highlight=False)

@@ -6,14 +6,22 @@ from pathlib import Path
 from rich import table as rich
 from rich.console import RenderableType
 
-from engine import Table
+from engine import EngineConfig, Table, describe_template
+from gateway.commands.preflight import local_engine
 from gateway.config import AppConfig, ConfigError, ModelConfig
 
 
-def report(config: AppConfig, lengths: Sequence[int] = ()) -> Iterator[RenderableType]:
-    """Yield what will be served; `lengths` are prompts in tokens whose padding is shown."""
+def report(
+    config: AppConfig, lengths: Sequence[int] = (), *, offline: bool = False
+) -> Iterator[RenderableType]:
+    """Yield what will be served; `lengths` are prompts in tokens whose padding is shown.
+
+    The models' folders on this machine are read unless `offline`.
+    """
     for model in config.models:
         yield _model_line(model)
+        if not offline:
+            yield from _template_line(model.engine)
         yield (
             f"  replicas: {_replicas(model)}; requests: {config.most_at_once(model)} at once per "
             f"replica, of which {config.limits.max_queued} wait; "
@@ -33,6 +41,13 @@ def _model_line(model: ModelConfig) -> str:
         f"{model.id}: {what} on {engine.device.summary()}; {engine.max_num_seqs} slots, "
         f"context {context}"
     )
+
+
+def _template_line(engine: EngineConfig) -> Iterator[str]:
+    """Yield what the chat template can do, where it is on this machine."""
+    path = engine.device.template_path(local_engine(engine))
+    if path is not None and path.exists():
+        yield f"  {describe_template(path)}"
 
 
 def _replicas(model: ModelConfig) -> str:

@@ -37,7 +37,8 @@ def _check_package(host: Host, key: str, package: str, extra: str) -> None:
 def _check_engine(engine: EngineConfig, key: str, host: Host) -> None:
     if engine.device.reads_model:
         _check_folder(engine, key)
-    folder = cache_folder() / engine.model if engine.model == DEFAULT_MODEL else Path(engine.model)
+    local = local_engine(engine)
+    folder = Path(local.model)
     try:
         limit = model_context_length(folder)
     except ValueError:
@@ -47,9 +48,15 @@ def _check_engine(engine: EngineConfig, key: str, host: Host) -> None:
             f"{key}.max_model_len: {engine.max_model_len} is above the {limit} tokens the model "
             f"was made for. Lower it to {limit} or leave it out."
         )
-    local = engine.model_copy(update={"model": str(folder)})
     if problem := engine.device.host_problem(local, host):
         raise ConfigError(f"{key}.{problem}")
+
+
+def local_engine(engine: EngineConfig) -> EngineConfig:
+    """Return the config with the folder in which the model is, or would be, on this machine."""
+    if engine.model != DEFAULT_MODEL:
+        return engine
+    return engine.model_copy(update={"model": str(cache_folder() / engine.model)})
 
 
 def _check_folder(engine: EngineConfig, key: str) -> None:

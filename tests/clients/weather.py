@@ -9,7 +9,7 @@ CALL: Final = '<tool_call>\n{"name": "weather", "arguments": {"city": "Zürich"}
 
 # The first match in the prompt is used: with the tool's result in it, the reply is the answer.
 SCRIPTS: Final = (
-    {"when": f"<tool> {RESULT}", "reply": ANSWER},
+    {"when": f"<tool_response>\n{RESULT}", "reply": ANSWER},
     {"when": "both weather?", "reply": f"{CALL}\n{CALL.replace('Zürich', 'Genève')}"},
     {"when": "weather?", "reply": CALL},
 )

@@ -6,6 +6,7 @@ They are listed in the docstring of `engine.Engine`.
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -21,12 +22,16 @@ from engine import (
 )
 
 PROMPT = "Once upon a time there was"
-MUCH_TOO_LONG = 10**9  # tokens
 
 
 def request(number: int = 0, **sampling: object) -> GenerateRequest:
     params = SamplingParams(**({"max_tokens": 12, "temperature": 0.0} | sampling))  # type: ignore[arg-type]
     return GenerateRequest(request_id=f"r-{number}", prompt=PROMPT, sampling=params)
+
+
+def much_too_long(number: int = 0) -> GenerateRequest:
+    """Make a request for more tokens than any context has, which are not to be lowered."""
+    return replace(request(number, max_tokens=10**9), refuse_max_tokens_over_context=True)
 
 
 async def collect(deltas: AsyncGenerator[TokenDelta, None]) -> list[TokenDelta]:
@@ -76,7 +81,7 @@ class EngineContract:
     ) -> None:
         tasks, handles = asyncio.all_tasks(), timers()
         refused, accepted = (
-            engine.generate(request(max_tokens=MUCH_TOO_LONG)), engine.generate(request(1)),
+            engine.generate(much_too_long()), engine.generate(request(1)),
         )  # fmt: skip
         await asyncio.sleep(0.05)
         assert (backend.load.running, backend.load.waiting) == (0, 0)
@@ -88,7 +93,7 @@ class EngineContract:
 
     async def test_a_prompt_that_does_not_fit_is_the_clients_mistake(self, engine: Engine) -> None:
         with pytest.raises(InvalidRequest):
-            await collect(engine.generate(request(max_tokens=MUCH_TOO_LONG)))
+            await collect(engine.generate(much_too_long()))
 
     async def test_closing_at_any_moment_leaves_the_engine_serving(self, engine: Engine) -> None:
         for taken in range(4):
@@ -132,7 +137,7 @@ class EngineContract:
             reader.cancel()
         await closed.aclose()
         await asyncio.gather(*readers, return_exceptions=True)
-        await outcome(engine, request(21, max_tokens=MUCH_TOO_LONG))
+        await outcome(engine, much_too_long(21))
         await until(lambda: backend.load == Load(running=0, waiting=0, slots=backend.load.slots))
         await until(lambda: asyncio.all_tasks() <= tasks)
         await until(lambda: timers() <= handles)

@@ -152,7 +152,7 @@ def test_a_replica_that_hangs_does_not_hide_the_other(gateway: Gateway) -> None:
 
 
 def test_an_error_of_a_replica_keeps_its_status_and_shape(gateway: Gateway) -> None:
-    refused = httpx.request(**ask(gateway.url, max_tokens=10**6))
+    refused = httpx.request(**ask(gateway.url, messages=[{"role": "user", "content": "x " * 9000}]))
     assert refused.status_code == 400
     assert refused.json()["error"]["code"] == "context_length_exceeded"
 

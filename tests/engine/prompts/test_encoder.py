@@ -11,46 +11,13 @@ from engine import (
     GenerateRequest,
     GenerationFailed,
     InvalidRequest,
-    SamplingParams,
+    ModelInfo,
+    PromptReport,
 )
-from engine.prompts.encoder import EncodedPrompt, PromptEncoder
+from engine.prompts.encoder import PromptEncoder
+from engine.prompts.request_encoder import EncodedPrompt
 from engine.types import Prompt
-
-TEMPLATE = (
-    "{% for m in messages %}{% if m['role'] == 'judge' %}{{ raise_exception('no judges') }}"
-    "{% endif %}{{ '<|' + m['role'] + '|> ' + m['content'] + ' ' }}{% endfor %}"
-    "{% if tools %}{{ tools[0]['function']['name'] }} {% endif %}"
-    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
-)
-
-
-def tokenizer(template: str | None = TEMPLATE) -> Any:
-    """Make a tokenizer with one token a byte, and three special ones."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {letter: index for index, letter in enumerate(alphabet)}
-    core = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
-    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    core.decoder = decoders.ByteLevel()
-    core.add_special_tokens(["<|user|>", "<|assistant|>", "<|system|>"])
-    made = PreTrainedTokenizerFast(tokenizer_object=core)
-    made.chat_template = template
-    return made
-
-
-async def encode(prompt: Prompt, limit: int = 64, **kwargs: Any) -> EncodedPrompt:
-    emitted = kwargs.pop("emitted", ())
-    prompts = PromptEncoder(kwargs.pop("tokenizer", None) or tokenizer(), limit)
-    try:
-        return await prompts.encode(
-            GenerateRequest(
-                request_id="1", prompt=prompt, sampling=SamplingParams(**kwargs), emitted=emitted
-            )
-        )
-    finally:
-        prompts.close()
+from tests.engine.prompts.byte_tokenizer import TEMPLATE, encode, tokenizer
 
 
 @pytest.mark.parametrize(
@@ -84,7 +51,7 @@ async def test_a_chat_goes_through_the_template_with_special_tokens() -> None:
 
 async def test_tools_reach_the_template() -> None:
     tool = {"type": "function", "function": {"name": "weather"}}
-    encoded = await encode(chat({"role": "user", "content": "hi"}, tools=(tool,)))
+    encoded = await encode(chat({"role": "user", "content": "hi"}, tools=(tool,)), limit=2000)
     assert "weather" in tokenizer().decode(encoded.token_ids)
 
 
@@ -101,10 +68,8 @@ async def test_nothing_is_left_where_all_was_emitted() -> None:
     "messages",
     [
         [{"role": "judge", "content": "x"}],
-        [{"role": "user", "content": None}],
         [{"role": "user", "content": ["a"]}],
         [{"role": "user", "content": 7}],
-        [{"role": "user"}],
         [{"content": "x"}],
         [{"role": None, "content": "x"}],
         [{"role": "user", "content": "\ud800"}],
@@ -134,15 +99,48 @@ async def test_a_model_without_template_takes_no_chat() -> None:
         await encode(chat({"role": "user", "content": "x"}), tokenizer=tokenizer(None))
 
 
-@pytest.mark.parametrize(("tokens", "max_tokens"), [(64, None), (60, 5), (65, 1)])
+@pytest.mark.parametrize(("tokens", "max_tokens"), [(64, None), (65, 1), (600, None)])
 async def test_what_does_not_fit_is_refused_with_its_numbers(
     tokens: int, max_tokens: int | None
 ) -> None:
     with pytest.raises(ContextLengthExceeded) as caught:
         await encode("x" * tokens, max_tokens=max_tokens)
-    for number in (64, tokens, max_tokens or 1):
-        assert str(number) in caught.value.message
+    assert "maximum context length is 64 tokens. However" in caught.value.message
+    assert f"resulted in {tokens} tokens" in caught.value.message
     assert caught.value.param == "prompt"
+
+
+async def test_a_text_too_long_to_tokenize_is_refused_with_a_lower_bound() -> None:
+    with pytest.raises(ContextLengthExceeded, match=r"at least 77 tokens \(1000 characters\)"):
+        await encode("x" * 1000)  # the longest token has 13 characters
+
+
+async def test_more_tokens_than_fit_are_lowered_and_reported() -> None:
+    encoded = await encode("x" * 60, max_tokens=5, min_tokens=5)
+    assert encoded.max_new_tokens == 4
+    assert encoded.report == PromptReport(ignored=("max_tokens",))
+    assert (await encode("x" * 60, max_tokens=4)).report is None
+
+
+async def test_a_lowered_limit_is_the_same_when_a_stream_goes_on() -> None:
+    assert (await encode("x" * 60, max_tokens=5, emitted=(1, 2))).max_new_tokens == 2
+
+
+async def test_more_tokens_than_fit_can_be_refused_by_the_limits_name() -> None:
+    with pytest.raises(ContextLengthExceeded, match="Lower it to 4") as caught:
+        await encode("x" * 60, max_tokens=5, refuse_max_tokens_over_context=True)
+    assert caught.value.param == "max_tokens"
+
+
+async def test_the_longest_prompt_of_a_compiled_model_is_its_limit() -> None:
+    assert (await encode("x" * 40, max_prompt_len=40)).max_new_tokens == 24
+    with pytest.raises(ContextLengthExceeded, match=r"length is 40 tokens for prompts\. However"):
+        await encode("x" * 41, max_prompt_len=40)
+
+
+async def test_the_prompts_ids_are_reported_where_they_are_asked_for() -> None:
+    encoded = await encode((1, 2), report_prompt=True, emitted=(3,))
+    assert encoded.report == PromptReport(token_ids=(1, 2))
 
 
 async def test_a_chat_that_does_not_fit_names_messages() -> None:
@@ -157,7 +155,7 @@ async def test_what_just_fits_is_taken(tokens: int, max_tokens: int | None) -> N
 
 
 async def test_many_prompts_at_once_do_not_disturb_each_other() -> None:
-    prompts = PromptEncoder(tokenizer(), 10_000)
+    prompts = PromptEncoder(tokenizer(), ModelInfo(id="bytes", max_model_len=10_000))
     requests = [GenerateRequest(request_id=str(n), prompt="x" * (n + 1)) for n in range(64)]
     encoded = await asyncio.gather(*map(prompts.encode, requests))
     prompts.close()
@@ -189,25 +187,63 @@ async def test_a_template_gets_the_arguments_that_it_reads(
 
 
 @pytest.mark.parametrize(
-    ("template", "arguments", "param"),
+    ("arguments", "param"),
     [
-        (TEMPLATE, {"reasoning_effort": "none"}, "reasoning_effort"),
-        (SWITCH, {"reasoning_effort": "high"}, "reasoning_effort"),
-        (SWITCH, {"template_arguments": {"other": 1}}, "chat_template_kwargs.other"),
-        (TEMPLATE, {"template_arguments": {"m": 1}}, "chat_template_kwargs.m"),
-        (TEMPLATE, {"template_arguments": {"messages": []}}, "chat_template_kwargs.messages"),
+        ({"template_arguments": {"other": 1}}, "chat_template_kwargs.other"),
+        ({"template_arguments": {"m": 1}}, "chat_template_kwargs.m"),
+        ({"template_arguments": {"messages": []}}, "chat_template_kwargs.messages"),
     ],
 )
-async def test_what_a_template_does_not_read_is_refused(
-    template: str, arguments: dict[str, Any], param: str
+async def test_an_argument_that_a_template_does_not_read_is_refused(
+    arguments: dict[str, Any], param: str
 ) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        await encode(chat(HI, **arguments), tokenizer=tokenizer(template))
+        await encode(chat(HI, **arguments))
     assert refused.value.param == param
 
 
+HINTS: list[tuple[str, dict[str, Any], str]] = [
+    (SWITCH, {"reasoning_effort": "high"}, "reasoning_effort"),
+    (TEMPLATE, {"reasoning_effort": "low"}, "reasoning_effort"),
+    (
+        TEMPLATE, {"template_arguments": {"enable_thinking": True}},
+        "chat_template_kwargs.enable_thinking",
+    ),
+    (TEMPLATE, {"template_arguments": {"thinking": True}}, "chat_template_kwargs.thinking"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("template", "arguments", "name"), HINTS)
+async def test_a_hint_that_a_template_does_not_read_is_reported(
+    template: str, arguments: dict[str, Any], name: str
+) -> None:
+    encoded = await encode(chat(HI, **arguments), tokenizer=tokenizer(template))
+    assert encoded.report == PromptReport(ignored=(name,))
+
+
+@pytest.mark.parametrize(("template", "arguments", "name"), HINTS)
+async def test_a_hint_that_a_template_does_not_read_can_be_refused(
+    template: str, arguments: dict[str, Any], name: str
+) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        await encode(chat(HI, **arguments), tokenizer=tokenizer(template), refuse_hints=True)
+    assert refused.value.param == name
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"reasoning_effort": "none"},
+        {"template_arguments": {"enable_thinking": False}},
+        {"template_arguments": {"thinking": False}},
+    ],
+)
+async def test_no_reasoning_is_taken_where_nothing_reasons(arguments: dict[str, Any]) -> None:
+    assert (await encode(chat(HI, **arguments), refuse_hints=True)).report is None
+
+
 async def test_tokens_go_there_and_back() -> None:
-    prompts = PromptEncoder(tokenizer(), 64)
+    prompts = PromptEncoder(tokenizer(), ModelInfo(id="bytes", max_model_len=64))
     tokens = await prompts.tokenize("héllo", add_special_tokens=True)
     assert len(tokens.ids) == len(tokens.strings) == 6
     assert await prompts.detokenize(tokens.ids) == "héllo"

@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,19 @@ async def test_only_the_last_delta_has_reason_and_usage(engine: EngineBackend) -
     assert usage is not None
     assert usage.completion_tokens == len(joined(deltas).token_ids) == 5
     assert usage.prompt_tokens > 10
+
+
+async def test_the_first_delta_alone_reports_what_became_of_the_prompt(
+    engine: EngineBackend,
+) -> None:
+    chat = replace(QUESTION, reasoning_effort="high")
+    asked = replace(ask(chat, max_tokens=10**6), report_prompt=True)
+    first, *others = await collect(engine, asked)
+    assert first.report is not None
+    assert first.report.ignored == ("reasoning_effort", "max_tokens")
+    tokens = await engine.tokenize(QUESTION, add_special_tokens=False)
+    assert first.report.token_ids == tokens.ids
+    assert all(delta.report is None for delta in [*others, *await collect(engine, ask())])
 
 
 async def test_without_max_tokens_it_is_the_model_that_stops(engine: EngineBackend) -> None:

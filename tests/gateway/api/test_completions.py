@@ -53,7 +53,7 @@ def test_usage_comes_only_when_asked_for(client: openai.OpenAI) -> None:
         ({"echo": True}, "echo", "unsupported_value"),
         ({"best_of": 2}, "best_of", "unsupported_value"),
         ({"max_token": 5}, "max_token", "unknown_parameter"),
-        ({"max_tokens": 10**9}, "prompt", "context_length_exceeded"),
+        ({"prompt": "x " * 9000}, "prompt", "context_length_exceeded"),
         # Of a model that runs and queues 70: refused before a request is built for each.
         ({"prompt": ["x"] * 128, "n": 128}, "n", "invalid_value"),
         ({"prompt": ["x"] * 128}, "prompt", "invalid_value"),

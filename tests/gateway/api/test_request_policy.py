@@ -252,7 +252,8 @@ def test_tools_are_refused_where_they_are_off(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("name", ["mcp.server/tool-1", "a" * 128])
-def test_names_of_functions_are_as_mcp_makes_them(url: str, name: str) -> None:
+def test_names_of_functions_are_as_mcp_makes_them(serve: Serve, name: str) -> None:
+    url = serve(engine={"max_model_len": 10**6})
     tools = [{"type": "function", "function": FUNCTION | {"name": name}}]
     assert names(post(url, tools=tools * 1024)) == []
 

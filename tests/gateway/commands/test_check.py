@@ -168,3 +168,32 @@ def test_a_config_json_that_is_none_is_refused(
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(ConfigError, match=r"config\.json is not valid JSON"):
         check(config({"kind": "cpu"}, model=str(tmp_path), max_model_len=length), host=host)
+
+
+def template_lines(config: AppConfig, **options: Any) -> list[str]:
+    lines = [part for part in report(config, **options) if isinstance(part, str)]
+    return [line.strip() for line in lines if "tools:" in line or "template" in line]
+
+
+def test_who_writes_tools_into_prompts_is_shown(model: Path) -> None:
+    template = model / "chat_template.jinja"
+    template.write_text("{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}")
+    shown = config({"kind": "cpu"}, model=str(model))
+    assert template_lines(shown) == ["tools: gateway's own text"]
+    assert template_lines(shown, offline=True) == []
+    template.write_text(
+        "{{ tools | tojson }}{% for m in messages %}<{{ m.role }}>{{ m.content }}"
+        "{{ (m.tool_calls or '') | tojson }}{% endfor %}"
+    )
+    assert template_lines(shown) == ["tools: template"]
+    simulated = config({"kind": "simulated", "template": str(template)})
+    assert template_lines(simulated) == ["tools: template"]
+    template.write_text("{{ raise_exception('no') }}")
+    assert template_lines(shown) == ["the chat template fails: a plain one is used"]
+    template.unlink()
+    assert template_lines(shown) == ["no chat template: chats are refused"]
+
+
+def test_a_template_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"device\.template: .*nowhere has no chat template"):
+        check(config({"kind": "simulated", "template": str(tmp_path / "nowhere")}))

@@ -83,7 +83,7 @@ def test_a_failure_is_counted_by_its_outcome(
 
 def test_a_request_that_does_not_fit_is_counted_as_invalid(serve: Serve) -> None:
     url = serve()
-    post(url, max_tokens=10**6)
+    post(url, messages=[{"role": "user", "content": "x " * 9000}])
     assert figures(url)["requests_total", "", "sim", "invalid"] == 1
 
 
