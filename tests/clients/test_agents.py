@@ -126,7 +126,7 @@ def test_codex_reads_a_file_and_patches_it(
     assert said.strip().endswith(ANSWER)
 
 
-def test_codex_resumes_a_conversation_with_its_reasoning(run: Run, tmp_path: Path) -> None:
+def test_codex_resumes_a_conversation_with_reasoning(run: Run, tmp_path: Path) -> None:
     replies = (("Begin", "<think>A beginning.</think>Begun."), ("And now?", "It goes on."))
     config = simulated(
         {"scripts": [{"when": when, "reply": reply} for when, reply in reversed(replies)]},

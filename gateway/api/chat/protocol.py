@@ -23,7 +23,7 @@ from gateway.api.sampling import SamplingFields
 from gateway.api.schema import Metadata, RequestModel, Unsupported, unsupported
 from gateway.config import ModelConfig
 
-Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max", "ultra"]
 
 
 class AcceptedFields(RequestModel):

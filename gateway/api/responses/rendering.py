@@ -23,8 +23,7 @@ class ResponsesRenderer:
     def __init__(
         self, head: ResponseHead, body: ResponsesRequest, make_parser: MakeMessageParser | None
     ) -> None:
-        self._head = head
-        self._request = body
+        self._echo = _echo(body, head)
         self._parser = None if make_parser is None else make_parser()
         self._totals = UsageTotals(1)
         encrypts = ENCRYPTED_REASONING in (body.include or ())
@@ -84,8 +83,7 @@ class ResponsesRenderer:
         return self._state(status, fields | {"status": status, "usage": _usage(self._totals)})
 
     def _state(self, what: str, fields: dict[str, Any]) -> Event:
-        response = _echo(self._request, self._head)
-        response |= {"output": list(self._output.items)} | fields
+        response = self._echo | {"output": list(self._output.items)} | fields
         return {"type": f"response.{what}", "response": response}
 
     def _frames(self, events: Sequence[Event]) -> bytes:
