@@ -6,7 +6,7 @@ from pathlib import Path
 from rich import table as rich
 from rich.console import RenderableType
 
-from engine import EngineConfig, Table, describe_template
+from engine import Table, describe_template
 from gateway.commands.preflight import local_engine
 from gateway.config import AppConfig, ConfigError, ModelConfig
 
@@ -21,7 +21,7 @@ def report(
     for model in config.models:
         yield _model_line(model)
         if not offline:
-            yield from _template_line(model.engine)
+            yield from _template_line(model)
         yield (
             f"  replicas: {_replicas(model)}; requests: {config.most_at_once(model)} at once per "
             f"replica, of which {config.limits.max_queued} wait; "
@@ -43,11 +43,13 @@ def _model_line(model: ModelConfig) -> str:
     )
 
 
-def _template_line(engine: EngineConfig) -> Iterator[str]:
-    """Yield what the chat template can do, where it is on this machine."""
+def _template_line(model: ModelConfig) -> Iterator[str]:
+    """Yield what the chat template can do, where it is on this machine, and what is forced."""
+    engine = model.engine
     path = engine.device.template_path(local_engine(engine))
+    forced = f"; the config forces tools: {model.tools}" if model.tools else ""
     if path is not None and path.exists():
-        yield f"  {describe_template(path)}"
+        yield f"  {describe_template(path)}{forced}"
 
 
 def _replicas(model: ModelConfig) -> str:

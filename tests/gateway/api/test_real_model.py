@@ -218,4 +218,8 @@ def test_nothing_of_a_schema_that_the_grammar_refuses_is_in_the_log(
 
 
 def test_an_effort_that_the_template_does_not_read_is_taken(real: openai.OpenAI) -> None:
-    assert ask(real, reasoning_effort="high").usage.prompt_tokens == ask(real).usage.prompt_tokens
+    raw = real.chat.completions.with_raw_response.create(
+        model="smol", messages=ASK, max_tokens=1, reasoning_effort="high"
+    )
+    assert raw.headers["x-ignored-fields"] == "reasoning_effort"
+    assert raw.parse().usage.prompt_tokens == ask(real).usage.prompt_tokens
