@@ -205,9 +205,7 @@ class RequestSession:
 
     def _report(self, report: PromptReport) -> None:
         names = self.parameter_names
-        for path in report.ignored:
-            # An item of a list that the endpoint has by another name has another index there.
-            self.context.ignored.append(names.get(path) or names.get(path.partition("[")[0], path))
+        self.context.ignored += [names.get(path, path) for path in report.ignored]
 
     def _renamed(self, error: InvalidRequest) -> InvalidRequest:
         """Return the error with the endpoint's own name of the parameter."""
