@@ -173,7 +173,7 @@ class OtherItem(RequestModel):
 
 def _tag(item: Any) -> str:
     kind = item.get("type", "message") if isinstance(item, dict) else getattr(item, "type", None)
-    return _TAGS.get(str(kind), "Hosted" if kind in _HOSTED else "Other")
+    return _TAGS.get(str(kind), "Hosted" if str(kind) in _HOSTED else "Other")
 
 
 Item = Annotated[

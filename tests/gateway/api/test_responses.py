@@ -40,6 +40,9 @@ def events(url: str, **fields: Any) -> list[dict[str, Any]]:
             "input[0].content[0].type",
             "unsupported_value",
         ),
+        ({"input": [{"type": []}]}, "input[0].type", "invalid_type"),
+        ({"tools": [{"type": {}}]}, "tools[0].type", "invalid_type"),
+        ({"tool_choice": {"type": []}}, "tool_choice.type", "invalid_type"),
         ({"input": [{"type": "item_reference", "id": "x"}]}, "input[0].type", "unsupported_value"),
         (
             {"input": [{"type": "function_call_output", "call_id": "x", "output": ""}]},
