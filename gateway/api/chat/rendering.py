@@ -7,7 +7,9 @@ from gateway.api.chat.message_parser import MakeMessageParser
 from gateway.api.chat.response import (
     ChatChoiceBody,
     ChunkChoiceBody,
+    CustomBody,
     DeltaBody,
+    FunctionBody,
     MessageBody,
     ToolCallBody,
 )
@@ -167,8 +169,16 @@ def message_body(parts: Iterable[MessageDelta]) -> MessageBody:
 
 
 def _call_body(part: ToolCallDelta) -> ToolCallBody:
-    kind, text = ("custom", "input") if part.custom else ("function", "arguments")
+    if part.custom:
+        return _custom_call_body(part)
     if part.id is None:
-        return {kind: {text: part.arguments}}  # type: ignore[misc]
-    called = {"name": part.name, text: part.arguments}
-    return {"id": part.id, "type": kind, kind: called}  # type: ignore[misc]
+        return {"function": {"arguments": part.arguments}}
+    function: FunctionBody = {"name": part.name, "arguments": part.arguments}
+    return {"id": part.id, "type": "function", "function": function}
+
+
+def _custom_call_body(part: ToolCallDelta) -> ToolCallBody:
+    if part.id is None:
+        return {"custom": {"input": part.arguments}}
+    custom: CustomBody = {"name": part.name, "input": part.arguments}
+    return {"id": part.id, "type": "custom", "custom": custom}
