@@ -1,12 +1,15 @@
-"""`CustomCalls`: a custom tool's input, which a model writes as a function's one argument."""
+"""`CustomToolParser`: a custom tool's input, which a model writes as a function's one argument."""
 
 import json
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Final
 
+from engine import TokenDelta
 from gateway.parsing.deltas import MessageDelta, ToolCallDelta
+from gateway.parsing.message import MessageParser
+from gateway.parsing.parser import TextParser
 
 INPUT: Final = "input"
 
@@ -79,24 +82,27 @@ def _only_text(arguments: str) -> str:
     return _whole_pairs(found) if isinstance(found, str) else arguments
 
 
-class CustomCalls:
-    """Turns the arguments of calls to custom tools into their input."""
+class CustomToolParser(MessageParser):
+    """Turns the arguments of calls to the tools with these `names` into their input."""
 
-    def __init__(self, names: Collection[str]) -> None:
+    def __init__(
+        self, reasoning: TextParser | None, rest: TextParser | None, names: Collection[str]
+    ) -> None:
+        super().__init__(reasoning, rest)
         self._names = names
         self._open: tuple[ToolCallDelta, CustomInput] | None = None
 
-    def convert(self, parts: Iterable[MessageDelta], *, ended: bool) -> list[MessageDelta]:
-        """Return the deltas of a message, of which there are no more if it has `ended`."""
+    def feed(self, delta: TokenDelta) -> list[MessageDelta]:
+        """Return what is certain by now; after the last delta, everything."""
         converted: list[MessageDelta] = []
-        for part in parts:
+        for part in super().feed(delta):
             if not isinstance(part, ToolCallDelta) or part.id is not None:
                 converted += self._close()
             if isinstance(part, ToolCallDelta):
                 converted += self._call(part)
             else:
                 converted.append(part)
-        return converted + self._close() if ended else converted
+        return converted if delta.finish_reason is None else converted + self._close()
 
     def _call(self, part: ToolCallDelta) -> list[MessageDelta]:
         if part.name in self._names:

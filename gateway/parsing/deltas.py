@@ -1,7 +1,7 @@
 """What a model's text contains: `ContentDelta`, `ReasoningDelta` and `ToolCallDelta`."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 
 
@@ -46,5 +46,5 @@ def _joined(run: Sequence[MessageDelta]) -> MessageDelta:
     first = run[0]
     if isinstance(first, ToolCallDelta):
         arguments = "".join(delta.arguments for delta in run if isinstance(delta, ToolCallDelta))
-        return replace(first, arguments=arguments)
+        return ToolCallDelta(first.index, first.id, first.name, arguments, first.custom)
     return type(first)("".join(delta.text for delta in run if not isinstance(delta, ToolCallDelta)))

@@ -1,9 +1,8 @@
 """`MessageParser`: from the deltas of one completion to those of its message."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from engine import TokenDelta
-from gateway.parsing.custom_input import CustomCalls
 from gateway.parsing.deltas import ContentDelta, MessageDelta, ReasoningDelta
 from gateway.parsing.parser import TextParser
 
@@ -14,25 +13,16 @@ class MessageParser:
     A parser that finds calls too needs no other.
 
     The gateway knows no token ids of markers, so tokens are counted delta by delta: one that
-    begins or ends reasoning is shared by characters. `custom` are the names of custom tools.
+    begins or ends reasoning is shared by characters.
     """
 
-    def __init__(
-        self, reasoning: TextParser | None, rest: TextParser | None, custom: Collection[str] = ()
-    ) -> None:
+    def __init__(self, reasoning: TextParser | None, rest: TextParser | None) -> None:
         self._reasoning = reasoning
         self._rest = rest
-        self._custom = CustomCalls(custom) if custom else None
         self.reasoning_tokens = None if reasoning is None else 0
 
     def feed(self, delta: TokenDelta) -> list[MessageDelta]:
         """Return what is certain by now; after the last delta, everything."""
-        parts = self._read(delta)
-        if self._custom is None:
-            return parts
-        return self._custom.convert(parts, ended=delta.finish_reason is not None)
-
-    def _read(self, delta: TokenDelta) -> list[MessageDelta]:
         parts = self._separate(delta)
         if delta.finish_reason is None:
             return parts

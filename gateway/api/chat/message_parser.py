@@ -7,6 +7,7 @@ from engine.tool_formats import FORMATS
 from gateway.api.chat.protocol import ChatCompletionRequest
 from gateway.api.chat.tools import NamedChoice
 from gateway.config import ModelConfig
+from gateway.parsing.custom_input import CustomToolParser
 from gateway.parsing.message import MessageParser
 from gateway.parsing.reasoning import ReasoningParser
 from gateway.parsing.tool_calls import make_parser
@@ -20,16 +21,17 @@ def message_parser(body: ChatCompletionRequest, model: ModelConfig) -> MakeMessa
     """Return how to build the parser of one choice; None where text is only text."""
     family = model.tool_parser or "hermes"
     make_tools = _tool_parser(body, family)
-    custom = {tool.custom.name for tool in body.tools or () if tool.custom}
+    names = {tool.custom.name for tool in body.tools or () if tool.custom}
+    parser = partial(CustomToolParser, names=names) if names else MessageParser
     if make_tools is None and model.reasoning is None:
         return None
     if make_tools is not None and FORMATS[family].has_channels and not _is_forced(body):
-        return lambda: MessageParser(make_tools(), None, custom)
+        return lambda: parser(make_tools(), None)
 
     def make() -> MessageParser:
         begins_inside = model.reasoning == "think_begun"
         reasoning = ReasoningParser(begins_inside=begins_inside) if model.reasoning else None
-        return MessageParser(reasoning, make_tools() if make_tools else None, custom)
+        return parser(reasoning, make_tools() if make_tools else None)
 
     return make
 
