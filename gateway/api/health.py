@@ -3,7 +3,7 @@
 `/health`, `/ping` and `/version` are what programs made for vLLM and SageMaker ask for.
 """
 
-from typing import Literal, NotRequired
+from typing import Any, Final, Literal, NotRequired
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
@@ -16,6 +16,7 @@ from gateway.context import context_of
 from gateway.version import VERSION
 
 router = APIRouter(tags=["operations"])
+_NOT_READY: Final[dict[int | str, dict[str, Any]]] = {503: {"description": "Not ready."}}
 Status = Literal["ready", "loading", "dead"]
 
 
@@ -61,11 +62,9 @@ async def readyz(request: Request) -> Response:
     return JSONResponse(body, 200 if status == "ready" else 503)
 
 
-@router.get("/health", response_class=Response, responses={503: {"description": "Not ready."}})
-@router.get(
-    "/ping", name="ping", response_class=Response, responses={503: {"description": "Not ready."}}
-)
-@router.post("/ping", include_in_schema=False)
+@router.get("/health", response_class=Response, responses=_NOT_READY)
+@router.get("/ping", name="ping", response_class=Response, responses=_NOT_READY)
+@router.post("/ping", name="post_ping", response_class=Response, responses=_NOT_READY)
 async def health(request: Request) -> Response:
     """Return whether requests can be served, without a body: 200 or 503."""
     return Response(status_code=200 if _status(request) == "ready" else 503)
