@@ -29,6 +29,7 @@ def test_it_is_a_valid_openapi_document(document: dict[str, Any]) -> None:
 
 def test_every_post_has_the_schema_of_its_body(document: dict[str, Any]) -> None:
     posts = {path: verbs["post"] for path, verbs in document["paths"].items() if "post" in verbs}
+    del posts["/ping"]  # which has none
     assert len(posts) >= 5
     for path, operation in posts.items():
         ref = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
