@@ -24,7 +24,7 @@ from gateway.api.completions.response import Completion
 from gateway.api.lifespan import supervise_engines, wait_for_engines
 from gateway.api.openapi import document
 from gateway.api.pages import docs, index
-from gateway.api.paths import SHOWN, PathMiddleware, unknown_path
+from gateway.api.paths import PathMiddleware, unknown_path, wrong_method
 from gateway.api.registry import MakePipeline, ModelRegistry
 from gateway.api.responses import router as responses
 from gateway.api.responses.response import ResponseEvent
@@ -146,8 +146,5 @@ async def _respond_to_error(_: Request, error: Exception) -> Response:
 
 async def _respond_to_unknown_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    if error.status_code != 405:
-        return unknown_path(request).response()
-    message = f"Method not allowed: {request.method} {request.url.path[:SHOWN]}."
-    refused = ApiError(405, message, code="method_not_supported", headers=error.headers)
+    refused = wrong_method(request) if error.status_code == 405 else unknown_path(request)
     return refused.response()

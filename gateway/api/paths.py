@@ -50,15 +50,33 @@ def _paths(raw: bytes, root_path: str) -> dict[str, str | bytes]:
     return {"path": path[:-1] if raw.endswith(b"/") else path, "raw_path": raw.removesuffix(b"/")}
 
 
+def wrong_method(request: Request) -> ApiError:
+    """Return the error for a path that has routes of other methods alone."""
+    _, path = _split_path(request)
+    routes = [route for route in request.app.routes if isinstance(route, APIRoute)]
+    methods = {m for route in routes if route.path_regex.match(path) for m in route.methods}
+    return ApiError(
+        405,
+        f"Method not allowed: {request.method} {request.url.path[:SHOWN]}.",
+        code="method_not_supported",
+        headers={"allow": ", ".join(sorted(methods))},
+    )
+
+
 def unknown_path(request: Request) -> ApiError:
     """Return the error for a path without a route, with the path that was probably meant."""
-    root_path = request.scope.get("root_path", "").rstrip("/")
-    path = request.url.path.removeprefix(root_path)
+    root_path, path = _split_path(request)
     what = f"{request.method} {request.url.path[:SHOWN]}"
     if path.startswith(OTHER_MODELS):
         return ApiError(404, f"{what} needs another kind of model; this gateway generates text.")
     hint = _hint(path[:SHOWN], request.method, request.app.routes, root_path)
     return ApiError(404, f"Unknown request URL: {what}. {hint or 'Check the path.'}")
+
+
+def _split_path(request: Request) -> tuple[str, str]:
+    """Return the app's root path, and a request's path below it."""
+    root_path = request.scope.get("root_path", "").rstrip("/")
+    return root_path, request.url.path.removeprefix(root_path)
 
 
 def _hint(path: str, method: str, routes: Sequence[BaseRoute], root_path: str) -> str | None:

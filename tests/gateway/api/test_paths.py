@@ -102,3 +102,12 @@ def test_metrics_and_log_have_the_path_that_is_served(
         wait_until(lambda: '"path": "/v1/models"' in caplog.text)
     assert 'path="/v1/models"' in httpx.get(f"{url}/metrics").text
     assert "//" not in httpx.get(f"{url}/metrics").text
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [("/ping", "GET, HEAD, POST"), ("/v1/models", "GET, HEAD"), ("/v1/responses", "POST")],
+)
+def test_a_wrong_method_is_told_all_that_the_path_has(url: str, path: str, allowed: str) -> None:
+    answer = httpx.delete(url + path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
