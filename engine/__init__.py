@@ -33,7 +33,7 @@ from engine.models.folder import model_context_length, model_type
 from engine.models.store import resolve_model
 from engine.neuron.device import Neuron
 from engine.options import DEFAULT_MODEL, ConfigModel, EngineOptions, Seconds
-from engine.prompts.renderer import describe_template
+from engine.prompts.renderer import TemplateSummary, summarize_template
 from engine.report import Finding, Table
 from engine.simulated.device import Simulated
 from engine.types import (
@@ -62,10 +62,10 @@ __all__ = [
     "EngineError", "EngineLoading", "EngineOptions", "EngineOverloaded", "Finding",
     "GenerateRequest", "GenerationFailed", "Host", "InvalidRequest", "Load", "ModelInfo",
     "ModelNotAvailable", "Neuron", "Phase", "Prompt", "PromptReport", "QuotaExceeded",
-    "SamplingParams", "Seconds", "Simulated", "Structured", "Table", "TokenDelta",
-    "TokenLogprob", "Tokens", "UnsupportedParameter", "UnsupportedValue", "Usage",
-    "create_engine", "describe_template", "model_context_length", "model_type", "precompile",
-    "resolve_model", "without_message",
+    "SamplingParams", "Seconds", "Simulated", "Structured", "Table", "TemplateSummary",
+    "TokenDelta", "TokenLogprob", "Tokens", "UnsupportedParameter", "UnsupportedValue", "Usage",
+    "create_engine", "model_context_length", "model_type", "precompile", "resolve_model",
+    "summarize_template", "without_message",
 ]  # fmt: skip
 
 

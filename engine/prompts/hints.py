@@ -12,6 +12,7 @@ RESERVED: Final = frozenset({
     "conversation", "continue_final_message", "return_dict", "return_tensors", "padding",
     "truncation", "max_length", "bos_token", "eos_token", "pad_token", "unk_token",
 })  # fmt: skip
+CHAT_HINTS: Final = frozenset({"enable_thinking", "reasoning_effort"})
 _SWITCHES: Final = ("enable_thinking", "thinking")  # what templates call the same switch
 
 

@@ -4,13 +4,13 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from secrets import token_hex
-from typing import Final
+from typing import Final, Literal
 
 from engine.errors import InvalidRequest, ModelNotAvailable
 from engine.prompts.capabilities import TemplateCapabilities
 from engine.prompts.control_tokens import ControlTokens, cut
 from engine.prompts.fit import fit
-from engine.prompts.hints import not_read, template_arguments, unread_hints
+from engine.prompts.hints import CHAT_HINTS, not_read, template_arguments, unread_hints
 from engine.prompts.probe import probe
 from engine.prompts.template import ChatTemplate, plain_template
 from engine.types import Chat
@@ -108,11 +108,26 @@ def _up_to_end(text: str) -> str:
     return before
 
 
-def describe_template(path: Path) -> str:
-    """Return what the chat template of a folder or a file can do, for people."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateSummary:
+    """Who writes tools into prompts, the hints that are not read, and a text for people."""
+
+    tools: Literal["template", "gateway"] | None
+    unread_hints: frozenset[str]
+    text: str
+
+
+def summarize_template(path: Path) -> TemplateSummary:
+    """Return what the chat template of a folder or a file can do."""
     try:
         template = ChatTemplate.load(path)
     except ModelNotAvailable:
-        return "no chat template: chats are refused"
+        refused = "no chat template: chats are refused"
+        return TemplateSummary(tools=None, unread_hints=frozenset(), text=refused)
     can = probe(template)
-    return can.describe() if can else "the chat template fails: a plain one is used"
+    read = template.variables(tools=True) if can else frozenset()
+    return TemplateSummary(
+        tools="template" if can and can.tools else "gateway",
+        unread_hints=CHAT_HINTS - read,
+        text=can.describe() if can else "the chat template fails: a plain one is used",
+    )

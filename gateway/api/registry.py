@@ -8,7 +8,16 @@ from typing import Any, Final, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from engine import HINTS, Engine, EngineBackend, Load, Phase, model_type
+from engine import (
+    HINTS,
+    Engine,
+    EngineBackend,
+    Load,
+    Phase,
+    TemplateSummary,
+    model_type,
+    summarize_template,
+)
 from gateway.caller import Caller
 from gateway.config import AppConfig, Limits, ModelConfig
 from gateway.errors import ApiError
@@ -30,8 +39,8 @@ class ModelBody(TypedDict):
     """A model as OpenAI shows it, with its phase, its context and what it cannot do.
 
     `at_most` and `fixed` are the highest and the only values of parameters. `unsupported` ones are
-    refused, `ignored` ones are hints. `tools` is who writes them into the prompt, where the config
-    says it.
+    refused, `ignored` ones are hints. `tools` is who writes them into the prompt, where that is
+    known.
     """
 
     id: str
@@ -62,6 +71,7 @@ class ServedModel:
     waiting: Callable[[], int] | None
     created: int
     tokenizations: TokenizationQueue
+    template: TemplateSummary
 
     @property
     def id(self) -> str:
@@ -92,8 +102,8 @@ class ServedModel:
             "max_prompt_len": model.max_prompt_len,
             "at_most": model.at_most,
             "fixed": model.fixed,
-            "ignored": sorted(model.unsupported & HINTS),
-            "tools": self.config.tools,
+            "ignored": sorted(self.template.unread_hints | (model.unsupported & HINTS)),
+            "tools": self.config.tools or self.template.tools,
             "aliases": list(self.config.aliases),
         }
         return body | {name: value for name, value in partial.items() if value}  # type: ignore[return-value]
@@ -117,7 +127,13 @@ class ModelRegistry:
             pipeline = make_pipeline(backend, model, config.limits, meter)
             tokenizations = TokenizationQueue(config.limits)
             served = ServedModel(
-                model, backend, pipeline.engine, pipeline.waiting, created, tokenizations
+                config=model,
+                backend=backend,
+                engine=pipeline.engine,
+                waiting=pipeline.waiting,
+                created=created,
+                tokenizations=tokenizations,
+                template=_template(model),
             )
             self._models[model.id] = served
             self._names |= dict.fromkeys((model.id, *model.aliases), served)
@@ -151,6 +167,14 @@ class ModelRegistry:
     def for_caller(self, caller: Caller) -> list[ServedModel]:
         """Return the models that the caller may use."""
         return [model for model in self._models.values() if caller.may_use(model.id)]
+
+
+def _template(config: ModelConfig) -> TemplateSummary:
+    """Return what the model's chat template can do, where it is on this machine."""
+    path = config.engine.device.template_path(config.engine)
+    if path is not None and path.exists():
+        return summarize_template(path)
+    return TemplateSummary(tools=None, unread_hints=frozenset(), text="")
 
 
 def _with_tool_parser(config: ModelConfig) -> ModelConfig:

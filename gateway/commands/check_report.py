@@ -6,7 +6,7 @@ from pathlib import Path
 from rich import table as rich
 from rich.console import RenderableType
 
-from engine import Table, describe_template
+from engine import Table, summarize_template
 from gateway.commands.preflight import local_engine
 from gateway.config import AppConfig, ConfigError, ModelConfig
 
@@ -49,7 +49,7 @@ def _template_line(model: ModelConfig) -> Iterator[str]:
     path = engine.device.template_path(local_engine(engine))
     forced = f"; the config forces tools: {model.tools}" if model.tools else ""
     if path is not None and path.exists():
-        yield f"  {describe_template(path)}{forced}"
+        yield f"  {summarize_template(path).text}{forced}"
 
 
 def _replicas(model: ModelConfig) -> str:

@@ -74,3 +74,24 @@ def test_tokenize_has_the_tokens_of_generation(serve: Serve, tmp_path: Path) -> 
     messages = [{"role": "system", "content": "Terse."}, QUESTION, QUESTION]
     counted = httpx.post(f"{url}/tokenize", json={"model": "sim", "messages": messages}).json()
     assert counted["count"] == ask(url, *messages)["usage"]["prompt_tokens"]
+
+
+@pytest.mark.parametrize(
+    ("template", "tools", "ignored"),
+    [
+        ("{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}",
+         "gateway", ["enable_thinking", "reasoning_effort"]),
+        ("{{ tools | tojson }}{{ enable_thinking }}{% for m in messages %}<{{ m.role }}>"
+         "{{ m.content }}{{ (m.tool_calls or '') | tojson }}{% endfor %}",
+         "template", ["reasoning_effort"]),
+    ],
+)  # fmt: skip
+def test_a_model_says_who_writes_tools_and_which_hints_are_ignored(
+    serve: Serve, tmp_path: Path, template: str, tools: str, ignored: list[str]
+) -> None:
+    (tmp_path / "chat_template.jinja").write_text(template)
+    url = serve({"template": str(tmp_path)})
+    (model,) = httpx.get(f"{url}/v1/models").json()["data"]
+    assert (model["tools"], model["ignored"]) == (tools, ignored)
+    off = serve({"template": str(tmp_path)}, model={"tools": "off"})
+    assert httpx.get(f"{off}/v1/models").json()["data"][0]["tools"] == "off"
