@@ -43,6 +43,7 @@ async def create_response(request: Request, body: ResponsesRequest) -> Response:
         raise ApiError(400, message, code="invalid_value", param="input") from None
     session = RequestSession.open(request, body.model, "resp_", parameter_names=names)
     session.context.ignored += body.ignored()
+    session.ignore_hints({"text.verbosity": body.text and body.text.verbosity})
     parser = message_parser(chat, session.model.config)
     renderer = ResponsesRenderer(session.head, body, parser)
     requests = chat.to_engine(session.engine_id, session.model.config)

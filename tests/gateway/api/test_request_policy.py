@@ -198,6 +198,24 @@ def test_a_seed_for_such_a_device_can_be_refused(serve: Serve) -> None:
     assert post(url, seed=5).json()["error"]["param"] == "seed"
 
 
+@pytest.mark.parametrize(
+    ("path", "fields", "hint"),
+    [
+        ("/v1/chat/completions", {"verbosity": "low"}, "verbosity"),
+        ("/v1/responses", {"text": {"verbosity": "low"}}, "text.verbosity"),
+        ("/v1/chat/completions", {"reasoning_effort": "high"}, "reasoning_effort"),
+        ("/v1/responses", {"reasoning": {"effort": "high"}}, "reasoning.effort"),
+        ("/v1/chat/completions", {"enable_thinking": True}, "enable_thinking"),
+    ],
+)
+def test_a_hint_without_effect_is_reported_or_refused(
+    url: str, serve: Serve, path: str, fields: dict[str, Any], hint: str
+) -> None:
+    assert names(post(url, path, **fields)) == [hint]
+    answer = post(serve(unsupported_hints="refuse"), path, **fields)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, hint)
+
+
 def test_ignored_fields_are_in_the_log_and_in_a_metric(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
