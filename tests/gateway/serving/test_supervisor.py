@@ -45,8 +45,8 @@ def log(folder: Path, session: str) -> str:
 
 
 def test_a_process_that_writes_to_the_session_of_a_killed_driver_is_ended(tmp_path: Path) -> None:
-    now = time.strftime("%Y-%m-%d_%H-%M-%S_999999")
     with python(DRIVER) as driver:
+        now = time.strftime("%Y-%m-%d_%H-%M-%S_999999")  # a session begins after its driver
         ours = log(tmp_path, f"session_{now}_{driver.pid}")
         older = log(tmp_path, f"session_2020-01-01_00-00-00_000000_{driver.pid}")
         with (
