@@ -35,8 +35,8 @@ def gateway(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield gateway
 
 
-def one_second(gateway: Gateway, choices: int = 1) -> dict[str, Any]:
-    return ask(gateway.url, n=choices, max_tokens=50, ignore_eos=True, stream=True)
+def of_seconds(gateway: Gateway, seconds: int, choices: int = 1) -> dict[str, Any]:
+    return ask(gateway.url, n=choices, max_tokens=50 * seconds, ignore_eos=True, stream=True)
 
 
 def loads(gateway: Gateway) -> set[tuple[int, int, int]]:
@@ -58,10 +58,10 @@ def test_all_slots_of_both_replicas_are_used_before_a_request_is_refused(gateway
     for _ in range(TRIES):
         all_run = Barrier(4)
         with ThreadPoolExecutor(3) as pool:
-            requests = [one_second(gateway, choices) for choices in (2, 1, 1)]
+            requests = [of_seconds(gateway, 1, choices) for choices in (2, 1, 1)]
             streams = [pool.submit(status, request, all_run) for request in requests]
             all_run.wait(30)
-            refused = httpx.request(**one_second(gateway), timeout=30)
+            refused = httpx.request(**of_seconds(gateway, 1), timeout=30)
             assert [stream.result() for stream in streams] == [200, 200, 200]
         assert (refused.status_code, float(refused.headers["retry-after"]) > 0) == (429, True)
 
@@ -70,7 +70,7 @@ def test_readyz_counts_the_slots_and_the_requests_of_both_replicas(gateway: Gate
     until(lambda: loads(gateway) == {(2, 4, 0)}, 30)
     with ThreadPoolExecutor(3) as pool:
         for _ in range(3):
-            pool.submit(stream, gateway, one_second(gateway))
+            pool.submit(stream, gateway, of_seconds(gateway, 5))  # what is shown is up to 1 s old
         until(lambda: loads(gateway) == {(2, 4, 3)}, 5)
     until(lambda: loads(gateway) == {(2, 4, 0)}, 5)
 
