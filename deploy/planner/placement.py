@@ -12,13 +12,13 @@ from engine import Neuron, Simulated
 from engine.models import ModelShape
 from engine.neuron import (
     ADVISED_FREE,
-    ARCHITECTURES,
     DEGREES,
     GIB,
     INSTANCES,
     LEAST_FREE,
     Instance,
     Memory,
+    architecture_problem,
 )
 
 SLOTS: Final = (1, 2, 4, 8, 16, 24, 32, 48)  # 48 is the most that was published
@@ -78,8 +78,8 @@ class Placement:
     def problem(self) -> str | None:
         """Return why this is not possible, None where it is."""
         shape, degree, memory = self.shape, self.degree, self.memory
-        if shape.architecture not in ARCHITECTURES and shape.architecture != "unknown":
-            return f"{shape.architecture} is not known to the Neuron library"
+        if problem := architecture_problem(shape.architecture):
+            return problem
         if degree > self.instance.cores:
             return f"degree {degree} is more than its {self.instance.cores} NeuronCores"
         if shape.heads % degree:

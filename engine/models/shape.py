@@ -56,15 +56,43 @@ class ModelShape:
         return 2 * self.layers * max(self.kv_heads, degree) * self.head_dim * BF16_BYTES
 
 
+def read_config(model: str | Path) -> dict[str, Any] | None:
+    """Return the `config.json` of a local folder, None where there is none; raise ValueError."""
+    file = Path(model).expanduser() / "config.json"
+    if not file.is_file():
+        return None
+    found = json.loads(file.read_text("utf-8"))
+    return found if isinstance(found, dict) else {}
+
+
+def text_config(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a config.json with the sizes of its language model, which may be nested, at the top.
+
+    Models that read images have theirs under `text_config`.
+    """
+    return config | (config.get("text_config") or {})
+
+
+def read_architecture(model: str) -> str | None:
+    """Return the class of a model, None for a name that is neither a local folder nor known.
+
+    Raises ValueError where the folder's config.json names none.
+    """
+    config = read_config(model)
+    if config is None:
+        return KNOWN[model].architecture if model in KNOWN else None
+    if not config.get("architectures"):
+        raise ValueError("config.json has no architectures")
+    return str(config["architectures"][0])
+
+
 def read_shape(model: str) -> ModelShape | None:
     """Return the shape of a local folder or of a known name, None for any other name.
 
     Raises ValueError where the folder's config.json is not that of a decoder-only model.
     """
-    file = Path(model).expanduser() / "config.json"
-    if file.is_file():
-        return _shape(json.loads(file.read_text("utf-8")))
-    return KNOWN.get(model)
+    config = read_config(model)
+    return KNOWN.get(model) if config is None else _shape(config)
 
 
 def known_shape(model: str) -> ModelShape | None:
@@ -76,20 +104,21 @@ def known_shape(model: str) -> ModelShape | None:
 
 
 def _shape(config: dict[str, Any]) -> ModelShape:
+    text = text_config(config)
     try:
-        heads, hidden = config["num_attention_heads"], config["hidden_size"]
-        rope = config.get("rope_scaling") or {}
+        heads, hidden = text["num_attention_heads"], text["hidden_size"]
+        rope = text.get("rope_scaling") or {}
         return ModelShape(
             architecture=(config.get("architectures") or ["unknown"])[0],
             hidden_size=hidden,
-            intermediate_size=config["intermediate_size"],
-            layers=config["num_hidden_layers"],
+            intermediate_size=text["intermediate_size"],
+            layers=text["num_hidden_layers"],
             heads=heads,
-            kv_heads=config.get("num_key_value_heads") or heads,
-            head_dim=config.get("head_dim") or hidden // heads,
-            vocab_size=config["vocab_size"],
-            max_position_embeddings=config["max_position_embeddings"],
-            tied_embeddings=bool(config.get("tie_word_embeddings", False)),
+            kv_heads=text.get("num_key_value_heads") or heads,
+            head_dim=text.get("head_dim") or hidden // heads,
+            vocab_size=text["vocab_size"],
+            max_position_embeddings=text["max_position_embeddings"],
+            tied_embeddings=bool(text.get("tie_word_embeddings", False)),
             rope_type=str(rope.get("rope_type") or rope.get("type") or "default"),
         )
     except KeyError as error:

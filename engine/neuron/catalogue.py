@@ -39,4 +39,5 @@ INSTANCES: Final = {i.name: i for i in read_data("neuron/instances.yaml", list[I
 PLUGIN_RELEASES: Final = {release.plugin: release for release in _RELEASES}
 _LIBRARY: Final = read_data("neuron/library.yaml", dict[str, frozenset[str]])
 ARCHITECTURES: Final = _LIBRARY["architectures"]
+VISION: Final = _LIBRARY["vision"]
 TUNABLE: Final = _LIBRARY["tunable"]

@@ -30,9 +30,9 @@ class Neuron(NeuronOptions, VLLMDevice):
         """Raise PydanticCustomError for what would fail after a long compile."""
         check_neuron(
             self,
+            model=options.model,
             slots=options.max_num_seqs if "max_num_seqs" in options.model_fields_set else None,
             length=options.max_model_len,
-            shape=known_shape(options.model),
         )
 
     def describe(self, model_id: str, options: EngineOptions) -> ModelInfo:

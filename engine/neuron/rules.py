@@ -4,26 +4,27 @@ from typing import NoReturn
 
 from pydantic_core import PydanticCustomError
 
-from engine.models.shape import ModelShape
+from engine.models.shape import ModelShape, read_architecture, read_shape
 from engine.neuron.buckets import bucket_problem
-from engine.neuron.catalogue import ARCHITECTURES, DEGREES
+from engine.neuron.catalogue import ARCHITECTURES, DEGREES, VISION
 from engine.neuron.memory import ADVISED_FREE, LEAST_FREE, Memory
 from engine.neuron.options import NeuronOptions
 
 
 def check_neuron(
-    device: NeuronOptions, *, slots: int | None, length: int | None, shape: ModelShape | None
+    device: NeuronOptions, *, model: str, slots: int | None, length: int | None
 ) -> None:
     """Raise PydanticCustomError, with the key, for what would fail after a long compile.
 
     `slots` and `length` in tokens are None where the config leaves them out. What depends on the
-    model is checked as soon as its shape is known.
+    model is checked where it is a local folder or a known name.
     """
     if slots is None:
         _refuse("max_num_seqs", "must be given: it is compiled, and the plugin's default is 128")
     _check_cores(device)
     if device.prefix_caching and device.block_size is None:
         _refuse("device.block_size", "must be given with prefix_caching: true, e.g. 32")
+    shape = _read_model(model)
     length = length or (shape.max_position_embeddings if shape else None)
     if length is not None:
         _check_lengths(device, length)
@@ -59,14 +60,33 @@ def _check_lengths(device: NeuronOptions, length: int) -> None:
             _refuse(f"device.{name}", problem)
 
 
+def _read_model(model: str) -> ModelShape | None:
+    """Return a model's shape, None where it is not on this machine; refuse one that cannot run."""
+    try:
+        problem = architecture_problem(read_architecture(model) or "unknown")
+        shape = None if problem else read_shape(model)
+    except (OSError, ValueError) as error:
+        problem = f"{model} cannot be checked: {error}. Give a complete config.json"
+    if problem:
+        _refuse("model", problem)
+    return shape
+
+
+def architecture_problem(architecture: str) -> str | None:
+    """Return why the class of a model cannot run, None where it can; `unknown` is not judged."""
+    known = ", ".join(sorted(ARCHITECTURES))
+    if architecture in VISION:
+        return (
+            f"{architecture} reads images. The plugin's loader of such models refuses the keys "
+            f"that the gateway sets and the start fails. Give a text model: one of {known}"
+        )
+    if architecture not in ARCHITECTURES and architecture != "unknown":
+        return f"{architecture} is not known to the Neuron library. Give one of {known}"
+    return None
+
+
 def _check_model(device: NeuronOptions, shape: ModelShape, slots: int, length: int) -> None:
     degree = device.tensor_parallel_size
-    if shape.architecture not in ARCHITECTURES and shape.architecture != "unknown":
-        _refuse(
-            "model",
-            f"{shape.architecture} is not known to the Neuron library. "
-            f"Give one of {', '.join(sorted(ARCHITECTURES))}",
-        )
     if shape.heads % degree:
         divisors = [str(d) for d in DEGREES if shape.heads % d == 0]
         _refuse(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from engine import EngineDead, create_engine
 from gateway.config import ConfigError, parse_config
 
 LLAMA = "meta-llama/Meta-Llama-3-8B-Instruct"
@@ -120,14 +121,69 @@ def test_what_others_ran_is_accepted(slots: int, length: int, degree: int) -> No
     )
 
 
+SIZES = {
+    "architectures": ["LlamaForCausalLM"], "hidden_size": 576, "intermediate_size": 1536,
+    "num_hidden_layers": 30, "vocab_size": 49152, "num_attention_heads": 9,
+    "num_key_value_heads": 3, "max_position_embeddings": 2048,
+}  # fmt: skip
+
+
+def folder(path: Path, config: dict[str, Any]) -> str:
+    (path / "config.json").write_text(json.dumps(config))
+    return str(path)
+
+
 def test_a_model_of_a_local_folder_is_measured_too(tmp_path: Path) -> None:
-    sizes = {
-        "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30, "vocab_size": 49152,
-        "num_attention_heads": 9, "num_key_value_heads": 3, "max_position_embeddings": 2048,
-    }  # fmt: skip
-    (tmp_path / "config.json").write_text(json.dumps(sizes))
+    model = folder(tmp_path, SIZES)
     with pytest.raises(ConfigError, match="2 does not divide the model's 9 attention heads"):
-        parse({"model": str(tmp_path), "max_model_len": 1024}, {})
+        parse({"model": model, "max_model_len": 1024}, {})
+
+
+NESTED = {"text_config": {k: v for k, v in SIZES.items() if k != "architectures"}}
+# The config.json of a model, and the refusal of its key `model`.
+MODELS: dict[str, tuple[dict[str, Any], str]] = {
+    "Mllama": (
+        NESTED | {"architectures": ["MllamaForConditionalGeneration"]},
+        r"MllamaForConditionalGeneration reads images\. The plugin's loader .* Give a text model",
+    ),
+    "Llava and Pixtral": (
+        NESTED | {"architectures": ["LlavaForConditionalGeneration"]}, "reads images",
+    ),
+    "Llama 4": (NESTED | {"architectures": ["Llama4ForConditionalGeneration"]}, "reads images"),
+    "Qwen2-VL": (SIZES | {"architectures": ["Qwen2VLForConditionalGeneration"]}, "reads images"),
+    "Qwen3-VL": (NESTED | {"architectures": ["Qwen3VLForConditionalGeneration"]}, "reads images"),
+    "Gemma 3, whose nested sizes are incomplete": (
+        {"architectures": ["Gemma3ForConditionalGeneration"], "text_config": {"hidden_size": 3840}},
+        "Gemma3ForConditionalGeneration is not known to the Neuron library. Give one of ",
+    ),
+    "sizes that are missing": (
+        {"architectures": ["LlamaForCausalLM"], "hidden_size": 64},
+        r"cannot be checked: config.json has no num_attention_heads\. Give a complete config.json",
+    ),
+    "no architecture": ({"hidden_size": 64}, "config.json has no architectures"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("config", "refusal"), MODELS.values(), ids=MODELS)
+def test_a_model_that_cannot_run_is_refused(
+    tmp_path: Path, config: dict[str, Any], refusal: str
+) -> None:
+    with pytest.raises(ConfigError, match=rf"models.0.engine.model: .*{refusal}"):
+        parse({"model": folder(tmp_path, config), "max_model_len": None}, {})
+
+
+def test_a_config_that_is_not_json_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(ConfigError, match=r"engine.model: .* cannot be checked"):
+        parse({"model": str(tmp_path)}, {})
+
+
+async def test_a_model_of_the_hub_is_checked_when_it_is_there(tmp_path: Path) -> None:
+    config = parse({"model": "someone/model"}, {}).models[0].engine
+    folder(tmp_path, SIZES | {"architectures": ["Gemma3ForCausalLM"]})
+    engine = create_engine("m", config.model_copy(update={"model": str(tmp_path)}))
+    with pytest.raises(EngineDead, match="Gemma3ForCausalLM is not known"):
+        await engine.start()
 
 
 def test_without_a_known_model_the_rest_is_checked() -> None:
