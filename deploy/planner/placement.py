@@ -19,6 +19,7 @@ from engine.neuron import (
     Instance,
     Memory,
     architecture_problem,
+    least_slots,
 )
 
 SLOTS: Final = (1, 2, 4, 8, 16, 24, 32, 48)  # 48 is the most that was published
@@ -77,7 +78,10 @@ class Placement:
 
     def problem(self) -> str | None:
         """Return why this is not possible, None where it is."""
-        shape, degree, memory = self.shape, self.degree, self.memory
+        return self._model_problem() or self._memory_problem()
+
+    def _model_problem(self) -> str | None:
+        shape, degree = self.shape, self.degree
         if problem := architecture_problem(shape.architecture):
             return problem
         if degree > self.instance.cores:
@@ -86,6 +90,12 @@ class Placement:
             return f"degree {degree} does not divide the model's {shape.heads} attention heads"
         if self.length > shape.max_position_embeddings:
             return f"the model was made for {shape.max_position_embeddings} tokens"
+        if self.slots < (least := least_slots(shape)):
+            return f"{shape.architecture} needs {least} slots at least"
+        return None
+
+    def _memory_problem(self) -> str | None:
+        shape, degree, memory = self.shape, self.degree, self.memory
         if shape.weight_bytes / GIB + HOST_GIB > self.instance.host_gib:
             return (
                 f"its {self.instance.host_gib} GiB of host memory cannot load "

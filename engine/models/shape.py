@@ -8,13 +8,24 @@ from typing import Any, Final
 from engine.data import read_data
 
 BF16_BYTES: Final = 2
+_DBRX: Final = {
+    "hidden_size": "d_model",
+    "intermediate_size": "ffn_hidden_size",
+    "max_position_embeddings": "max_seq_len",
+    "num_attention_heads": "n_heads",
+    "num_hidden_layers": "n_layers",
+    "num_key_value_heads": "kv_n_heads",
+    "num_local_experts": "moe_num_experts",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelShape:
     """Sizes of a Llama-like model, by the names of its config.json, shortened.
 
-    `parameters_given` is the number of weights where it is known and the other sizes are not.
+    `experts` is the number of MLPs in each layer of a mixture of experts, each of
+    `intermediate_size`; 0 for a dense model. `parameters_given` is the number of weights where it
+    is known and the other sizes are not.
     """
 
     architecture: str
@@ -26,20 +37,22 @@ class ModelShape:
     head_dim: int
     vocab_size: int
     max_position_embeddings: int
+    experts: int = 0
     tied_embeddings: bool = False
     rope_type: str = "default"
     parameters_given: int | None = None
 
     @property
     def parameters(self) -> int:
-        """The number of weights: embeddings, attention, gated MLP and norms."""
+        """The number of weights: embeddings, attention, gated MLPs, router and norms."""
         if self.parameters_given is not None:
             return self.parameters_given
         embeddings = self.vocab_size * self.hidden_size * (1 if self.tied_embeddings else 2)
         queries = 2 * self.hidden_size * self.heads * self.head_dim  # with the output projection
         keys = 2 * self.hidden_size * self.kv_heads * self.head_dim  # with the values
-        mlp = 3 * self.hidden_size * self.intermediate_size
-        layer = queries + keys + mlp + 2 * self.hidden_size
+        mlps = 3 * self.hidden_size * self.intermediate_size * max(1, self.experts)
+        router = self.hidden_size * self.experts
+        layer = queries + keys + mlps + router + 2 * self.hidden_size
         return embeddings + self.layers * layer + self.hidden_size
 
     @property
@@ -66,11 +79,15 @@ def read_config(model: str | Path) -> dict[str, Any] | None:
 
 
 def text_config(config: dict[str, Any]) -> dict[str, Any]:
-    """Return a config.json with the sizes of its language model, which may be nested, at the top.
+    """Return a config.json with the sizes of its language model at the top, by Llama's names.
 
-    Models that read images have theirs under `text_config`.
+    Models that read images have theirs under `text_config`. DBRX has its own names, of which some
+    are nested too.
     """
-    return config | (config.get("text_config") or {})
+    flat = dict(config)
+    for nested in ("text_config", "attn_config", "ffn_config"):
+        flat |= config.get(nested) or {}
+    return {ours: flat[theirs] for ours, theirs in _DBRX.items() if theirs in flat} | flat
 
 
 def read_architecture(model: str) -> str | None:
@@ -111,13 +128,14 @@ def _shape(config: dict[str, Any]) -> ModelShape:
         return ModelShape(
             architecture=(config.get("architectures") or ["unknown"])[0],
             hidden_size=hidden,
-            intermediate_size=text["intermediate_size"],
+            intermediate_size=text.get("moe_intermediate_size") or text["intermediate_size"],
             layers=text["num_hidden_layers"],
             heads=heads,
             kv_heads=text.get("num_key_value_heads") or heads,
             head_dim=text.get("head_dim") or hidden // heads,
             vocab_size=text["vocab_size"],
             max_position_embeddings=text["max_position_embeddings"],
+            experts=text.get("num_local_experts") or text.get("num_experts") or 0,
             tied_embeddings=bool(text.get("tie_word_embeddings", False)),
             rope_type=str(rope.get("rope_type") or rope.get("type") or "default"),
         )

@@ -85,8 +85,21 @@ def architecture_problem(architecture: str) -> str | None:
     return None
 
 
+def least_slots(shape: ModelShape) -> int:
+    """Return the smallest batch that NxDI compiles a model for (release notes of SDK 2.28)."""
+    return 16 if shape.architecture == "Qwen3MoeForCausalLM" else 1
+
+
 def _check_model(device: NeuronOptions, shape: ModelShape, slots: int, length: int) -> None:
     degree = device.tensor_parallel_size
+    if shape.experts and device.prefix_caching:
+        _refuse("device.prefix_caching", "is not for a mixture of experts in NxDI. Set it to false")
+    if slots < (least := least_slots(shape)):
+        _refuse(
+            "max_num_seqs",
+            f"{slots} is below {least}, the smallest batch for which NxDI compiles "
+            f"{shape.architecture}. Raise it",
+        )
     if shape.heads % degree:
         divisors = [str(d) for d in DEGREES if shape.heads % d == 0]
         _refuse(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy.planner import placements, shape_by_hand
+from deploy.planner import find_shape, placements, shape_by_hand
 from tests.deploy.planner.examples import USUAL, option
 
 
@@ -38,6 +38,16 @@ def test_an_impossible_placement_has_a_reason(instance: str, degree: int, reason
 
 def test_too_many_slots_name_how_many_fit() -> None:
     assert option("inf2.8xlarge", 2, 64).problem() == "64 slots do not fit, 27 do"
+
+
+def test_qwen3_moe_needs_its_least_slots() -> None:
+    shape = find_shape("Qwen/Qwen3-30B-A3B-Instruct-2507")
+    few, enough = (
+        next(placements(shape, length=4096, instances=["inf2.24xlarge"], degrees=[8], slots=slots))
+        for slots in (8, 16)
+    )
+    assert few.problem() == "Qwen3MoeForCausalLM needs 16 slots at least"
+    assert enough.problem() is None
 
 
 def test_another_model_is_scaled_by_its_weights_with_a_remark() -> None:

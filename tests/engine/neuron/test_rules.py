@@ -20,6 +20,7 @@ def parse(engine: dict[str, Any], device: dict[str, Any]) -> Any:
     return parse_config({"models": models}, "inf2.yaml")
 
 
+QWEN_MOE = "Qwen/Qwen3-30B-A3B-Instruct-2507"
 Case = tuple[dict[str, Any], dict[str, Any], str]
 # The keys of the engine, those of its device, and the refusal after `models.0.engine.`
 REFUSED: dict[str, Case] = {
@@ -72,6 +73,19 @@ REFUSED: dict[str, Case] = {
         {"max_num_seqs": 1}, {"tensor_parallel_size": 1},
         r"max_num_seqs: .* Raise tensor_parallel_size, or take a smaller model",
     ),
+    "a mixture of experts that does not fit": (
+        {"model": QWEN_MOE, "max_num_seqs": 16}, {},
+        r"max_num_seqs: 16 slots of 4096 tokens take 6.4 GB beside 61.1 GB of weights",
+    ),
+    "fewer slots than Qwen3-MoE is compiled for": (
+        {"model": QWEN_MOE, "max_num_seqs": 8}, {"tensor_parallel_size": 8},
+        r"max_num_seqs: 8 is below 16, the smallest batch .* Qwen3MoeForCausalLM. Raise it",
+    ),
+    "prefix caching for a mixture of experts": (
+        {"model": QWEN_MOE, "max_num_seqs": 16},
+        {"tensor_parallel_size": 8, "prefix_caching": True, "block_size": 32},
+        r"device.prefix_caching: is not for a mixture of experts .* Set it to false",
+    ),
     "caching without a block size": (
         {}, {"prefix_caching": True},
         r"device.block_size: must be given with prefix_caching: true, e.g. 32",
@@ -119,6 +133,10 @@ def test_what_others_ran_is_accepted(slots: int, length: int, degree: int) -> No
         {"max_num_seqs": slots, "max_model_len": length},
         {"tensor_parallel_size": degree, "instance": "inf2.48xlarge"},
     )
+
+
+def test_a_mixture_of_experts_that_others_ran_is_accepted() -> None:
+    parse({"model": QWEN_MOE, "max_num_seqs": 16}, {"tensor_parallel_size": 8})
 
 
 SIZES = {
