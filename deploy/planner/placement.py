@@ -20,6 +20,7 @@ from engine.neuron import (
     Memory,
     architecture_problem,
     least_slots,
+    padding,
 )
 
 SLOTS: Final = (1, 2, 4, 8, 16, 24, 32, 48)  # 48 is the most that was published
@@ -67,8 +68,9 @@ class Placement:
 
     @property
     def remarks(self) -> list[str]:
-        """Sentences on the source of its latencies."""
-        return remarks(self.shape, self._neuron, self.slots, self.length)
+        """Sentences on the source of its latencies, and on padded heads."""
+        found = remarks(self.shape, self._neuron, self.slots, self.length)
+        return [*found, *filter(None, [padding(self.shape, self.degree)])]
 
     @property
     def _neuron(self) -> Neuron:
@@ -86,8 +88,6 @@ class Placement:
             return problem
         if degree > self.instance.cores:
             return f"degree {degree} is more than its {self.instance.cores} NeuronCores"
-        if shape.heads % degree:
-            return f"degree {degree} does not divide the model's {shape.heads} attention heads"
         if self.length > shape.max_position_embeddings:
             return f"the model was made for {shape.max_position_embeddings} tokens"
         if self.slots < (least := least_slots(shape)):

@@ -1,7 +1,7 @@
 """`ModelShape`: the sizes of a decoder-only model, for the arithmetic of memory and heads."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,13 +60,24 @@ class ModelShape:
         """Bytes of all weights in bfloat16."""
         return self.parameters * BF16_BYTES
 
-    def kv_bytes_per_token(self, degree: int = 1) -> int:
-        """Return the bytes of one token in the KV cache, over all ranks, in bfloat16.
+    @property
+    def kv_bytes_per_token(self) -> int:
+        """Bytes of one token in a bfloat16 KV cache."""
+        return 2 * self.layers * self.kv_heads * self.head_dim * BF16_BYTES
 
-        `degree` is the tensor parallel degree. With more ranks than KV heads each rank has a copy
-        of one head.
+    def sharded(self, degree: int) -> "ModelShape":
+        """Return the shape that NxDI runs at a tensor parallel degree.
+
+        Query heads are padded to a multiple of `degree`. KV heads are repeated until each rank has
+        one, where `degree` is a multiple of them; where neither divides the other there is one for
+        each query head.
         """
-        return 2 * self.layers * max(self.kv_heads, degree) * self.head_dim * BF16_BYTES
+        heads = -(-self.heads // degree) * degree
+        if self.kv_heads % degree == 0:
+            kv_heads = self.kv_heads
+        else:
+            kv_heads = degree if degree % self.kv_heads == 0 else heads
+        return replace(self, heads=heads, kv_heads=kv_heads)
 
 
 def read_config(model: str | Path) -> dict[str, Any] | None:

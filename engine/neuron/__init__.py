@@ -17,10 +17,12 @@ from engine.neuron.catalogue import (
 from engine.neuron.cores import expand_ranges
 from engine.neuron.memory import ADVISED_FREE, LEAST_FREE, Memory
 from engine.neuron.plugin.sampling_rows import patch_sampling_rows
+from engine.neuron.risks import padding
 from engine.neuron.rules import architecture_problem, least_slots
 
 __all__ = [
     "ADVISED_FREE", "DEGREES", "GIB", "INSTANCES", "LEAST_FREE",
     "PLUGIN_RELEASES", "PRICE_DATE", "Instance", "Memory", "PluginRelease",
-    "architecture_problem", "expand_ranges", "least_slots", "patch_sampling_rows",
+    "architecture_problem", "expand_ranges", "least_slots", "padding",
+    "patch_sampling_rows",
 ]  # fmt: skip

@@ -7,7 +7,8 @@ from engine.data import read_data
 
 GIB: Final = 2**30
 CORE_GIB: Final = 16  # of device memory per NeuronCore
-DEGREES: Final = (1, 2, 4, 8, 24)  # tensor parallel degrees that AWS lists for inf2
+# Tensor parallel degrees: AWS lists all but 12 and 16 for inf2; others measured 16.
+DEGREES: Final = (1, 2, 4, 8, 12, 16, 24)
 PRICE_DATE: Final = "2026-07-20"
 
 

@@ -23,9 +23,10 @@ class Memory:
     @classmethod
     def of(cls, shape: ModelShape, *, cores: int, slots: int, length: int) -> "Memory":
         """Return the memory of a model with `slots` sequences of `length` tokens."""
+        sharded = shape.sharded(cores)
         return cls(
-            weights=shape.weight_bytes,
-            kv_per_token=shape.kv_bytes_per_token(cores),
+            weights=sharded.weight_bytes,
+            kv_per_token=sharded.kv_bytes_per_token,
             kv_tokens=slots * length,
             cores=cores,
         )

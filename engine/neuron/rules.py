@@ -6,7 +6,7 @@ from pydantic_core import PydanticCustomError
 
 from engine.models.shape import ModelShape, read_architecture, read_shape
 from engine.neuron.buckets import bucket_problem
-from engine.neuron.catalogue import ARCHITECTURES, DEGREES, VISION
+from engine.neuron.catalogue import ARCHITECTURES, VISION
 from engine.neuron.memory import ADVISED_FREE, LEAST_FREE, Memory
 from engine.neuron.options import NeuronOptions
 
@@ -99,13 +99,6 @@ def _check_model(device: NeuronOptions, shape: ModelShape, slots: int, length: i
             "max_num_seqs",
             f"{slots} is below {least}, the smallest batch for which NxDI compiles "
             f"{shape.architecture}. Raise it",
-        )
-    if shape.heads % degree:
-        divisors = [str(d) for d in DEGREES if shape.heads % d == 0]
-        _refuse(
-            "device.tensor_parallel_size",
-            f"{degree} does not divide the model's {shape.heads} attention heads. "
-            f"Give one of {', '.join(divisors)}",
         )
     if length > shape.max_position_embeddings:
         _refuse(

@@ -85,8 +85,8 @@ def test_a_given_price_is_used() -> None:
     [
         (["/nowhere/model"], "is no folder with a config.json"),
         ([LLAMA, "--price", "5"], "--price: is that of one instance. Give --instance too"),
-        ([LLAMA, "--instance", "inf2.48xlarge", "--tensor-parallel-size", "24"],
-         "does not divide the model's 32 attention heads"),
+        ([LLAMA, "--instance", "inf2.24xlarge", "--tensor-parallel-size", "24"],
+         "degree 24 is more than its 12 NeuronCores"),
         ([LLAMA, "--instance", "inf2.8xlarge", "--max-num-seqs", "64"], "64 slots do not fit"),
         ([LLAMA, "--max-model-len", "9000"], "the model was made for 8192 tokens"),
         ([LLAMA, "--prompt", "9000"], "the longest request has 9250 tokens"),

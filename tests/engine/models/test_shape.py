@@ -1,13 +1,14 @@
 """Sizes of models from small config.json files, and sums of weights that were published."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.models.folder import kv_bytes_per_token, model_context_length
-from engine.models.shape import read_shape
+from engine.models.shape import KNOWN, read_shape
 
 TEXT = {
     "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 8,
@@ -82,3 +83,19 @@ def test_a_known_name_has_the_published_weights(model: str, published: str) -> N
     shape = read_shape(model)
     assert shape is not None
     assert shape.parameters == pytest.approx(PUBLISHED[published][0], rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("heads", "degree", "padded"),
+    [
+        ((64, 8), 24, (72, 24)), ((32, 8), 24, (48, 24)), ((28, 4), 8, (32, 8)),
+        ((32, 8), 12, (36, 36)), ((32, 8), 16, (32, 16)), ((32, 8), 4, (32, 8)),
+        ((40, 40), 24, (48, 48)), ((8, 8), 24, (24, 24)),
+    ],
+)  # fmt: skip
+def test_heads_are_padded_as_the_neuron_library_pads_them(
+    heads: tuple[int, int], degree: int, padded: tuple[int, int]
+) -> None:
+    shape = replace(KNOWN["meta-llama/Llama-3.3-70B-Instruct"], heads=heads[0], kv_heads=heads[1])
+    sharded = shape.sharded(degree)
+    assert (sharded.heads, sharded.kv_heads) == padded

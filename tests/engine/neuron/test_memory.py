@@ -33,6 +33,17 @@ def test_more_cores_than_kv_heads_repeat_them() -> None:
     assert llama(24).kv_per_token == 384 * 1024
 
 
+def test_a_degree_that_divides_nothing_gives_every_query_head_its_kv_head() -> None:
+    assert llama(12).kv_per_token == 36 * 16 * 1024
+
+
+def test_llama_3_3_70b_fits_24_cores_where_others_ran_it() -> None:
+    memory = Memory.of(KNOWN["meta-llama/Llama-3.3-70B-Instruct"], cores=24, slots=4, length=4096)
+    # 141.1 GB of weights, and 8 query and 16 KV heads more in each of 80 layers.
+    assert memory.weights / 1e9 == pytest.approx(141.1 + 8.05, abs=0.05)
+    assert memory.fits
+
+
 @pytest.mark.parametrize(
     ("cores", "most", "advised"),
     [(1, 8_000, 0), (2, 139_000, 87_000), (4, 402_000, 297_000), (8, 926_000, 716_000),

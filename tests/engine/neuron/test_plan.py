@@ -100,6 +100,17 @@ def test_a_model_that_is_there_shows_the_hash_of_its_artifacts(tmp_path: Path) -
     assert "risk: rope_type llama3" in shown
 
 
+def test_padded_heads_are_a_risk_with_their_numbers(tmp_path: Path) -> None:
+    path = file(tmp_path, "meta-llama/Llama-3.3-70B-Instruct")
+    text = Path(path).read_text().replace("24xlarge, tensor_parallel_size: 2", "48xlarge, "
+                                          "tensor_parallel_size: 24")  # fmt: skip
+    Path(path).write_text(text)
+    shown = check(path)
+    assert "pads 64 query heads to 72 and 8 KV heads to 24" in shown
+    assert "takes 3 times the KV cache" in shown
+    assert "does not divide" not in check(file(tmp_path))
+
+
 def test_it_needs_neither_vllm_nor_ray(tmp_path: Path) -> None:
     code = f"""
 import sys
