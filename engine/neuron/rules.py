@@ -1,5 +1,6 @@
 """What is refused when a config is read: each rule names the key, the value and the fix."""
 
+from collections.abc import Sequence
 from typing import NoReturn
 
 from pydantic_core import PydanticCustomError
@@ -40,8 +41,18 @@ def _check_cores(device: NeuronOptions) -> None:
             f"{degree} is more than the {cores} NeuronCores of {device.instance}. "
             "Lower it or take a larger instance",
         )
-    if device.cores is not None and len(device.cores) != degree:
-        _refuse("device.cores", f"must name {degree} cores, as many as tensor_parallel_size")
+    if device.cores is not None and (problem := _cores_problem(device.cores, degree, cores)):
+        _refuse("device.cores", f"{list(device.cores)} {problem}, such as {list(range(degree))}")
+
+
+def _cores_problem(ids: Sequence[int], degree: int, cores: int) -> str | None:
+    if len(ids) != degree:
+        return f"must name {degree} cores, as many as tensor_parallel_size"
+    if list(ids) != list(range(ids[0], ids[0] + degree)):
+        return "must be contiguous and ascend: the runtime takes a range. Give neighbours"
+    if ids[-1] >= cores:
+        return f"must be on the instance, whose {cores} cores are 0 to {cores - 1}. Give others"
+    return None
 
 
 def _check_lengths(device: NeuronOptions, length: int) -> None:

@@ -34,7 +34,20 @@ REFUSED: dict[str, Case] = {
     ),
     "cores of another number": (
         {}, {"cores": [0, 1, 2]},
-        r"device.cores: must name 2 cores",
+        r"device.cores: \[0, 1, 2\] must name 2 cores, .* such as \[0, 1\]",
+    ),
+    "cores with a gap": (
+        {}, {"cores": [0, 5]}, r"device.cores: \[0, 5\] must be contiguous and ascend",
+    ),
+    "cores that descend": (
+        {}, {"cores": [1, 0]}, r"device.cores: \[1, 0\] must be contiguous and ascend",
+    ),
+    "a core twice": (
+        {}, {"cores": [1, 1]}, r"device.cores: \[1, 1\] must be contiguous and ascend",
+    ),
+    "cores of another instance": (
+        {}, {"cores": [22, 23], "instance": "inf2.8xlarge"},
+        r"device.cores: \[22, 23\] must be on the instance, whose 2 cores are 0 to 1. Give others",
     ),
     "context buckets that do not ascend": (
         {}, {"context_encoding_buckets": [1024, 512, 4096]},
@@ -129,6 +142,10 @@ def test_what_others_ran_is_accepted(slots: int, length: int, degree: int) -> No
         {"max_num_seqs": slots, "max_model_len": length},
         {"tensor_parallel_size": degree, "instance": "inf2.48xlarge"},
     )
+
+
+def test_the_last_cores_of_an_instance_are_accepted() -> None:
+    parse({}, {"cores": [10, 11]})
 
 
 @pytest.mark.parametrize("degree", [12, 16, 24])
