@@ -25,7 +25,7 @@ class ModelShape:
 
     `experts` is the number of MLPs in each layer of a mixture of experts, each of
     `intermediate_size`; 0 for a dense model. `parameters_given` is the number of weights where it
-    is known and the other sizes are not.
+    is known and the other sizes are not. `quant_method` is that of a quantized checkpoint.
     """
 
     architecture: str
@@ -41,24 +41,34 @@ class ModelShape:
     tied_embeddings: bool = False
     rope_type: str = "default"
     parameters_given: int | None = None
+    quant_method: str = ""
 
     @property
     def parameters(self) -> int:
         """The number of weights: embeddings, attention, gated MLPs, router and norms."""
         if self.parameters_given is not None:
             return self.parameters_given
-        embeddings = self.vocab_size * self.hidden_size * (1 if self.tied_embeddings else 2)
         queries = 2 * self.hidden_size * self.heads * self.head_dim  # with the output projection
         keys = 2 * self.hidden_size * self.kv_heads * self.head_dim  # with the values
         mlps = 3 * self.hidden_size * self.intermediate_size * max(1, self.experts)
         router = self.hidden_size * self.experts
         layer = queries + keys + mlps + router + 2 * self.hidden_size
-        return embeddings + self.layers * layer + self.hidden_size
+        return self.embeddings + self.layers * layer + self.hidden_size
+
+    @property
+    def embeddings(self) -> int:
+        """The number of weights of the embeddings and of the output layer."""
+        return self.vocab_size * self.hidden_size * (1 if self.tied_embeddings else 2)
 
     @property
     def weight_bytes(self) -> int:
         """Bytes of all weights in bfloat16."""
         return self.parameters * BF16_BYTES
+
+    @property
+    def quantized_bytes(self) -> int:
+        """Bytes of all weights where those between embeddings and output layer have one byte."""
+        return self.parameters + self.embeddings * (BF16_BYTES - 1)
 
     @property
     def kv_bytes_per_token(self) -> int:
@@ -148,6 +158,7 @@ def _shape(config: dict[str, Any]) -> ModelShape:
             max_position_embeddings=text["max_position_embeddings"],
             experts=text.get("num_local_experts") or text.get("num_experts") or 0,
             tied_embeddings=bool(text.get("tie_word_embeddings", False)),
+            quant_method=str((config.get("quantization_config") or {}).get("quant_method", "")),
             rope_type=str(rope.get("rope_type") or rope.get("type") or "default"),
         )
     except KeyError as error:

@@ -17,8 +17,7 @@ from engine.neuron.catalogue import (
 from engine.neuron.cores import expand_ranges
 from engine.neuron.memory import ADVISED_FREE, LEAST_FREE, Memory
 from engine.neuron.plugin.sampling_rows import patch_sampling_rows
-from engine.neuron.risks import padding
-from engine.neuron.rules import architecture_problem, least_slots
+from engine.neuron.rules import architecture_problem, least_slots, padding
 
 __all__ = [
     "ADVISED_FREE", "DEGREES", "GIB", "INSTANCES", "LEAST_FREE",

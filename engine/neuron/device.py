@@ -14,7 +14,7 @@ from engine.neuron.node.doctor import examine_node
 from engine.neuron.options import NeuronOptions
 from engine.neuron.packages import package_versions
 from engine.neuron.plan import Plan
-from engine.neuron.rules import check_neuron
+from engine.neuron.rules import check_neuron, fp8_environment
 from engine.options import EngineOptions
 from engine.report import Finding, Table
 from engine.types import ModelInfo
@@ -118,6 +118,7 @@ class Neuron(NeuronOptions, VLLMDevice):
             "NEURON_GATEWAY_ROWS": "1" if patch_rows else "0",
             "NEURON_GATEWAY_COMPILE": self.compile,
             **runtime_environment(self.visible_cores),
+            **fp8_environment(self.override_neuron_config),
         }
 
     def compiled(self, launch: Launch) -> Artifacts:

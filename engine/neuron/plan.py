@@ -13,7 +13,7 @@ from engine.neuron.capabilities import CAPABILITIES
 from engine.neuron.catalogue import PRICE_DATE
 from engine.neuron.memory import Memory
 from engine.neuron.options import NeuronOptions
-from engine.neuron.risks import risks
+from engine.neuron.rules import risks
 from engine.report import Table
 
 _UNKNOWN_ARTIFACTS: Final = {"NEURON_COMPILED_ARTIFACTS": "(its hash is that of the model too)"}
@@ -69,7 +69,13 @@ class Plan:
         if self.shape is None:
             return "memory: known once the model's config.json is on this machine"
         cores, length = self.device.tensor_parallel_size, self.launch.max_model_len
-        memory = Memory.of(self.shape, cores=cores, slots=self.launch.max_num_seqs, length=length)
+        memory = Memory.of(
+            self.shape,
+            cores=cores,
+            slots=self.launch.max_num_seqs,
+            length=length,
+            tuning=self.device.override_neuron_config,
+        )
         parts = (memory.weights, memory.kv, memory.device - memory.total, memory.device)
         return Table(
             title="device memory in GB",

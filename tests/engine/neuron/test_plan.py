@@ -100,6 +100,21 @@ def test_a_model_that_is_there_shows_the_hash_of_its_artifacts(tmp_path: Path) -
     assert "risk: rope_type llama3" in shown
 
 
+@pytest.mark.parametrize(
+    ("overrides", "fp8"),
+    [
+        ("{quantized: true, quantization_dtype: f8e4m3}", True),
+        ("{kv_cache_quant: true, kv_quant_config: {direct_cast: true}}", True),
+        ("{quantized: true, quantization_dtype: int8}", False),
+    ],
+)
+def test_fp8_sets_the_variables_that_it_needs(tmp_path: Path, overrides: str, fp8: bool) -> None:
+    path = Path(file(tmp_path))
+    keys = f"size: 2, override_neuron_config: {overrides}}}"
+    path.write_text(path.read_text().replace("size: 2}", keys))
+    assert ('UNSAFE_FP8FNCAST: "1"' in check(str(path))) is fp8
+
+
 def test_padded_heads_are_a_risk_with_their_numbers(tmp_path: Path) -> None:
     path = file(tmp_path, "meta-llama/Llama-3.3-70B-Instruct")
     text = Path(path).read_text().replace("24xlarge, tensor_parallel_size: 2", "48xlarge, "

@@ -115,6 +115,47 @@ REFUSED: dict[str, Case] = {
         {}, {"override_neuron_config": {"on_device_sampling_config": None}},
         r"device.override_neuron_config: on_device_sampling_config is not for the file to set",
     ),
+    "a text for a boolean": (
+        {}, {"override_neuron_config": {"attn_kernel_enabled": "no"}},
+        r"device.override_neuron_config: attn_kernel_enabled is 'no' and must be of type boolean",
+    ),
+    "a number for a boolean": (
+        {}, {"override_neuron_config": {"fused_qkv": 1}},
+        r"device.override_neuron_config: fused_qkv is 1 and must be of type boolean",
+    ),
+    "an unknown type of numbers": (
+        {}, {"override_neuron_config": {"quantized": True, "quantization_dtype": "int3"}},
+        r"device.override_neuron_config: quantization_dtype is 'int3' and must be one of int8",
+    ),
+    "logical cores of another chip": (
+        {}, {"override_neuron_config": {"logical_nc_config": 2}},
+        r"device.override_neuron_config: logical_nc_config is 2 and must be one of 1",
+    ),
+    "quantization that is not on": (
+        {}, {"override_neuron_config": {"quantization_dtype": "int8"}},
+        r"device.override_neuron_config: quantization_dtype has no effect without quantized: true",
+    ),
+    "half of a quantized KV cache": (
+        {}, {"override_neuron_config": {"kv_cache_quant": True}},
+        r"device.override_neuron_config: kv_cache_quant: true sets .* Give both",
+    ),
+    "the other half": (
+        {}, {"override_neuron_config": {"kv_quant_config": {"direct_cast": True}}},
+        r"device.override_neuron_config: kv_cache_quant: true sets .* Give both",
+    ),
+    "decode batches above the slots": (
+        {}, {"override_neuron_config": {"token_generation_batches": [2, 8]}},
+        r"device.override_neuron_config: token_generation_batches .* from 1 to max_num_seqs, 4",
+    ),
+    "decode batches with prefix caching": (
+        {}, {"prefix_caching": True, "block_size": 32,
+             "override_neuron_config": {"token_generation_batches": [2]}},
+        r"device.override_neuron_config: token_generation_batches is not for prefix_caching",
+    ),
+    "prefix caching with one slot": (
+        {"max_num_seqs": 1}, {"prefix_caching": True, "block_size": 32},
+        r"max_num_seqs: must be 2 or more with prefix_caching",
+    ),
     "an unknown instance": (
         {}, {"instance": "inf2.large"},
         r"device.instance: Input should be 'inf2.xlarge'",
@@ -142,6 +183,16 @@ def test_what_others_ran_is_accepted(slots: int, length: int, degree: int) -> No
         {"max_num_seqs": slots, "max_model_len": length},
         {"tensor_parallel_size": degree, "instance": "inf2.48xlarge"},
     )
+
+
+def test_quantized_weights_and_cache_are_counted() -> None:
+    int8 = {"quantized": True, "quantization_dtype": "int8"}
+    one_core = {"tensor_parallel_size": 1, "override_neuron_config": int8}
+    parse({"max_num_seqs": 8}, one_core)
+    with pytest.raises(ConfigError, match=r"16 slots of 4096 tokens take 8.6 GB beside 9.1 GB"):
+        parse({"max_num_seqs": 16}, one_core)
+    fp8_cache = {"kv_cache_quant": True, "kv_quant_config": {"direct_cast": True}}
+    parse({"max_num_seqs": 16}, one_core | {"override_neuron_config": int8 | fp8_cache})
 
 
 def test_the_last_cores_of_an_instance_are_accepted() -> None:
@@ -199,6 +250,21 @@ MODELS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "no architecture": ({"hidden_size": 64}, "config.json has no architectures"),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ["awq", "gptq", "compressed-tensors", "mxfp4"])
+def test_a_checkpoint_that_cannot_be_read_is_refused_by_its_method(
+    tmp_path: Path, method: str
+) -> None:
+    model = folder(tmp_path, SIZES | {"quantization_config": {"quant_method": method}})
+    with pytest.raises(ConfigError, match=f"model: the checkpoint is quantized with {method}"):
+        parse({"model": model, "max_model_len": 2048}, {})
+
+
+def test_gpt_oss_is_read_as_it_is_published(tmp_path: Path) -> None:
+    quantized = {"quantization_config": {"quant_method": "mxfp4"}}
+    model = folder(tmp_path, SIZES | quantized | {"architectures": ["GptOssForCausalLM"]})
+    parse({"model": model, "max_model_len": 2048}, {})
 
 
 @pytest.mark.parametrize(("config", "refusal"), MODELS.values(), ids=MODELS)

@@ -7,9 +7,10 @@ from pydantic_core import PydanticCustomError
 
 from engine.models.shape import ModelShape, read_architecture, read_shape
 from engine.neuron.buckets import bucket_problem
-from engine.neuron.catalogue import ARCHITECTURES, VISION
 from engine.neuron.memory import ADVISED_FREE, LEAST_FREE, Memory
 from engine.neuron.options import NeuronOptions
+from engine.neuron.rules.model import architecture_problem, checkpoint_problem, least_slots
+from engine.neuron.rules.tuning import tuning_problem
 
 
 def check_neuron(
@@ -23,8 +24,9 @@ def check_neuron(
     if slots is None:
         _refuse("max_num_seqs", "must be given: it is compiled, and the plugin's default is 128")
     _check_cores(device)
-    if device.prefix_caching and device.block_size is None:
-        _refuse("device.block_size", "must be given with prefix_caching: true, e.g. 32")
+    _check_prefix_caching(device, slots)
+    if problem := tuning_problem(device.override_neuron_config, slots):
+        _refuse("device.override_neuron_config", problem)
     shape = _read_model(model)
     length = length or (shape.max_position_embeddings if shape else None)
     if length is not None:
@@ -55,6 +57,20 @@ def _cores_problem(ids: Sequence[int], degree: int, cores: int) -> str | None:
     return None
 
 
+def _check_prefix_caching(device: NeuronOptions, slots: int) -> None:
+    if not device.prefix_caching:
+        return
+    if device.block_size is None:
+        _refuse("device.block_size", "must be given with prefix_caching: true, e.g. 32")
+    if slots == 1:
+        _refuse("max_num_seqs", "must be 2 or more with prefix_caching: true, as NxDI requires")
+    if "token_generation_batches" in device.override_neuron_config:
+        _refuse(
+            "device.override_neuron_config",
+            "token_generation_batches is not for prefix_caching: true. Leave one of them out",
+        )
+
+
 def _check_lengths(device: NeuronOptions, length: int) -> None:
     limit = device.prompt_limit(length)
     if device.max_prompt_length is not None and device.max_prompt_length > length:
@@ -83,26 +99,10 @@ def _read_model(model: str) -> ModelShape | None:
     return shape
 
 
-def architecture_problem(architecture: str) -> str | None:
-    """Return why the class of a model cannot run, None where it can; `unknown` is not judged."""
-    known = ", ".join(sorted(ARCHITECTURES))
-    if architecture in VISION:
-        return (
-            f"{architecture} reads images. The plugin's loader of such models refuses the keys "
-            f"that the gateway sets and the start fails. Give a text model: one of {known}"
-        )
-    if architecture not in ARCHITECTURES and architecture != "unknown":
-        return f"{architecture} is not known to the Neuron library. Give one of {known}"
-    return None
-
-
-def least_slots(shape: ModelShape) -> int:
-    """Return the smallest batch that NxDI compiles a model for (release notes of SDK 2.28)."""
-    return 16 if shape.architecture == "Qwen3MoeForCausalLM" else 1
-
-
 def _check_model(device: NeuronOptions, shape: ModelShape, slots: int, length: int) -> None:
     degree = device.tensor_parallel_size
+    if problem := checkpoint_problem(shape):
+        _refuse("model", problem)
     if shape.experts and device.prefix_caching:
         _refuse("device.prefix_caching", "is not for a mixture of experts in NxDI. Set it to false")
     if slots < (least := least_slots(shape)):
@@ -117,7 +117,8 @@ def _check_model(device: NeuronOptions, shape: ModelShape, slots: int, length: i
             f"{length} is above the {shape.max_position_embeddings} tokens the model was made "
             "for, which the plugin does not check. Lower it",
         )
-    memory = Memory.of(shape, cores=degree, slots=slots, length=length)
+    tuning = device.override_neuron_config
+    memory = Memory.of(shape, cores=degree, slots=slots, length=length, tuning=tuning)
     if not memory.fits:
         _refuse("max_num_seqs", _memory_problem(memory, slots, length))
 
