@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 from engine.device import Launch, VLLMDevice
 from engine.host import Host
-from engine.models.shape import known_shape
+from engine.models.shape import known_shape, read_architecture
 from engine.neuron.artifacts import Artifacts, model_identity
 from engine.neuron.capabilities import maximum_values, unsupported
 from engine.neuron.cores import NEURON_CORES, contiguous, runtime_environment
@@ -14,7 +14,7 @@ from engine.neuron.node.doctor import examine_node
 from engine.neuron.options import NeuronOptions
 from engine.neuron.packages import package_versions
 from engine.neuron.plan import Plan
-from engine.neuron.rules import check_neuron, fp8_environment
+from engine.neuron.rules import check_neuron, fp8_environment, hf_overrides
 from engine.options import EngineOptions
 from engine.report import Finding, Table
 from engine.types import ModelInfo
@@ -95,6 +95,7 @@ class Neuron(NeuronOptions, VLLMDevice):
         ends, and a hyphen in `override_neuron_config` is ignored in silence.
         """
         caching = {"block_size": self.block_size, "num_gpu_blocks_override": self._blocks(launch)}
+        overrides = hf_overrides(read_architecture(str(launch.model)))
         return {
             "tensor_parallel_size": self.tensor_parallel_size,
             "dtype": "bfloat16",
@@ -105,7 +106,9 @@ class Neuron(NeuronOptions, VLLMDevice):
                 "max_prompt_length": self.prompt_limit(launch.max_model_len),
                 "override_neuron_config": self._neuron_config(launch),
             },
-        } | (caching if self.prefix_caching else {})
+            **({"hf_overrides": overrides} if overrides else {}),
+            **(caching if self.prefix_caching else {}),
+        }
 
     def environment(self, launch: Launch) -> dict[str, str]:
         """Return the variables of vLLM, of the runtime, and of the hook in the engine's process."""

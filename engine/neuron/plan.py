@@ -63,7 +63,8 @@ class Plan:
         )
         yield f"versions: plugin {release.plugin} on vLLM {release.vllm}, Neuron SDK {release.sdk}"
         if self.shape is not None:
-            yield from (f"risk: {risk}" for risk in risks(self.device, self.shape))
+            found = risks(self.device, self.shape, self.launch.max_model_len)
+            yield from (f"risk: {risk}" for risk in found)
 
     def _memory(self) -> str | Table:
         if self.shape is None:

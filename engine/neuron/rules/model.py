@@ -5,12 +5,21 @@ from typing import Final
 from engine.models.shape import ModelShape
 from engine.neuron.catalogue import ARCHITECTURES, VISION
 
+MISTRAL: Final = "MistralForCausalLM"
 # Quantized checkpoints that the library reads, by `quant_method`, and for which of its decoders.
 _CHECKPOINTS: Final = {
     "fbgemm_fp8": "LlamaForCausalLM",
     "fp8": "Qwen3MoeForCausalLM",
     "mxfp4": "GptOssForCausalLM",
 }
+
+
+def hf_overrides(architecture: str | None) -> dict[str, object]:
+    """Return the changes of a model's config that vLLM and the plugin need to find its decoder.
+
+    The decoder of Llama runs dense Mistral, by AWS's table of models.
+    """
+    return {"architectures": ["LlamaForCausalLM"]} if architecture == MISTRAL else {}
 
 
 def architecture_problem(architecture: str) -> str | None:
