@@ -57,14 +57,14 @@ def _of_model(sdk: str, shape: ModelShape) -> Iterator[str]:
 
 
 def padding(shape: ModelShape, degree: int) -> str | None:
-    """Return how NxDI pads attention heads that a degree does not divide, None where it does."""
+    """Return how NxDI pads attention heads for a degree, None where it need not."""
     sharded = shape.sharded(degree)
     if sharded.heads == shape.heads and sharded.kv_heads in (shape.kv_heads, degree):
         return None
     factor = sharded.kv_heads / shape.kv_heads
     return (
-        f"degree {degree} does not divide the attention heads: NxDI pads {shape.heads} query heads "
-        f"to {sharded.heads} and {shape.kv_heads} KV heads to {sharded.kv_heads}, so that a token "
-        f"takes {factor:g} times the KV cache. AWS's guide asks for heads that divide; others ran "
-        "Llama 3.3 70B at 24 (optimum-neuron, benchmarks)."
+        f"degree {degree} and the attention heads do not divide: NxDI pads {shape.heads} query "
+        f"heads to {sharded.heads} and {shape.kv_heads} KV heads to {sharded.kv_heads}, so that a "
+        f"token takes {factor:g} times the KV cache. AWS's guide asks for heads that divide; "
+        "others ran Llama 3.3 70B at 24 (optimum-neuron, benchmarks)."
     )

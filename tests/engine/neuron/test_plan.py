@@ -183,7 +183,7 @@ def test_padded_heads_are_a_risk_with_their_numbers(tmp_path: Path) -> None:
     shown = check(path)
     assert "pads 64 query heads to 72 and 8 KV heads to 24" in shown
     assert "takes 3 times the KV cache" in shown
-    assert "does not divide" not in check(file(tmp_path))
+    assert "NxDI pads" not in check(file(tmp_path))
 
 
 def test_it_needs_neither_vllm_nor_ray(tmp_path: Path) -> None:
