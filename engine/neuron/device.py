@@ -104,7 +104,8 @@ class Neuron(NeuronOptions, VLLMDevice):
             "async_scheduling": False,
             "additional_config": {
                 "max_prompt_length": self.prompt_limit(launch.max_model_len),
-                "override_neuron_config": self._neuron_config(launch),
+                "override_neuron_config": self._neuron_config(launch)
+                | self._quantized_weights(launch),
             },
             **({"hf_overrides": overrides} if overrides else {}),
             **(caching if self.prefix_caching else {}),
@@ -155,6 +156,16 @@ class Neuron(NeuronOptions, VLLMDevice):
         if (blocks := self._blocks(launch)) is not None:
             config["pa_num_blocks"] = blocks
         return config | self.override_neuron_config
+
+    def _quantized_weights(self, launch: Launch) -> dict[str, str]:
+        """Return the folder for weights that the plugin quantizes, where the config has none.
+
+        It does not shape the artifacts, whose name it contains.
+        """
+        name, tuning = "quantized_checkpoints_path", self.override_neuron_config
+        if not tuning.get("quantized") or name in tuning:
+            return {}
+        return {name: str(self.compiled(launch).quantized_weights)}
 
     def _blocks(self, launch: Launch) -> int | None:
         """Count the KV blocks of all slots' whole contexts; None without prefix caching."""

@@ -6,10 +6,13 @@ from typing import Final
 from engine.neuron.catalogue import TUNABLE
 
 _TYPES: Final = {"boolean": bool, "integer": int, "string": str, "list": list, "object": dict}
+_PATH: Final = "quantized_checkpoints_path"
 _WITH_QUANTIZED: Final = (
-    "modules_to_not_convert", "quantization_dtype", "quantization_type",
-    "quantized_checkpoints_path",
-)  # fmt: skip
+    "modules_to_not_convert",
+    "quantization_dtype",
+    "quantization_type",
+    _PATH,
+)
 
 
 def tuning_problem(tuning: Mapping[str, object], slots: int) -> str | None:
@@ -42,6 +45,11 @@ def _quantization_problem(tuning: Mapping[str, object]) -> str | None:
         for name in _WITH_QUANTIZED:
             if name in tuning:
                 return f"{name} has no effect without quantized: true. Add that, or leave it out"
+    elif tuning.get("save_sharded_checkpoint") is False and _PATH not in tuning:
+        return (
+            "save_sharded_checkpoint: false loads the quantized weights at every start. Give "
+            f"{_PATH}, or leave save_sharded_checkpoint out"
+        )
     if bool(tuning.get("kv_cache_quant")) != ("kv_quant_config" in tuning):
         return (
             "kv_cache_quant: true sets the compiler's option alone and kv_quant_config the cache's "

@@ -160,6 +160,17 @@ def test_dense_mistral_is_given_to_the_decoder_of_llama(tmp_path: Path) -> None:
     assert "hf_overrides" not in check(file(tmp_path))
 
 
+@pytest.mark.parametrize("given", ["", ", quantized_checkpoints_path: /models/int8"])
+def test_quantized_weights_have_a_folder(tmp_path: Path, given: str) -> None:
+    path = Path(file(tmp_path))
+    keys = f"size: 2, override_neuron_config: {{quantized: true{given}}}}}"
+    path.write_text(path.read_text().replace("size: 2}", keys))
+    found = re.search(r'"quantized_checkpoints_path": "(.*?)"', check(str(path)))
+    assert found is not None
+    wanted = "/models/int8" if given else r".*/\.[0-9a-f]{16}\.work/quantized"
+    assert re.fullmatch(wanted, found[1])
+
+
 @pytest.mark.parametrize(
     ("overrides", "fp8"),
     [

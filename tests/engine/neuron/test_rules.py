@@ -135,6 +135,10 @@ REFUSED: dict[str, Case] = {
         {}, {"override_neuron_config": {"quantization_dtype": "int8"}},
         r"device.override_neuron_config: quantization_dtype has no effect without quantized: true",
     ),
+    "quantized weights that are not kept": (
+        {}, {"override_neuron_config": {"quantized": True, "save_sharded_checkpoint": False}},
+        r"device.override_neuron_config: save_sharded_checkpoint: false loads .* Give quantized_ch",
+    ),
     "half of a quantized KV cache": (
         {}, {"override_neuron_config": {"kv_cache_quant": True}},
         r"device.override_neuron_config: kv_cache_quant: true sets .* Give both",
