@@ -12,13 +12,15 @@ from engine import Neuron, Simulated
 from engine.models import ModelShape
 from engine.neuron import (
     ADVISED_FREE,
-    ARCHITECTURES,
     DEGREES,
     GIB,
     INSTANCES,
     LEAST_FREE,
     Instance,
     Memory,
+    architecture_problem,
+    least_slots,
+    padding,
 )
 
 SLOTS: Final = (1, 2, 4, 8, 16, 24, 32, 48)  # 48 is the most that was published
@@ -66,8 +68,9 @@ class Placement:
 
     @property
     def remarks(self) -> list[str]:
-        """Sentences on the source of its latencies."""
-        return remarks(self.shape, self._neuron, self.slots, self.length)
+        """Sentences on the source of its latencies, and on padded heads."""
+        found = remarks(self.shape, self._neuron, self.slots, self.length)
+        return [*found, *filter(None, [padding(self.shape, self.degree)])]
 
     @property
     def _neuron(self) -> Neuron:
@@ -77,15 +80,22 @@ class Placement:
 
     def problem(self) -> str | None:
         """Return why this is not possible, None where it is."""
-        shape, degree, memory = self.shape, self.degree, self.memory
-        if shape.architecture not in ARCHITECTURES and shape.architecture != "unknown":
-            return f"{shape.architecture} is not known to the Neuron library"
+        return self._model_problem() or self._memory_problem()
+
+    def _model_problem(self) -> str | None:
+        shape, degree = self.shape, self.degree
+        if problem := architecture_problem(shape.architecture):
+            return problem
         if degree > self.instance.cores:
             return f"degree {degree} is more than its {self.instance.cores} NeuronCores"
-        if shape.heads % degree:
-            return f"degree {degree} does not divide the model's {shape.heads} attention heads"
         if self.length > shape.max_position_embeddings:
             return f"the model was made for {shape.max_position_embeddings} tokens"
+        if self.slots < (least := least_slots(shape)):
+            return f"{shape.architecture} needs {least} slots at least"
+        return None
+
+    def _memory_problem(self) -> str | None:
+        shape, degree, memory = self.shape, self.degree, self.memory
         if shape.weight_bytes / GIB + HOST_GIB > self.instance.host_gib:
             return (
                 f"its {self.instance.host_gib} GiB of host memory cannot load "

@@ -1,10 +1,9 @@
 """Facts of a model from the `config.json` of its folder."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from engine.models.shape import KNOWN
+from engine.models.shape import KNOWN, read_config, text_config
 
 
 def model_context_length(model: str | Path) -> int | None:
@@ -13,7 +12,7 @@ def model_context_length(model: str | Path) -> int | None:
     `model` is a local folder or one of the known names. Raises ValueError where config.json is not
     valid JSON.
     """
-    limit = _read(model).get("max_position_embeddings")
+    limit = text_config(_read(model)).get("max_position_embeddings")
     if isinstance(limit, int):
         return limit
     known = KNOWN.get(str(model))
@@ -28,7 +27,7 @@ def model_type(model: str | Path) -> str | None:
 
 def kv_bytes_per_token(model: str | Path) -> int | None:
     """Return the bytes of one token in a bfloat16 KV cache; None where they are not known."""
-    config = _read(model)
+    config = text_config(_read(model))
     heads = config.get("num_attention_heads")
     layers, kv_heads = config.get("num_hidden_layers"), config.get("num_key_value_heads", heads)
     head_dim = config.get("head_dim") or (heads and config.get("hidden_size", 0) // heads)
@@ -38,6 +37,4 @@ def kv_bytes_per_token(model: str | Path) -> int | None:
 
 
 def _read(model: str | Path) -> dict[str, Any]:
-    file = Path(model).expanduser() / "config.json"
-    found = json.loads(file.read_text("utf-8")) if file.is_file() else {}
-    return found if isinstance(found, dict) else {}
+    return read_config(model) or {}

@@ -6,7 +6,6 @@ the ids of cores, and the guards of a step, for their benchmark. Nothing here im
 """
 
 from engine.neuron.catalogue import (
-    ARCHITECTURES,
     DEGREES,
     GIB,
     INSTANCES,
@@ -18,9 +17,11 @@ from engine.neuron.catalogue import (
 from engine.neuron.cores import expand_ranges
 from engine.neuron.memory import ADVISED_FREE, LEAST_FREE, Memory
 from engine.neuron.plugin.sampling_rows import patch_sampling_rows
+from engine.neuron.rules import architecture_problem, least_slots, padding
 
 __all__ = [
-    "ADVISED_FREE", "ARCHITECTURES", "DEGREES", "GIB", "INSTANCES", "LEAST_FREE",
-    "PLUGIN_RELEASES", "PRICE_DATE", "Instance", "Memory", "PluginRelease", "expand_ranges",
+    "ADVISED_FREE", "DEGREES", "GIB", "INSTANCES", "LEAST_FREE",
+    "PLUGIN_RELEASES", "PRICE_DATE", "Instance", "Memory", "PluginRelease",
+    "architecture_problem", "expand_ranges", "least_slots", "padding",
     "patch_sampling_rows",
 ]  # fmt: skip

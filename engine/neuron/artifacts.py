@@ -43,6 +43,20 @@ class Artifacts:
         return self.root / self.key
 
     @property
+    def work_folder(self) -> Path:
+        """The folder of the compiler's own files, which no other launch may share."""
+        return self.root / f".{self.key}.work"
+
+    @property
+    def quantized_weights(self) -> Path:
+        """The folder into which the plugin quantizes weights before it compiles.
+
+        It exists while a compile runs, as the plugin requires; the compiled folder has the weights
+        of each rank.
+        """
+        return self.work_folder / "quantized"
+
+    @property
     def exists(self) -> bool:
         """Whether the folder holds what the runtime loads."""
         return all((self.folder / name).is_file() for name in _REQUIRED)
@@ -73,6 +87,7 @@ class Artifacts:
                 if not self.exists:
                     partial = self.root / f".{self.key}.partial"
                     shutil.rmtree(partial, ignore_errors=True)
+                    self.quantized_weights.mkdir(parents=True, exist_ok=True)
                     yield partial
                     self._finish(partial)
                     return
@@ -81,6 +96,7 @@ class Artifacts:
     def _finish(self, partial: Path) -> None:
         manifest = json.dumps(self.facts, indent=1, sort_keys=True)
         (partial / MANIFEST).write_text(f"{manifest}\n", "utf-8")
+        shutil.rmtree(self.work_folder, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
         partial.rename(self.folder)
 

@@ -1,14 +1,16 @@
 """Facts of Inferentia2: instance types, and versions that were released together."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from engine.data import read_data
 
 GIB: Final = 2**30
 CORE_GIB: Final = 16  # of device memory per NeuronCore
-DEGREES: Final = (1, 2, 4, 8, 24)  # tensor parallel degrees that AWS lists for inf2
+# Tensor parallel degrees: AWS lists all but 12 and 16 for inf2; others measured 16.
+DEGREES: Final = (1, 2, 4, 8, 12, 16, 24)
 PRICE_DATE: Final = "2026-07-20"
+JsonType = Literal["boolean", "integer", "string", "list", "object"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,4 +41,5 @@ INSTANCES: Final = {i.name: i for i in read_data("neuron/instances.yaml", list[I
 PLUGIN_RELEASES: Final = {release.plugin: release for release in _RELEASES}
 _LIBRARY: Final = read_data("neuron/library.yaml", dict[str, frozenset[str]])
 ARCHITECTURES: Final = _LIBRARY["architectures"]
-TUNABLE: Final = _LIBRARY["tunable"]
+VISION: Final = _LIBRARY["vision"]
+TUNABLE: Final = read_data("neuron/tunable.yaml", dict[str, JsonType | list[str | int]])

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 from engine.device import Launch, VLLMDevice
 from engine.host import Host
-from engine.models.shape import known_shape
+from engine.models.shape import known_shape, read_architecture
 from engine.neuron.artifacts import Artifacts, model_identity
 from engine.neuron.capabilities import maximum_values, unsupported
 from engine.neuron.cores import NEURON_CORES, contiguous, runtime_environment
@@ -14,7 +14,7 @@ from engine.neuron.node.doctor import examine_node
 from engine.neuron.options import NeuronOptions
 from engine.neuron.packages import package_versions
 from engine.neuron.plan import Plan
-from engine.neuron.rules import check_neuron
+from engine.neuron.rules import check_neuron, fp8_environment, hf_overrides
 from engine.options import EngineOptions
 from engine.report import Finding, Table
 from engine.types import ModelInfo
@@ -30,9 +30,9 @@ class Neuron(NeuronOptions, VLLMDevice):
         """Raise PydanticCustomError for what would fail after a long compile."""
         check_neuron(
             self,
+            model=options.model,
             slots=options.max_num_seqs if "max_num_seqs" in options.model_fields_set else None,
             length=options.max_model_len,
-            shape=known_shape(options.model),
         )
 
     def describe(self, model_id: str, options: EngineOptions) -> ModelInfo:
@@ -95,6 +95,7 @@ class Neuron(NeuronOptions, VLLMDevice):
         ends, and a hyphen in `override_neuron_config` is ignored in silence.
         """
         caching = {"block_size": self.block_size, "num_gpu_blocks_override": self._blocks(launch)}
+        overrides = hf_overrides(read_architecture(str(launch.model)))
         return {
             "tensor_parallel_size": self.tensor_parallel_size,
             "dtype": "bfloat16",
@@ -103,9 +104,12 @@ class Neuron(NeuronOptions, VLLMDevice):
             "async_scheduling": False,
             "additional_config": {
                 "max_prompt_length": self.prompt_limit(launch.max_model_len),
-                "override_neuron_config": self._neuron_config(launch),
+                "override_neuron_config": self._neuron_config(launch)
+                | self._quantized_weights(launch),
             },
-        } | (caching if self.prefix_caching else {})
+            **({"hf_overrides": overrides} if overrides else {}),
+            **(caching if self.prefix_caching else {}),
+        }
 
     def environment(self, launch: Launch) -> dict[str, str]:
         """Return the variables of vLLM, of the runtime, and of the hook in the engine's process."""
@@ -118,6 +122,7 @@ class Neuron(NeuronOptions, VLLMDevice):
             "NEURON_GATEWAY_ROWS": "1" if patch_rows else "0",
             "NEURON_GATEWAY_COMPILE": self.compile,
             **runtime_environment(self.visible_cores),
+            **fp8_environment(self.override_neuron_config),
         }
 
     def compiled(self, launch: Launch) -> Artifacts:
@@ -151,6 +156,16 @@ class Neuron(NeuronOptions, VLLMDevice):
         if (blocks := self._blocks(launch)) is not None:
             config["pa_num_blocks"] = blocks
         return config | self.override_neuron_config
+
+    def _quantized_weights(self, launch: Launch) -> dict[str, str]:
+        """Return the folder for weights that the plugin quantizes, where the config has none.
+
+        It does not shape the artifacts, whose name it contains.
+        """
+        name, tuning = "quantized_checkpoints_path", self.override_neuron_config
+        if not tuning.get("quantized") or name in tuning:
+            return {}
+        return {name: str(self.compiled(launch).quantized_weights)}
 
     def _blocks(self, launch: Launch) -> int | None:
         """Count the KV blocks of all slots' whole contexts; None without prefix caching."""

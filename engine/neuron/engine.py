@@ -5,6 +5,8 @@ import time
 from pathlib import Path
 from typing import Final, cast
 
+from pydantic_core import PydanticCustomError
+
 from engine.errors import EngineDead
 from engine.host import Host
 from engine.neuron.artifacts import Artifacts
@@ -60,6 +62,10 @@ class NeuronEngine(VLLMEngine):
 
     def _require_startable(self) -> None:
         """Raise EngineDead for a start that would fail after minutes, or compile unasked."""
+        try:
+            self._neuron.validate_engine(self._options)  # a hub's model is known only now
+        except PydanticCustomError as error:
+            raise EngineDead("The engine did not start.", f"{error.message()}.") from None
         release = self._neuron.release
         if problem := package_problem(release, package_versions(release)):
             raise EngineDead("The engine did not start.", problem)

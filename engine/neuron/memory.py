@@ -1,5 +1,6 @@
 """`Memory`: the device memory that weights and KV cache of a model take."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,11 +22,25 @@ class Memory:
     cores: int
 
     @classmethod
-    def of(cls, shape: ModelShape, *, cores: int, slots: int, length: int) -> "Memory":
-        """Return the memory of a model with `slots` sequences of `length` tokens."""
+    def of(
+        cls,
+        shape: ModelShape,
+        *,
+        cores: int,
+        slots: int,
+        length: int,
+        tuning: Mapping[str, object] | None = None,
+    ) -> "Memory":
+        """Return the memory of a model with `slots` sequences of `length` tokens.
+
+        `tuning` are the keys of `override_neuron_config`: quantized weights and a quantized KV
+        cache take one byte a number instead of two.
+        """
+        sharded, tuning = shape.sharded(cores), tuning or {}
+        quantized, kv_quantized = tuning.get("quantized"), "kv_quant_config" in tuning
         return cls(
-            weights=shape.weight_bytes,
-            kv_per_token=shape.kv_bytes_per_token(cores),
+            weights=sharded.quantized_bytes if quantized else sharded.weight_bytes,
+            kv_per_token=sharded.kv_bytes_per_token // (2 if kv_quantized else 1),
             kv_tokens=slots * length,
             cores=cores,
         )

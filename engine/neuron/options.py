@@ -32,7 +32,7 @@ class NeuronOptions(ConfigModel):
     instance: Literal["inf2.xlarge", "inf2.8xlarge", "inf2.24xlarge", "inf2.48xlarge"]
     """The instance type."""
     tensor_parallel_size: int
-    """NeuronCores of one engine: 1, 2, 4, 8 or 24."""
+    """NeuronCores of one engine: 1, 2, 4, 8, 12, 16 or 24."""
     plugin: Literal["0.4.1", "0.5.0"] = "0.4.1"
     """Release of vLLM's Neuron plugin: 0.4.1 for vLLM 0.13.0 and Neuron SDK 2.28, 0.5.0 for vLLM
     0.16.0 and SDK 2.29."""

@@ -13,6 +13,7 @@ from engine.neuron.capabilities import CAPABILITIES
 from engine.neuron.catalogue import PRICE_DATE
 from engine.neuron.memory import Memory
 from engine.neuron.options import NeuronOptions
+from engine.neuron.rules import risks
 from engine.report import Table
 
 _UNKNOWN_ARTIFACTS: Final = {"NEURON_COMPILED_ARTIFACTS": "(its hash is that of the model too)"}
@@ -61,17 +62,21 @@ class Plan:
             f"(on demand, us-east-1, {PRICE_DATE})"
         )
         yield f"versions: plugin {release.plugin} on vLLM {release.vllm}, Neuron SDK {release.sdk}"
-        if self.shape is not None and self.shape.rope_type == "llama3":
-            yield (
-                "risk: rope_type llama3 (Llama 3.1 and 3.2): others saw the compiler of SDK "
-                f"{release.sdk} fail on it with NCC_ITEN404. Meta-Llama-3-8B-Instruct has none."
-            )
+        if self.shape is not None:
+            found = risks(self.device, self.shape, self.launch.max_model_len)
+            yield from (f"risk: {risk}" for risk in found)
 
     def _memory(self) -> str | Table:
         if self.shape is None:
             return "memory: known once the model's config.json is on this machine"
         cores, length = self.device.tensor_parallel_size, self.launch.max_model_len
-        memory = Memory.of(self.shape, cores=cores, slots=self.launch.max_num_seqs, length=length)
+        memory = Memory.of(
+            self.shape,
+            cores=cores,
+            slots=self.launch.max_num_seqs,
+            length=length,
+            tuning=self.device.override_neuron_config,
+        )
         parts = (memory.weights, memory.kv, memory.device - memory.total, memory.device)
         return Table(
             title="device memory in GB",

@@ -46,6 +46,25 @@ def test_check_accepts_the_config_of_a_plan(tmp_path: Path) -> None:
     assert config.models[0].replicas == 1
 
 
+@pytest.mark.parametrize(
+    ("model", "degree", "instance"),
+    [
+        ("meta-llama/Llama-3.3-70B-Instruct", 24, "inf2.48xlarge"),
+        ("Qwen/Qwen3-30B-A3B-Instruct-2507", 8, "inf2.48xlarge"),
+    ],
+)
+def test_big_models_are_planned_at_the_degrees_that_others_ran(
+    tmp_path: Path, model: str, degree: int, instance: str
+) -> None:
+    file = tmp_path / "plan.yaml"
+    done = plan(model, "--config", file)
+    assert done.exit_code == 0, done.output
+    config = load_config(file)
+    check(config)
+    device = config.models[0].engine.device.model_dump()
+    assert (device["tensor_parallel_size"], device["instance"]) == (degree, instance)
+
+
 def test_the_cheapest_fleet_for_a_workload_is_found_and_plotted(tmp_path: Path) -> None:
     (tmp_path / "load.yaml").write_text(LOAD)
     picture = tmp_path / "plan.png"
@@ -85,8 +104,8 @@ def test_a_given_price_is_used() -> None:
     [
         (["/nowhere/model"], "is no folder with a config.json"),
         ([LLAMA, "--price", "5"], "--price: is that of one instance. Give --instance too"),
-        ([LLAMA, "--instance", "inf2.48xlarge", "--tensor-parallel-size", "24"],
-         "does not divide the model's 32 attention heads"),
+        ([LLAMA, "--instance", "inf2.24xlarge", "--tensor-parallel-size", "24"],
+         "degree 24 is more than its 12 NeuronCores"),
         ([LLAMA, "--instance", "inf2.8xlarge", "--max-num-seqs", "64"], "64 slots do not fit"),
         ([LLAMA, "--max-model-len", "9000"], "the model was made for 8192 tokens"),
         ([LLAMA, "--prompt", "9000"], "the longest request has 9250 tokens"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy.planner import placements, shape_by_hand
+from deploy.planner import find_shape, placements, shape_by_hand
 from tests.deploy.planner.examples import USUAL, option
 
 
@@ -29,15 +29,39 @@ def test_steps_and_capacity_are_as_by_hand() -> None:
         ("inf2.xlarge", 2, "16 GiB of host memory cannot load"),
         ("inf2.8xlarge", 1, "no room for one slot"),
         ("inf2.8xlarge", 8, "more than its 2 NeuronCores"),
-        ("inf2.48xlarge", 24, "does not divide the model's 32 attention heads"),
     ],
 )
 def test_an_impossible_placement_has_a_reason(instance: str, degree: int, reason: str) -> None:
     assert reason in (option(instance, degree, 1).problem() or "")
 
 
+def test_llama_3_3_70b_is_placed_on_24_cores_with_padded_heads() -> None:
+    shape = find_shape("meta-llama/Llama-3.3-70B-Instruct")
+    options = list(placements(shape, length=4096))
+    (placement,) = [option for option in options if option.problem() is None and option.published]
+    assert (placement.instance.name, placement.degree) == ("inf2.48xlarge", 24)
+    assert any("pads 64 query heads to 72" in remark for remark in placement.remarks)
+
+
+def test_a_degree_without_published_latencies_has_those_of_a_smaller_one() -> None:
+    placement = option("inf2.48xlarge", 16, 32)
+    assert not placement.published
+    assert placement.step == option("inf2.48xlarge", 8, 32).step
+    assert any("nothing was published for degree 16" in remark for remark in placement.remarks)
+
+
 def test_too_many_slots_name_how_many_fit() -> None:
     assert option("inf2.8xlarge", 2, 64).problem() == "64 slots do not fit, 27 do"
+
+
+def test_qwen3_moe_needs_its_least_slots() -> None:
+    shape = find_shape("Qwen/Qwen3-30B-A3B-Instruct-2507")
+    few, enough = (
+        next(placements(shape, length=4096, instances=["inf2.24xlarge"], degrees=[8], slots=slots))
+        for slots in (8, 16)
+    )
+    assert few.problem() == "Qwen3MoeForCausalLM needs 16 slots at least"
+    assert enough.problem() is None
 
 
 def test_another_model_is_scaled_by_its_weights_with_a_remark() -> None:

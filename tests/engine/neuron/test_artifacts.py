@@ -34,6 +34,16 @@ def test_what_was_compiled_is_found_again_with_its_facts(tmp_path: Path) -> None
         assert folder == artifacts.folder
 
 
+def test_weights_are_quantized_into_a_folder_that_is_there_for_the_compile(tmp_path: Path) -> None:
+    artifacts = Artifacts(tmp_path, {"slots": 4})
+    with artifacts.building() as folder:
+        assert artifacts.quantized_weights.is_dir()
+        (artifacts.quantized_weights / "model.safetensors").write_text("x")
+        compile_into(folder)
+    assert artifacts.exists
+    assert not artifacts.quantized_weights.exists()
+
+
 def test_a_compile_that_fails_leaves_nothing_to_load(tmp_path: Path) -> None:
     artifacts = Artifacts(tmp_path, {"slots": 4})
 

@@ -1,5 +1,6 @@
 """`neuron-gateway doctor` on nodes made of files: what is seen, and the fix for what is wrong."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,12 @@ def test_a_config_for_another_device_is_refused(command: str) -> None:
 def test_compiling_asks_for_no_keys(tmp_path: Path) -> None:
     model = tmp_path / "model"
     model.mkdir()
-    (model / "config.json").write_text('{"max_position_embeddings": 4096}')
+    sizes = {
+        "architectures": ["LlamaForCausalLM"], "hidden_size": 64, "intermediate_size": 128,
+        "num_hidden_layers": 2, "num_attention_heads": 8, "vocab_size": 512,
+        "max_position_embeddings": 4096,
+    }  # fmt: skip
+    (model / "config.json").write_text(json.dumps(sizes))
     text = (ROOT / "deploy/k8s/overlays/inf2-8xlarge/config/serve.yaml").read_text()
     config = tmp_path / "serve.yaml"
     config.write_text(text.replace("/models/Meta-Llama-3-8B-Instruct", str(model)))

@@ -1,29 +1,33 @@
 """What is refused when a config is read: each rule names the key, the value and the fix."""
 
+from collections.abc import Sequence
 from typing import NoReturn
 
 from pydantic_core import PydanticCustomError
 
-from engine.models.shape import ModelShape
+from engine.models.shape import ModelShape, read_architecture, read_shape
 from engine.neuron.buckets import bucket_problem
-from engine.neuron.catalogue import ARCHITECTURES, DEGREES
 from engine.neuron.memory import ADVISED_FREE, LEAST_FREE, Memory
 from engine.neuron.options import NeuronOptions
+from engine.neuron.rules.model import architecture_problem, checkpoint_problem, least_slots
+from engine.neuron.rules.tuning import tuning_problem
 
 
 def check_neuron(
-    device: NeuronOptions, *, slots: int | None, length: int | None, shape: ModelShape | None
+    device: NeuronOptions, *, model: str, slots: int | None, length: int | None
 ) -> None:
     """Raise PydanticCustomError, with the key, for what would fail after a long compile.
 
     `slots` and `length` in tokens are None where the config leaves them out. What depends on the
-    model is checked as soon as its shape is known.
+    model is checked where it is a local folder or a known name.
     """
     if slots is None:
         _refuse("max_num_seqs", "must be given: it is compiled, and the plugin's default is 128")
     _check_cores(device)
-    if device.prefix_caching and device.block_size is None:
-        _refuse("device.block_size", "must be given with prefix_caching: true, e.g. 32")
+    _check_prefix_caching(device, slots)
+    if problem := tuning_problem(device.override_neuron_config, slots):
+        _refuse("device.override_neuron_config", problem)
+    shape = _read_model(model)
     length = length or (shape.max_position_embeddings if shape else None)
     if length is not None:
         _check_lengths(device, length)
@@ -39,8 +43,32 @@ def _check_cores(device: NeuronOptions) -> None:
             f"{degree} is more than the {cores} NeuronCores of {device.instance}. "
             "Lower it or take a larger instance",
         )
-    if device.cores is not None and len(device.cores) != degree:
-        _refuse("device.cores", f"must name {degree} cores, as many as tensor_parallel_size")
+    if device.cores is not None and (problem := _cores_problem(device.cores, degree, cores)):
+        _refuse("device.cores", f"{list(device.cores)} {problem}, such as {list(range(degree))}")
+
+
+def _cores_problem(ids: Sequence[int], degree: int, cores: int) -> str | None:
+    if len(ids) != degree:
+        return f"must name {degree} cores, as many as tensor_parallel_size"
+    if list(ids) != list(range(ids[0], ids[0] + degree)):
+        return "must be contiguous and ascend: the runtime takes a range. Give neighbours"
+    if ids[-1] >= cores:
+        return f"must be on the instance, whose {cores} cores are 0 to {cores - 1}. Give others"
+    return None
+
+
+def _check_prefix_caching(device: NeuronOptions, slots: int) -> None:
+    if not device.prefix_caching:
+        return
+    if device.block_size is None:
+        _refuse("device.block_size", "must be given with prefix_caching: true, e.g. 32")
+    if slots == 1:
+        _refuse("max_num_seqs", "must be 2 or more with prefix_caching: true, as NxDI requires")
+    if "token_generation_batches" in device.override_neuron_config:
+        _refuse(
+            "device.override_neuron_config",
+            "token_generation_batches is not for prefix_caching: true. Leave one of them out",
+        )
 
 
 def _check_lengths(device: NeuronOptions, length: int) -> None:
@@ -59,20 +87,29 @@ def _check_lengths(device: NeuronOptions, length: int) -> None:
             _refuse(f"device.{name}", problem)
 
 
+def _read_model(model: str) -> ModelShape | None:
+    """Return a model's shape, None where it is not on this machine; refuse one that cannot run."""
+    try:
+        problem = architecture_problem(read_architecture(model) or "unknown")
+        shape = None if problem else read_shape(model)
+    except (OSError, ValueError) as error:
+        problem = f"{model} cannot be checked: {error}. Give a complete config.json"
+    if problem:
+        _refuse("model", problem)
+    return shape
+
+
 def _check_model(device: NeuronOptions, shape: ModelShape, slots: int, length: int) -> None:
     degree = device.tensor_parallel_size
-    if shape.architecture not in ARCHITECTURES and shape.architecture != "unknown":
+    if problem := checkpoint_problem(shape):
+        _refuse("model", problem)
+    if shape.experts and device.prefix_caching:
+        _refuse("device.prefix_caching", "is not for a mixture of experts in NxDI. Set it to false")
+    if slots < (least := least_slots(shape)):
         _refuse(
-            "model",
-            f"{shape.architecture} is not known to the Neuron library. "
-            f"Give one of {', '.join(sorted(ARCHITECTURES))}",
-        )
-    if shape.heads % degree:
-        divisors = [str(d) for d in DEGREES if shape.heads % d == 0]
-        _refuse(
-            "device.tensor_parallel_size",
-            f"{degree} does not divide the model's {shape.heads} attention heads. "
-            f"Give one of {', '.join(divisors)}",
+            "max_num_seqs",
+            f"{slots} is below {least}, the smallest batch for which NxDI compiles "
+            f"{shape.architecture}. Raise it",
         )
     if length > shape.max_position_embeddings:
         _refuse(
@@ -80,7 +117,8 @@ def _check_model(device: NeuronOptions, shape: ModelShape, slots: int, length: i
             f"{length} is above the {shape.max_position_embeddings} tokens the model was made "
             "for, which the plugin does not check. Lower it",
         )
-    memory = Memory.of(shape, cores=degree, slots=slots, length=length)
+    tuning = device.override_neuron_config
+    memory = Memory.of(shape, cores=degree, slots=slots, length=length, tuning=tuning)
     if not memory.fits:
         _refuse("max_num_seqs", _memory_problem(memory, slots, length))
 
