@@ -14,15 +14,14 @@ from engine.neuron import (
     ADVISED_FREE,
     ARCHITECTURES,
     DEGREES,
-    GIB,
     INSTANCES,
     LEAST_FREE,
     Instance,
     Memory,
+    compile_problem,
 )
 
 SLOTS: Final = (1, 2, 4, 8, 16, 24, 32, 48)  # 48 is the most that was published
-HOST_GIB: Final = 4  # host memory of the system, Ray and vLLM, beside the weights; an assumption
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +65,14 @@ class Placement:
 
     @property
     def remarks(self) -> list[str]:
-        """Sentences on the source of its latencies."""
-        return remarks(self.shape, self._neuron, self.slots, self.length)
+        """Sentences on the source of its latencies, and on where it must be compiled."""
+        found = remarks(self.shape, self._neuron, self.slots, self.length)
+        return found if self.compiles else [*found, f"{compile_problem(self.shape, self.instance)}"]
+
+    @property
+    def compiles(self) -> bool:
+        """Whether the instance's host memory suffices to compile the model for it."""
+        return compile_problem(self.shape, self.instance) is None
 
     @property
     def _neuron(self) -> Neuron:
@@ -86,11 +91,6 @@ class Placement:
             return f"degree {degree} does not divide the model's {shape.heads} attention heads"
         if self.length > shape.max_position_embeddings:
             return f"the model was made for {shape.max_position_embeddings} tokens"
-        if shape.weight_bytes / GIB + HOST_GIB > self.instance.host_gib:
-            return (
-                f"its {self.instance.host_gib} GiB of host memory cannot load "
-                f"{shape.weight_bytes / GIB:.1f} GiB of weights"
-            )
         if memory.most_tokens(LEAST_FREE) < self.length:
             return (
                 f"{memory.weights / 1e9:.1f} GB of weights leave no room for one slot in the "
@@ -153,9 +153,13 @@ def placements(
 
 
 def trusted(options: Iterable[Placement]) -> list[Placement]:
-    """Return the options that fit; only those with published latencies, if there are any."""
+    """Return the options that fit; of them those with published latencies, if there are any.
+
+    Of these, those whose instance compiles the model itself, if there are any.
+    """
     fitting = [option for option in options if option.problem() is None]
-    return [option for option in fitting if option.published] or fitting
+    known = [option for option in fitting if option.published] or fitting
+    return [option for option in known if option.compiles] or known
 
 
 def usual_slots(most: int) -> int:

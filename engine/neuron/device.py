@@ -51,7 +51,8 @@ class Neuron(NeuronOptions, VLLMDevice):
 
     def examine(self, options: EngineOptions, host: Host) -> Iterator[Finding]:
         """Yield the state of driver, tools, devices, packages, disk and memory."""
-        yield from examine_node(self, known_shape(options.model), host)
+        compiled = self.compiled(self.launch(options)).exists
+        yield from examine_node(self, known_shape(options.model), host, compiled=compiled)
 
     def summary(self) -> str:
         """Return the kind, the cores and the instance."""

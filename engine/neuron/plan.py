@@ -12,6 +12,7 @@ from engine.neuron.buckets import bucket_of, padding_share
 from engine.neuron.capabilities import CAPABILITIES
 from engine.neuron.catalogue import PRICE_DATE
 from engine.neuron.memory import Memory
+from engine.neuron.node.host_memory import compile_problem
 from engine.neuron.options import NeuronOptions
 from engine.report import Table
 
@@ -66,6 +67,8 @@ class Plan:
                 "risk: rope_type llama3 (Llama 3.1 and 3.2): others saw the compiler of SDK "
                 f"{release.sdk} fail on it with NCC_ITEN404. Meta-Llama-3-8B-Instruct has none."
             )
+        if self.shape is not None and (problem := compile_problem(self.shape, instance)):
+            yield f"host memory: {problem}."
 
     def _memory(self) -> str | Table:
         if self.shape is None:

@@ -8,6 +8,7 @@ from engine.models.shape import ModelShape
 from engine.neuron.buckets import bucket_problem
 from engine.neuron.catalogue import ARCHITECTURES, DEGREES
 from engine.neuron.memory import ADVISED_FREE, LEAST_FREE, Memory
+from engine.neuron.node.host_memory import compile_problem
 from engine.neuron.options import NeuronOptions
 
 
@@ -83,6 +84,8 @@ def _check_model(device: NeuronOptions, shape: ModelShape, slots: int, length: i
     memory = Memory.of(shape, cores=degree, slots=slots, length=length)
     if not memory.fits:
         _refuse("max_num_seqs", _memory_problem(memory, slots, length))
+    if device.compile == "allowed" and (problem := compile_problem(shape, device.instance_type)):
+        _refuse("device.compile", problem)
 
 
 def _memory_problem(memory: Memory, slots: int, length: int) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy.planner import placements, shape_by_hand
+from deploy.planner import placements, shape_by_hand, trusted
 from tests.deploy.planner.examples import USUAL, option
 
 
@@ -26,7 +26,6 @@ def test_steps_and_capacity_are_as_by_hand() -> None:
 @pytest.mark.parametrize(
     ("instance", "degree", "reason"),
     [
-        ("inf2.xlarge", 2, "16 GiB of host memory cannot load"),
         ("inf2.8xlarge", 1, "no room for one slot"),
         ("inf2.8xlarge", 8, "more than its 2 NeuronCores"),
         ("inf2.48xlarge", 24, "does not divide the model's 32 attention heads"),
@@ -34,6 +33,14 @@ def test_steps_and_capacity_are_as_by_hand() -> None:
 )
 def test_an_impossible_placement_has_a_reason(instance: str, degree: int, reason: str) -> None:
     assert reason in (option(instance, degree, 1).problem() or "")
+
+
+def test_a_host_too_small_to_compile_is_a_remark_and_not_chosen() -> None:
+    small, large = option("inf2.xlarge", 2, 8), option("inf2.8xlarge", 2, 8)
+    assert small.problem() is None
+    assert any("compile takes 38 GiB" in remark for remark in small.remarks)
+    assert trusted([small, large]) == [large]
+    assert trusted([small]) == [small]
 
 
 def test_too_many_slots_name_how_many_fit() -> None:
