@@ -50,9 +50,9 @@ class Neuron(NeuronOptions, VLLMDevice):
         )
 
     def examine(self, options: EngineOptions, host: Host) -> Iterator[Finding]:
-        """Yield the state of driver, tools, devices, packages, disk and memory."""
-        compiled = self.compiled(self.launch(options)).exists
-        yield from examine_node(self, known_shape(options.model), host, compiled=compiled)
+        """Yield the state of driver, tools, devices, packages, disk, host and device memory."""
+        launch, shape = self.launch(options), known_shape(options.model)
+        yield from examine_node(self, launch, shape, host, compiled=self.compiled(launch).exists)
 
     def summary(self) -> str:
         """Return the kind, the cores and the instance."""

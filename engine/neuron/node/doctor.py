@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from engine.device import Launch
 from engine.host import Host
 from engine.models.shape import ModelShape
 from engine.neuron.catalogue import GIB
+from engine.neuron.memory import Memory
 from engine.neuron.node import machine
 from engine.neuron.node.host_memory import LOAD_GIB, compile_gib
 from engine.neuron.options import NeuronOptions
@@ -18,7 +20,7 @@ UNKNOWN_WEIGHTS: Final = 16 * 10**9  # bytes, those of an 8B model
 
 
 def examine_node(
-    device: NeuronOptions, shape: ModelShape | None, host: Host, *, compiled: bool
+    device: NeuronOptions, launch: Launch, shape: ModelShape | None, host: Host, *, compiled: bool
 ) -> Iterator[Finding]:
     """Yield the state of everything on a host that an engine on this device needs.
 
@@ -32,6 +34,7 @@ def examine_node(
     yield _packages(device, host)
     yield _disk(device, host, weights / GIB + NEFFS_GIB)
     yield _memory(host, weights, compiled=compiled)
+    yield from _device_memory(device, launch, shape, host)
 
 
 def _driver(device: NeuronOptions, host: Host) -> Finding:
@@ -107,6 +110,24 @@ def _memory(host: Host, weights: int, *, compiled: bool) -> Finding:
         f"host and copy the artifacts: a start from them takes about {LOAD_GIB} GiB."
     )
     return _enough("memory", seen, fix, enough=free >= wanted)
+
+
+def _device_memory(
+    device: NeuronOptions, launch: Launch, shape: ModelShape | None, host: Host
+) -> Iterator[Finding]:
+    """Yield what the driver counts beside what was planned, where the driver counts."""
+    counters = machine.device_memory(host)
+    if not counters:
+        return
+    seen = "; ".join(
+        f"{core} " + ", ".join(f"{name} {count / 1e9:.2f} GB" for name, count in by_name.items())
+        for core, by_name in counters.items()
+    )
+    if shape is not None:
+        cores, length = device.tensor_parallel_size, launch.max_model_len
+        memory = Memory.of(shape, cores=cores, slots=launch.max_num_seqs, length=length)
+        seen += f"; planned {memory.total / cores / 1e9:.2f} GB a core, without graphs"
+    yield Finding("device memory", "ok", seen)
 
 
 def _enough(name: str, seen: str, fix: str, *, enough: bool) -> Finding:

@@ -36,10 +36,10 @@ def node(tmp_path: Path) -> Path:
 def compile_artifacts(node: Path) -> None:
     """Put the artifacts of the config on the node, as a compile leaves them."""
     device = Neuron.model_validate(CONFIG | {"artifacts": str(node / "artifacts")})
-    folder = device.compiled(device.launch(LLAMA)).folder
-    folder.mkdir(parents=True)
-    for name in ("model.pt", "neuron_config.json"):
-        (folder / name).write_text("")
+    with device.compiled(device.launch(LLAMA)).building() as folder:
+        folder.mkdir(parents=True)
+        for name in ("model.pt", "neuron_config.json"):
+            (folder / name).write_text("")
 
 
 def examine(
@@ -74,6 +74,19 @@ def test_without_devices_the_pod_lacks_a_limit(node: Path) -> None:
 
 def test_more_cores_than_devices_have_are_an_error(node: Path) -> None:
     assert examine(node, cores=(2, 3))["devices"].state == "error"
+
+
+def test_what_the_driver_counts_stands_beside_the_plan(node: Path) -> None:
+    assert "device memory" not in examine(node)  # a driver that does not count
+    for core, total in ((0, 10_200_000_000), (1, 9_900_000_000)):
+        counters = node / f"sys/devices/virtual/neuron_device/neuron0/neuron_core{core}/stats"
+        (counters / "memory_usage/device_mem/tensors").mkdir(parents=True)
+        for name, count in (("total", total), ("peak", 11_000_000_000)):
+            (counters / "memory_usage/device_mem" / name).write_text(f"{count}\n")
+    seen = examine(node)["device memory"].seen
+    assert "neuron0/neuron_core1 peak 11.00 GB, total 9.90 GB; planned" in seen
+    # 16.06 GB of weights and 16 slots of 8,192 tokens of 128 KiB, over two cores.
+    assert seen.endswith("planned 16.62 GB a core, without graphs")
 
 
 def test_a_process_that_holds_a_device_is_named(node: Path) -> None:
