@@ -40,16 +40,21 @@ def scale(shape: ModelShape) -> float:
 
 def published(neuron: Neuron) -> bool:
     """Return whether any latencies were published for this degree."""
-    return not _profile(neuron).interpolated
+    profile = _profile(neuron)
+    return profile.cores == neuron.tensor_parallel_size and not profile.interpolated
 
 
 def remarks(shape: ModelShape, neuron: Neuron, slots: int, max_model_len: int) -> list[str]:
     """Return sentences on the source of these latencies, and on what of them was not published."""
     profile, factor = _profile(neuron), scale(shape)
     found = [f"latencies: {profile.source}"]
+    if profile.cores != (degree := neuron.tensor_parallel_size):
+        found.append(f"nothing was published for degree {degree}: these are those of a smaller one")
     most = max(point.size for point in profile.decode_points)
     if slots > most and not profile.interpolated:
         found.append(f"no step of more than {most} slots was published at this degree")
+    if (family := neuron.instance_type.family) != "inf2":
+        found.append(f"they are those of inf2: {family} has the same NeuronCores")
     if profile.limits:
         found.append(profile.limits)
     if abs(factor - 1) > 0.02:
@@ -63,4 +68,5 @@ def remarks(shape: ModelShape, neuron: Neuron, slots: int, max_model_len: int) -
 
 
 def _profile(neuron: Neuron) -> Profile:
-    return _BY_DEGREE[neuron.tensor_parallel_size]
+    """Return the profile of the largest degree up to the device's, which is no faster."""
+    return _BY_DEGREE[max(cores for cores in _BY_DEGREE if cores <= neuron.tensor_parallel_size)]

@@ -13,7 +13,6 @@ from engine.models import ModelShape
 from engine.neuron import (
     ADVISED_FREE,
     ARCHITECTURES,
-    DEGREES,
     INSTANCES,
     LEAST_FREE,
     Instance,
@@ -60,8 +59,8 @@ class Placement:
 
     @property
     def published(self) -> bool:
-        """Whether any latencies were published for this degree."""
-        return published(self._neuron)
+        """Whether any latencies were published for this degree, on inf2."""
+        return self.instance.family == "inf2" and published(self._neuron)
 
     @property
     def remarks(self) -> list[str]:
@@ -87,6 +86,8 @@ class Placement:
             return f"{shape.architecture} is not known to the Neuron library"
         if degree > self.instance.cores:
             return f"degree {degree} is more than its {self.instance.cores} NeuronCores"
+        if degree not in self.instance.degrees:
+            return f"{degree} is no degree of {self.instance.family}"
         if shape.heads % degree:
             return f"degree {degree} does not divide the model's {shape.heads} attention heads"
         if self.length > shape.max_position_embeddings:
@@ -133,14 +134,14 @@ def placements(
     *,
     length: int,
     instances: Iterable[str] = INSTANCES,
-    degrees: Iterable[int] = DEGREES,
+    degrees: Iterable[int] | None = None,
     slots: int | None = None,
     price: float | None = None,
 ) -> Iterator[Placement]:
     """Yield every way to use these instances; without `slots`, with the largest usual count."""
     for name in instances:
         instance = INSTANCES[name]
-        for degree in degrees:
+        for degree in degrees or instance.degrees:
             one = Placement(
                 shape=shape,
                 instance=instance,

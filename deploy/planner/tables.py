@@ -27,8 +27,9 @@ def candidates(options: Sequence[Placement], load: Load) -> Iterator[RenderableT
     table.caption = (
         f"prompts of {load.prompt_tokens.mean:.0f} tokens, outputs of "
         f"{load.output_tokens.mean:.0f}, all slots busy; prices are --price, or on demand in "
-        f"us-east-1 of {PRICE_DATE}; ~ marks a degree without published latencies, * a host "
-        "whose memory is too small to compile the model: it serves artifacts of a larger one"
+        f"us-east-1 of {PRICE_DATE}; ~ marks a degree without published latencies, or trn1 with "
+        "those of inf2, * a host whose memory is too small to compile the model: it serves artifacts "
+        "of a larger one"
     )
     yield table
     yield "\n".join(("do not fit:", *rejected)) if rejected else ""

@@ -1,4 +1,4 @@
-"""Facts of Inferentia2: instance types, and versions that were released together."""
+"""Facts of NeuronCores: instance types, and versions that were released together."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,6 +8,8 @@ from engine.data import read_data
 GIB: Final = 2**30
 CORE_GIB: Final = 16  # of device memory per NeuronCore
 DEGREES: Final = (1, 2, 4, 8, 24)  # tensor parallel degrees that AWS lists for inf2
+# Those that the runtime connects on trn1 ("Unsupported topology", optimum-neuron#619).
+TRN1_DEGREES: Final = (1, 2, 8, 16, 32)
 PRICE_DATE: Final = "2026-07-20"
 
 
@@ -21,6 +23,16 @@ class Instance:
     host_gib: int
     bandwidth: int
     price: float
+
+    @property
+    def family(self) -> str:
+        """The part of the name before the size, such as `inf2`."""
+        return self.name.partition(".")[0]
+
+    @property
+    def degrees(self) -> tuple[int, ...]:
+        """The tensor parallel degrees of its family."""
+        return DEGREES if self.family == "inf2" else TRN1_DEGREES
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from engine.types import ModelInfo
 
 
 class Neuron(NeuronOptions, VLLMDevice):
-    """vLLM on `tensor_parallel_size` NeuronCores of an inf2 instance."""
+    """vLLM on `tensor_parallel_size` NeuronCores of an inf2 or trn1 instance."""
 
     driver: ClassVar[str] = "engine.neuron.engine:NeuronEngine"
     compiler: ClassVar[str | None] = "engine.neuron.precompile:precompile"
@@ -125,7 +125,7 @@ class Neuron(NeuronOptions, VLLMDevice):
         """Return the artifacts that a launch loads; their name is a hash of these facts."""
         facts = {
             "model": model_identity(launch.model),
-            "instance_family": "inf2",
+            "instance_family": self.instance_type.family,
             "tensor_parallel_size": self.tensor_parallel_size,
             "max_num_seqs": launch.max_num_seqs,
             "max_model_len": launch.max_model_len,
