@@ -28,8 +28,8 @@ def candidates(options: Sequence[Placement], load: Load) -> Iterator[RenderableT
         f"prompts of {load.prompt_tokens.mean:.0f} tokens, outputs of "
         f"{load.output_tokens.mean:.0f}, all slots busy; prices are --price, or on demand in "
         f"us-east-1 of {PRICE_DATE}; ~ marks a degree without published latencies, or trn1 with "
-        "those of inf2, * a host whose memory is too small to compile the model: it serves artifacts "
-        "of a larger one"
+        "those of inf2, * a host whose memory is too small to compile the model: it serves "
+        "artifacts of a larger one"
     )
     yield table
     yield "\n".join(("do not fit:", *rejected)) if rejected else ""
