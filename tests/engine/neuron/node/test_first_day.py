@@ -23,6 +23,11 @@ from tests.conftest import running, simulated
 ROOT = Path(__file__).parents[4]
 README = (ROOT / "engine/neuron/README.md").read_text("utf-8")
 (SCRIPT,) = re.findall(r"```sh\n(set -u\n.*?)```", README, re.DOTALL)
+SIZES = {
+    "architectures": ["LlamaForCausalLM"], "hidden_size": 64, "intermediate_size": 128,
+    "num_hidden_layers": 2, "num_attention_heads": 8, "vocab_size": 512,
+    "max_position_embeddings": 4096,
+}  # fmt: skip
 FILE = """\
 applications:
 - import_path: gateway.serving.ray_app:build_app
@@ -53,7 +58,7 @@ driver 2.26.5.0, neuronx-cc 2.23.6484.0+3b612583
 def config(tmp_path: Path) -> Path:
     model = tmp_path / "ann" / "llama"
     model.mkdir(parents=True)
-    (model / "config.json").write_text(json.dumps({"max_position_embeddings": 4096}))
+    (model / "config.json").write_text(json.dumps(SIZES))
     text = FILE.replace("MODEL", str(model)).replace("ARTIFACTS", str(tmp_path / "ann/made"))
     file = tmp_path / "inf2.yaml"
     file.write_text(text.replace("KEYS", str(tmp_path / "ann/keys.yaml")))
