@@ -152,9 +152,9 @@ else
 	@echo 'Skipped: PLUGIN is not set: make test-neuron-lab PLUGIN=DIR, a checkout of the plugin'
 endif
 
-## test-neuron     run the same tests, and those of real answers, on an inf2 machine
+## test-neuron URL=...  test the answers of a gateway on an inf2 machine, as http://127.0.0.1:8000
 test-neuron:
-	$(PYTHON) -m pytest -m 'neuron or neuron_lab' tests/engine/neuron
+	NEURON_URL='$(URL)' $(PYTHON) -m pytest -m neuron tests/engine/neuron/test_hardware.py
 
 ## serve           run the gateway on http://127.0.0.1:8000 with a model on the CPU
 serve: $(VENV)/installed

@@ -15,7 +15,7 @@ from benchmarks import plugin_guards as guard_costs
 from benchmarks.batching import first_model, stream, tokens_per_second
 from benchmarks.comparison.cli import compare
 from benchmarks.comparison.figures import Spread, quantile
-from benchmarks.comparison.load import body
+from benchmarks.comparison.load import body, raw
 from benchmarks.comparison.workloads import Workload
 from benchmarks.first_paint import Relay, open_page, paint_delays, web_chat
 from benchmarks.overload import capacity, offer
@@ -25,6 +25,7 @@ from benchmarks.web_chat import visit_all
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 app.command()(compare)
 console = Console()
+_SHOWN = ("p50", "p99")
 
 Url = Annotated[str, typer.Argument(help="Base URL of the API, as http://127.0.0.1:8000/v1.")]
 
@@ -58,6 +59,26 @@ def overload(
     """Compare the goodput of a gateway under overload with that of one without admission."""
     shares = [float(load) for load in loads.split(",")]
     asyncio.run(_overload(url, baseline, slots, tokens, seconds, deadline, shares))
+
+
+@app.command()
+def latency(
+    url: Url,
+    streams: Annotated[str, typer.Option(help="Numbers of concurrent streams.")] = "1,4,8",
+    prompt: int = 1024, tokens: int = 128, requests: int = 4,
+) -> None:  # fmt: skip
+    """Measure TTFT and TPOT at numbers of streams, with `requests` for each stream in turn."""
+    model = asyncio.run(_first_model(url))
+    table = Table(
+        "streams", "tokens/s", *(f"{n}, ms: {p}" for n in ("TTFT", "TPOT") for p in _SHOWN)
+    )
+    for count in map(int, streams.split(",")):
+        timings = raw(url, model, Workload("", prompt, tokens, count, count * requests))
+        times = (getattr(kind, p) for kind in (timings.ttft, timings.tpot) for p in _SHOWN)
+        rate = f"{timings.tokens / timings.seconds:.1f}"
+        table.add_row(f"{count}", rate, *(f"{time:.1f}" for time in times))
+    table.caption = f"prompts of about {prompt} tokens, answers of {tokens}"
+    console.print(table)
 
 
 @app.command()
@@ -106,6 +127,11 @@ def first_paint(
     spread = f"{Spread.of(milliseconds):.0f}"
     table.add_row("first token", spread, f"{quantile(milliseconds, 0.9):.0f}")
     console.print(table)
+
+
+async def _first_model(url: str) -> str:
+    async with _client(url) as client:
+        return await first_model(client)
 
 
 async def _overload(

@@ -10,10 +10,9 @@ from deploy.planner.search import Choice, PlanError, Slo, cheapest, problems, si
 from deploy.planner.shape import find_shape, shape_by_hand
 from deploy.planner.workload import Lengths, Load, Workload, WorkloadError, read_workload
 from engine.models import ModelShape as Shape
-from engine.neuron import DEGREES, INSTANCES, PRICE_DATE
+from engine.neuron import INSTANCES, PRICE_DATE
 
 __all__ = [
-    "DEGREES",
     "INSTANCES",
     "PRICE_DATE",
     "Choice",

@@ -13,7 +13,6 @@ import typer
 from rich.console import Console, RenderableType
 
 from deploy.planner import (
-    DEGREES,
     INSTANCES,
     Choice,
     Lengths,
@@ -40,7 +39,10 @@ from gateway.config import ConfigError
 
 DEFAULT_LENGTH: Final = 4096  # tokens
 TABLE_WIDTH: Final = 100  # characters, at least
-InstanceName = Literal["inf2.xlarge", "inf2.8xlarge", "inf2.24xlarge", "inf2.48xlarge"]
+InstanceName = Literal[
+    "inf2.xlarge", "inf2.8xlarge", "inf2.24xlarge", "inf2.48xlarge",
+    "trn1.2xlarge", "trn1.32xlarge", "trn1n.32xlarge",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +124,7 @@ def plan(
         Path | None, typer.Option(help="Write the config to this file. Default: print it.")
     ] = None,
 ) -> None:
-    """Find the inf2 instances that serve a model, with their latency and price per token."""
+    """Find the inf2 and trn1 instances that serve a model, with latency and price per token."""
     console = Console(soft_wrap=True, width=max(TABLE_WIDTH, Console().width))
     with exit_on_config_error(), _as_config_errors():
         request = PlanRequest(
@@ -154,7 +156,7 @@ def _choose(request: PlanRequest, load: Load, console: Console) -> Choice:
             shape,
             length=request.length or _length(shape, load),
             instances=(request.instance,) if request.instance else tuple(INSTANCES),
-            degrees=(request.degree,) if request.degree else DEGREES,
+            degrees=(request.degree,) if request.degree else None,
             slots=request.slots,
             price=request.price,
         )

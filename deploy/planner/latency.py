@@ -53,6 +53,8 @@ def remarks(shape: ModelShape, neuron: Neuron, slots: int, max_model_len: int) -
     most = max(point.size for point in profile.decode_points)
     if slots > most and not profile.interpolated:
         found.append(f"no step of more than {most} slots was published at this degree")
+    if (family := neuron.instance_type.family) != "inf2":
+        found.append(f"they are those of inf2: {family} has the same NeuronCores")
     if profile.limits:
         found.append(profile.limits)
     if abs(factor - 1) > 0.02:

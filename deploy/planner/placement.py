@@ -12,19 +12,17 @@ from engine import Neuron, Simulated
 from engine.models import ModelShape
 from engine.neuron import (
     ADVISED_FREE,
-    DEGREES,
-    GIB,
     INSTANCES,
     LEAST_FREE,
     Instance,
     Memory,
     architecture_problem,
+    compile_problem,
     least_slots,
     padding,
 )
 
 SLOTS: Final = (1, 2, 4, 8, 16, 24, 32, 48)  # 48 is the most that was published
-HOST_GIB: Final = 4  # host memory of the system, Ray and vLLM, beside the weights; an assumption
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,14 +61,20 @@ class Placement:
 
     @property
     def published(self) -> bool:
-        """Whether any latencies were published for this degree."""
-        return published(self._neuron)
+        """Whether any latencies were published for this degree, on inf2."""
+        return self.instance.family == "inf2" and published(self._neuron)
 
     @property
     def remarks(self) -> list[str]:
-        """Sentences on the source of its latencies, and on padded heads."""
+        """Sentences on the source of its latencies, on padded heads, and on its host's memory."""
         found = remarks(self.shape, self._neuron, self.slots, self.length)
-        return [*found, *filter(None, [padding(self.shape, self.degree)])]
+        more = padding(self.shape, self.degree), compile_problem(self.shape, self.instance)
+        return [*found, *filter(None, more)]
+
+    @property
+    def compiles(self) -> bool:
+        """Whether the instance's host memory suffices to compile the model for it."""
+        return compile_problem(self.shape, self.instance) is None
 
     @property
     def _neuron(self) -> Neuron:
@@ -88,6 +92,8 @@ class Placement:
             return problem
         if degree > self.instance.cores:
             return f"degree {degree} is more than its {self.instance.cores} NeuronCores"
+        if degree not in self.instance.degrees:
+            return f"{degree} is no degree of {self.instance.family}"
         if self.length > shape.max_position_embeddings:
             return f"the model was made for {shape.max_position_embeddings} tokens"
         if self.slots < (least := least_slots(shape)):
@@ -95,12 +101,7 @@ class Placement:
         return None
 
     def _memory_problem(self) -> str | None:
-        shape, degree, memory = self.shape, self.degree, self.memory
-        if shape.weight_bytes / GIB + HOST_GIB > self.instance.host_gib:
-            return (
-                f"its {self.instance.host_gib} GiB of host memory cannot load "
-                f"{shape.weight_bytes / GIB:.1f} GiB of weights"
-            )
+        degree, memory = self.degree, self.memory
         if memory.most_tokens(LEAST_FREE) < self.length:
             return (
                 f"{memory.weights / 1e9:.1f} GB of weights leave no room for one slot in the "
@@ -143,14 +144,14 @@ def placements(
     *,
     length: int,
     instances: Iterable[str] = INSTANCES,
-    degrees: Iterable[int] = DEGREES,
+    degrees: Iterable[int] | None = None,
     slots: int | None = None,
     price: float | None = None,
 ) -> Iterator[Placement]:
     """Yield every way to use these instances; without `slots`, with the largest usual count."""
     for name in instances:
         instance = INSTANCES[name]
-        for degree in degrees:
+        for degree in degrees or instance.degrees:
             one = Placement(
                 shape=shape,
                 instance=instance,
@@ -163,9 +164,13 @@ def placements(
 
 
 def trusted(options: Iterable[Placement]) -> list[Placement]:
-    """Return the options that fit; only those with published latencies, if there are any."""
+    """Return the options that fit; of them those with published latencies, if there are any.
+
+    Of these, those whose instance compiles the model itself, if there are any.
+    """
     fitting = [option for option in options if option.problem() is None]
-    return [option for option in fitting if option.published] or fitting
+    known = [option for option in fitting if option.published] or fitting
+    return [option for option in known if option.compiles] or known
 
 
 def usual_slots(most: int) -> int:

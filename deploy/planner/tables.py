@@ -27,7 +27,9 @@ def candidates(options: Sequence[Placement], load: Load) -> Iterator[RenderableT
     table.caption = (
         f"prompts of {load.prompt_tokens.mean:.0f} tokens, outputs of "
         f"{load.output_tokens.mean:.0f}, all slots busy; prices are --price, or on demand in "
-        f"us-east-1 of {PRICE_DATE}; ~ marks a degree without published latencies"
+        f"us-east-1 of {PRICE_DATE}; ~ marks a degree without published latencies, or trn1 with "
+        "those of inf2, * a host whose memory is too small to compile the model: it serves "
+        "artifacts of a larger one"
     )
     yield table
     yield "\n".join(("do not fit:", *rejected)) if rejected else ""
@@ -37,7 +39,7 @@ def _row(option: Placement, load: Load) -> tuple[str, ...]:
     rate = option.capacity(load)
     tokens = rate * load.output_tokens.mean
     return (
-        option.instance.name,
+        f"{option.instance.name}{'' if option.compiles else ' *'}",
         f"{option.replicas} x TP{option.degree}{'' if option.published else ' ~'}",
         str(option.slots),
         f"{option.memory.free:.0%}",

@@ -1,4 +1,4 @@
-"""Facts of Inferentia2: instance types, and versions that were released together."""
+"""Facts of NeuronCores: instance types, and versions that were released together."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -9,6 +9,8 @@ GIB: Final = 2**30
 CORE_GIB: Final = 16  # of device memory per NeuronCore
 # Tensor parallel degrees: AWS lists all but 12 and 16 for inf2; others measured 16.
 DEGREES: Final = (1, 2, 4, 8, 12, 16, 24)
+# Those that the runtime connects on trn1 ("Unsupported topology", optimum-neuron#619).
+TRN1_DEGREES: Final = (1, 2, 8, 16, 32)
 PRICE_DATE: Final = "2026-07-20"
 JsonType = Literal["boolean", "integer", "string", "list", "object"]
 
@@ -23,6 +25,16 @@ class Instance:
     host_gib: int
     bandwidth: int
     price: float
+
+    @property
+    def family(self) -> str:
+        """The part of the name before the size, such as `inf2`."""
+        return self.name.partition(".")[0]
+
+    @property
+    def degrees(self) -> tuple[int, ...]:
+        """The tensor parallel degrees of its family."""
+        return DEGREES if self.family == "inf2" else TRN1_DEGREES
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from engine.types import ModelInfo
 
 
 class Neuron(NeuronOptions, VLLMDevice):
-    """vLLM on `tensor_parallel_size` NeuronCores of an inf2 instance."""
+    """vLLM on `tensor_parallel_size` NeuronCores of an inf2 or trn1 instance."""
 
     driver: ClassVar[str] = "engine.neuron.engine:NeuronEngine"
     compiler: ClassVar[str | None] = "engine.neuron.precompile:precompile"
@@ -50,8 +50,9 @@ class Neuron(NeuronOptions, VLLMDevice):
         )
 
     def examine(self, options: EngineOptions, host: Host) -> Iterator[Finding]:
-        """Yield the state of driver, tools, devices, packages, disk and memory."""
-        yield from examine_node(self, known_shape(options.model), host)
+        """Yield the state of driver, tools, devices, packages, disk, host and device memory."""
+        launch, shape = self.launch(options), known_shape(options.model)
+        yield from examine_node(self, launch, shape, host, compiled=self.compiled(launch).exists)
 
     def summary(self) -> str:
         """Return the kind, the cores and the instance."""
@@ -129,7 +130,7 @@ class Neuron(NeuronOptions, VLLMDevice):
         """Return the artifacts that a launch loads; their name is a hash of these facts."""
         facts = {
             "model": model_identity(launch.model),
-            "instance_family": "inf2",
+            "instance_family": self.instance_type.family,
             "tensor_parallel_size": self.tensor_parallel_size,
             "max_num_seqs": launch.max_num_seqs,
             "max_model_len": launch.max_model_len,

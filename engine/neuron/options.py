@@ -6,14 +6,7 @@ from pydantic import Field, JsonValue, ValidationInfo, field_validator
 
 from engine.neuron.buckets import FIRST_CONTEXT, FIRST_GENERATION, powers_of_two
 from engine.neuron.capabilities import Sampling
-from engine.neuron.catalogue import (
-    DEGREES,
-    INSTANCES,
-    PLUGIN_RELEASES,
-    TUNABLE,
-    Instance,
-    PluginRelease,
-)
+from engine.neuron.catalogue import INSTANCES, PLUGIN_RELEASES, TUNABLE, Instance, PluginRelease
 from engine.options import ConfigModel, Seconds, TokenCount
 
 
@@ -29,8 +22,12 @@ class NeuronOptions(ConfigModel):
     """The NeuronCores of one engine and what is compiled for them; lengths are in tokens."""
 
     kind: Literal["neuron"]
-    instance: Literal["inf2.xlarge", "inf2.8xlarge", "inf2.24xlarge", "inf2.48xlarge"]
-    """The instance type."""
+    instance: Literal[
+        "inf2.xlarge", "inf2.8xlarge", "inf2.24xlarge", "inf2.48xlarge",
+        "trn1.2xlarge", "trn1.32xlarge", "trn1n.32xlarge",
+    ]  # fmt: skip
+    """The instance type. Those of trn1 have the same NeuronCores, in degrees of 1, 2, 8, 16 and 32.
+    """
     tensor_parallel_size: int
     """NeuronCores of one engine: 1, 2, 4, 8, 12, 16 or 24."""
     plugin: Literal["0.4.1", "0.5.0"] = "0.4.1"
@@ -69,15 +66,16 @@ class NeuronOptions(ConfigModel):
     hang_timeout_seconds: Seconds = Field(default=60.0, gt=0)
     """Seconds without a step while requests run, after which the engine is dead: streams end with
     an error, the process is killed and the replica replaced."""
-    cores: tuple[Annotated[int, Field(ge=0, lt=24)], ...] | None = None
+    cores: tuple[Annotated[int, Field(ge=0, lt=32)], ...] | None = None
     """Contiguous core ids; by default the first ones, under Ray those it assigned."""
 
     @field_validator("tensor_parallel_size")
     @classmethod
-    def _is_compiled_degree(cls, degree: int) -> int:
-        if degree not in DEGREES:
-            known = ", ".join(map(str, DEGREES))
-            raise ValueError(f"{degree} is no degree of inf2. Give one of {known}")
+    def _is_compiled_degree(cls, degree: int, info: ValidationInfo) -> int:
+        instance = INSTANCES.get(info.data.get("instance", ""))  # None where it is refused itself
+        if instance is not None and degree not in instance.degrees:
+            known = ", ".join(map(str, instance.degrees))
+            raise ValueError(f"{degree} is no degree of {instance.family}. Give one of {known}")
         return degree
 
     @field_validator("block_size")

@@ -12,6 +12,7 @@ from engine.neuron.buckets import bucket_of, padding_share
 from engine.neuron.capabilities import CAPABILITIES
 from engine.neuron.catalogue import PRICE_DATE
 from engine.neuron.memory import Memory
+from engine.neuron.node.host_memory import compile_problem
 from engine.neuron.options import NeuronOptions
 from engine.neuron.rules import risks
 from engine.report import Table
@@ -65,6 +66,8 @@ class Plan:
         if self.shape is not None:
             found = risks(self.device, self.shape, self.launch.max_model_len)
             yield from (f"risk: {risk}" for risk in found)
+            if problem := compile_problem(self.shape, instance):
+                yield f"host memory: {problem}."
 
     def _memory(self) -> str | Table:
         if self.shape is None:

@@ -1,21 +1,15 @@
 """`neuron-gateway precompile`: compile a model for NeuronCores before it is served."""
 
 import asyncio
-from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from gateway.commands.doctor import compiled_model
+from gateway.commands.doctor import NeuronFile, compiled_model
 from gateway.commands.errors import exit_on_config_error
 from gateway.commands.prepare import prepare_models
 from gateway.commands.progress import Progress
 from gateway.config import load_config
-
-NeuronFile = Annotated[
-    Path, typer.Argument(help="A Ray Serve config file with `device: {kind: neuron}`.")
-]
 
 
 def precompile(config: NeuronFile) -> None:

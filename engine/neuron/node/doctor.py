@@ -4,29 +4,37 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from engine.device import Launch
 from engine.host import Host
 from engine.models.shape import ModelShape
+from engine.neuron.catalogue import GIB
+from engine.neuron.memory import Memory
 from engine.neuron.node import machine
+from engine.neuron.node.host_memory import LOAD_GIB, compile_gib
 from engine.neuron.options import NeuronOptions
 from engine.neuron.packages import base_version, package_problem, package_versions
 from engine.report import Finding
 
-# The compiler's own working set: 16 GiB were seen not to suffice for 8B, whose weights are 15.
-COMPILER_GIB: Final = 8
 NEFFS_GIB: Final = 4  # of all graphs of a model, beside its sharded weights
-UNKNOWN_WEIGHTS_GIB: Final = 15  # those of an 8B model
+UNKNOWN_WEIGHTS: Final = 16 * 10**9  # bytes, those of an 8B model
 
 
-def examine_node(device: NeuronOptions, shape: ModelShape | None, host: Host) -> Iterator[Finding]:
-    """Yield the state of everything on a host that an engine on this device needs."""
-    weights = shape.weight_bytes / 2**30 if shape is not None else UNKNOWN_WEIGHTS_GIB
+def examine_node(
+    device: NeuronOptions, launch: Launch, shape: ModelShape | None, host: Host, *, compiled: bool
+) -> Iterator[Finding]:
+    """Yield the state of everything on a host that an engine on this device needs.
+
+    `compiled` is whether its artifacts are there, so that nothing is left to compile.
+    """
+    weights = shape.weight_bytes if shape is not None else UNKNOWN_WEIGHTS
     yield _driver(device, host)
     yield _tools(host)
     yield _devices(device, host)
     yield _holders(host)
     yield _packages(device, host)
-    yield _disk(device, host, weights + NEFFS_GIB)
-    yield _memory(host, weights + COMPILER_GIB)
+    yield _disk(device, host, weights / GIB + NEFFS_GIB)
+    yield _memory(host, weights, compiled=compiled)
+    yield from _device_memory(device, launch, shape, host)
 
 
 def _driver(device: NeuronOptions, host: Host) -> Finding:
@@ -88,12 +96,44 @@ def _disk(device: NeuronOptions, host: Host, wanted: float) -> Finding:
     return _enough("disk", f"{free:.0f} GiB free at {folder}", fix, enough=free >= wanted)
 
 
-def _memory(host: Host, wanted: float) -> Finding:
-    free = host.available_memory_gib()
+def _memory(host: Host, weights: int, *, compiled: bool) -> Finding:
+    free, limit = host.available_memory_gib(), host.memory_limit_gib()
     if free is None:
         return Finding("memory", "warning", "unknown: there is no /proc/meminfo", "Use Linux.")
-    fix = f"A compile takes about {wanted:.0f} GiB. Compile on a larger instance."
-    return _enough("memory", f"{free:.0f} GiB free", fix, enough=free >= wanted)
+    seen = f"{free:.0f} GiB free" + (", the limit of this container" if free == limit else "")
+    if compiled:
+        fix = f"A start from artifacts takes about {LOAD_GIB} GiB. Raise the pod's memory."
+        return _enough("memory", seen, fix, enough=free >= LOAD_GIB)
+    wanted = compile_gib(weights)
+    fix = (
+        f"A compile takes about {wanted:.0f} GiB. Raise the pod's memory, or compile on a larger "
+        f"host and copy the artifacts: a start from them takes about {LOAD_GIB} GiB."
+    )
+    return _enough("memory", seen, fix, enough=free >= wanted)
+
+
+def _device_memory(
+    device: NeuronOptions, launch: Launch, shape: ModelShape | None, host: Host
+) -> Iterator[Finding]:
+    """Yield what the driver counts beside what was planned, where the driver counts."""
+    counters = machine.device_memory(host)
+    if not counters:
+        return
+    seen = "; ".join(
+        f"{core} " + ", ".join(f"{name} {count / 1e9:.2f} GB" for name, count in by_name.items())
+        for core, by_name in counters.items()
+    )
+    if shape is not None:
+        cores = device.tensor_parallel_size
+        memory = Memory.of(
+            shape,
+            cores=cores,
+            slots=launch.max_num_seqs,
+            length=launch.max_model_len,
+            tuning=device.override_neuron_config,
+        )
+        seen += f"; planned {memory.total / cores / 1e9:.2f} GB a core, without graphs"
+    yield Finding("device memory", "ok", seen)
 
 
 def _enough(name: str, seen: str, fix: str, *, enough: bool) -> Finding:

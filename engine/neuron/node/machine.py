@@ -7,6 +7,9 @@ from pathlib import Path
 from engine.host import Host
 
 CORES_PER_DEVICE = 2
+_COUNTERS = (
+    "sys/devices/virtual/neuron_device/neuron*/neuron_core*/stats/memory_usage/device_mem/[tp]*"
+)
 
 
 def devices(host: Host) -> list[str]:
@@ -41,4 +44,18 @@ def holders(host: Host) -> dict[str, set[int]]:
             continue
         if target.startswith("/dev/neuron"):
             found.setdefault(target, set()).add(int(link.parts[-3]))
+    return found
+
+
+def device_memory(host: Host) -> dict[str, dict[str, int]]:
+    """Return the driver's counters of device memory by core, such as `neuron0/neuron_core1`.
+
+    Each core has `total`, `present` and `peak`, in bytes. AWS's pages differ in what the first two
+    count, so they are passed on as they are. Drivers from 2.31 on have them elsewhere.
+    """
+    found: dict[str, dict[str, int]] = {}
+    for file in sorted(host.root.glob(_COUNTERS)):
+        text = file.read_text("ascii").strip() if file.is_file() else ""
+        if text.isdigit():
+            found.setdefault("/".join(file.parts[-6:-4]), {})[file.name] = int(text)
     return found

@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 from engine.models.shape import ModelShape, read_architecture, read_shape
 from engine.neuron.buckets import bucket_problem
 from engine.neuron.memory import ADVISED_FREE, LEAST_FREE, Memory
+from engine.neuron.node.host_memory import compile_problem
 from engine.neuron.options import NeuronOptions
 from engine.neuron.rules.model import architecture_problem, checkpoint_problem, least_slots
 from engine.neuron.rules.tuning import tuning_problem
@@ -121,6 +122,8 @@ def _check_model(device: NeuronOptions, shape: ModelShape, slots: int, length: i
     memory = Memory.of(shape, cores=degree, slots=slots, length=length, tuning=tuning)
     if not memory.fits:
         _refuse("max_num_seqs", _memory_problem(memory, slots, length))
+    if device.compile == "allowed" and (problem := compile_problem(shape, device.instance_type)):
+        _refuse("device.compile", problem)
 
 
 def _memory_problem(memory: Memory, slots: int, length: int) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy.planner import find_shape, placements, shape_by_hand
+from deploy.planner import find_shape, placements, shape_by_hand, trusted
 from tests.deploy.planner.examples import USUAL, option
 
 
@@ -26,13 +26,36 @@ def test_steps_and_capacity_are_as_by_hand() -> None:
 @pytest.mark.parametrize(
     ("instance", "degree", "reason"),
     [
-        ("inf2.xlarge", 2, "16 GiB of host memory cannot load"),
         ("inf2.8xlarge", 1, "no room for one slot"),
         ("inf2.8xlarge", 8, "more than its 2 NeuronCores"),
+        ("trn1.32xlarge", 4, "4 is no degree of trn1"),
+        ("trn1.2xlarge", 8, "more than its 2 NeuronCores"),
     ],
 )
 def test_an_impossible_placement_has_a_reason(instance: str, degree: int, reason: str) -> None:
     assert reason in (option(instance, degree, 1).problem() or "")
+
+
+def test_a_host_too_small_to_compile_is_a_remark_and_not_chosen() -> None:
+    small, large = option("inf2.xlarge", 2, 8), option("inf2.8xlarge", 2, 8)
+    assert small.problem() is None
+    assert any("compile takes 38 GiB" in remark for remark in small.remarks)
+    assert trusted([small, large]) == [large]
+    assert trusted([small]) == [small]
+
+
+def test_trn1_has_the_latencies_of_inf2_with_a_remark_and_is_chosen_on_request_alone() -> None:
+    trn1, inf2 = option("trn1.32xlarge", 8, 32), option("inf2.48xlarge", 8, 32)
+    assert trn1.problem() is None
+    assert (trn1.replicas, trn1.step) == (4, inf2.step)
+    assert any("those of inf2: trn1 has the same NeuronCores" in one for one in trn1.remarks)
+    assert trusted([trn1, inf2]) == [inf2]
+    assert trusted([trn1]) == [trn1]
+
+
+def test_a_degree_without_any_latencies_has_those_of_a_smaller_one() -> None:
+    remarks = option("trn1.32xlarge", 32, 8).remarks
+    assert any("nothing was published for degree 32" in remark for remark in remarks)
 
 
 def test_llama_3_3_70b_is_placed_on_24_cores_with_padded_heads() -> None:

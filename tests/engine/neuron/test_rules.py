@@ -28,6 +28,18 @@ REFUSED: dict[str, Case] = {
         {}, {"tensor_parallel_size": 3},
         r"device.tensor_parallel_size: 3 is no degree of inf2. Give one of 1, 2, 4, 8, 12, 16, 24",
     ),
+    "a degree that the runtime does not connect on trn1": (
+        {}, {"tensor_parallel_size": 4, "instance": "trn1.32xlarge"},
+        r"device.tensor_parallel_size: 4 is no degree of trn1. Give one of 1, 2, 8, 16, 32",
+    ),
+    "more cores than trn1.2xlarge has": (
+        {}, {"tensor_parallel_size": 8, "instance": "trn1.2xlarge"},
+        r"device.tensor_parallel_size: 8 is more than the 2 NeuronCores of trn1.2xlarge. Lower it",
+    ),
+    "a compile on trn1.2xlarge": (
+        {}, {"instance": "trn1.2xlarge", "compile": "allowed"},
+        r"device.compile: a compile takes 38 GiB of host memory, .* trn1.2xlarge has 32",
+    ),
     "more cores than there are": (
         {}, {"tensor_parallel_size": 4, "instance": "inf2.8xlarge"},
         r"device.tensor_parallel_size: 4 is more than the 2 NeuronCores of inf2.8xlarge. Lower it",
@@ -187,6 +199,14 @@ def test_what_others_ran_is_accepted(slots: int, length: int, degree: int) -> No
         {"max_num_seqs": slots, "max_model_len": length},
         {"tensor_parallel_size": degree, "instance": "inf2.48xlarge"},
     )
+
+
+@pytest.mark.parametrize("instance", ["trn1.32xlarge", "trn1n.32xlarge"])
+@pytest.mark.parametrize(("degree", "cores"), [(8, list(range(24, 32))), (32, None)])
+def test_trn1_has_the_same_cores_and_more_of_them(
+    instance: str, degree: int, cores: list[int] | None
+) -> None:
+    parse({}, {"instance": instance, "tensor_parallel_size": degree, "cores": cores})
 
 
 def test_quantized_weights_and_cache_are_counted() -> None:

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[4]
 RELEASE = PLUGIN_RELEASES["0.4.1"]
 INSTALLED = {"vllm": "0.13.0", "vllm-neuron": "0.4.1", **RELEASE.packages}
 LLAMA = EngineOptions(model="meta-llama/Meta-Llama-3-8B-Instruct")
+CONFIG = {"kind": "neuron", "instance": "inf2.8xlarge", "tensor_parallel_size": 2}
 
 
 @pytest.fixture
@@ -33,16 +34,22 @@ def node(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def compile_artifacts(node: Path) -> None:
+    """Put the artifacts of the config on the node, as a compile leaves them."""
+    device = Neuron.model_validate(CONFIG | {"artifacts": str(node / "artifacts")})
+    with device.compiled(device.launch(LLAMA)).building() as folder:
+        folder.mkdir(parents=True)
+        for name in ("model.pt", "neuron_config.json"):
+            (folder / name).write_text("")
+
+
 def examine(
     node: Path, installed: dict[str, str] | None = None, **device: Any
 ) -> dict[str, Finding]:
     """Return the findings on a node with these packages instead of the right ones, by name."""
-    config = {
-        "kind": "neuron", "instance": "inf2.8xlarge", "tensor_parallel_size": 2,
-        "artifacts": str(node / "artifacts"),
-    }  # fmt: skip
+    config = CONFIG | {"artifacts": str(node / "artifacts")} | device
     host = Host(root=node, installed_version=(INSTALLED | (installed or {})).get)
-    return {f.name: f for f in Neuron(**(config | device)).examine(LLAMA, host)}
+    return {f.name: f for f in Neuron.model_validate(config).examine(LLAMA, host)}
 
 
 def test_a_good_node_needs_nothing(node: Path) -> None:
@@ -70,6 +77,19 @@ def test_more_cores_than_devices_have_are_an_error(node: Path) -> None:
     assert examine(node, cores=(2, 3))["devices"].state == "error"
 
 
+def test_what_the_driver_counts_stands_beside_the_plan(node: Path) -> None:
+    assert "device memory" not in examine(node)  # a driver that does not count
+    for core, total in ((0, 10_200_000_000), (1, 9_900_000_000)):
+        counters = node / f"sys/devices/virtual/neuron_device/neuron0/neuron_core{core}/stats"
+        (counters / "memory_usage/device_mem/tensors").mkdir(parents=True)
+        for name, count in (("total", total), ("peak", 11_000_000_000)):
+            (counters / "memory_usage/device_mem" / name).write_text(f"{count}\n")
+    seen = examine(node)["device memory"].seen
+    assert "neuron0/neuron_core1 peak 11.00 GB, total 9.90 GB; planned" in seen
+    # 16.06 GB of weights and 16 slots of 8,192 tokens of 128 KiB, over two cores.
+    assert seen.endswith("planned 16.62 GB a core, without graphs")
+
+
 def test_a_process_that_holds_a_device_is_named(node: Path) -> None:
     fd = node / "proc/4711/fd"
     fd.mkdir(parents=True)
@@ -95,10 +115,53 @@ def test_another_compiler_than_the_releases_is_a_warning(node: Path) -> None:
     assert "neuronx-cc 2.23.6484.0" in found.fix
 
 
-def test_a_host_too_small_for_the_compiler_is_an_error(node: Path) -> None:
-    (node / "proc/meminfo").write_text(f"MemAvailable: {16 * 2**20} kB\n")
-    assert examine(node)["memory"].state == "error"
-    assert "larger instance" in examine(node)["memory"].fix
+@pytest.mark.parametrize(("gib", "state"), [(31, "error"), (37, "error"), (39, "ok")])
+def test_a_compile_takes_twice_the_weights_and_8_gib(node: Path, gib: int, state: str) -> None:
+    (node / "proc/meminfo").write_text(f"MemAvailable: {gib * 2**20} kB\n")
+    found = examine(node)["memory"]
+    assert found.state == state
+    assert ("about 38 GiB" in found.fix) == (state == "error")
+
+
+CGROUPS = {
+    "a pod, version 2": {"sys/fs/cgroup/memory.max": "GIB"},
+    "a pod, version 1": {"sys/fs/cgroup/memory/memory.limit_in_bytes": "GIB"},
+    "a pod whose path is that of the node": {
+        "proc/self/cgroup": "0::/kubepods/pod1/a\n", "sys/fs/cgroup/memory.max": "GIB",
+    },
+    "a service of the node": {
+        "proc/self/cgroup": "0::/system.slice/a.service\n",
+        "sys/fs/cgroup/system.slice/a.service/memory.max": "max",
+        "sys/fs/cgroup/system.slice/memory.max": "GIB",
+    },
+    "a service of the node, version 1": {
+        "proc/self/cgroup": "9:cpu,cpuacct:/b\n4:memory:/a\n",
+        "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712",
+        "sys/fs/cgroup/memory/a/memory.limit_in_bytes": "GIB",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("files", CGROUPS.values(), ids=CGROUPS)
+def test_the_limit_of_the_pod_counts_where_it_is_below_the_nodes(
+    node: Path, files: dict[str, str]
+) -> None:
+    for gib, state in ((24, "error"), (64, "ok"), (999, "ok")):
+        for name, text in files.items():
+            path = node / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"{text.replace('GIB', str(gib * 2**30))}\n")
+        found = examine(node)["memory"]
+        assert found.state == state
+        assert found.seen.startswith(f"{min(gib, 100)} GiB free")
+        assert ("the limit of this container" in found.seen) == (gib < 100)
+
+
+def test_finished_artifacts_need_little_memory(node: Path) -> None:
+    (node / "proc/meminfo").write_text(f"MemAvailable: {12 * 2**20} kB\n")
+    assert "a start from them takes about 4 GiB" in examine(node)["memory"].fix
+    compile_artifacts(node)
+    assert examine(node)["memory"].state == "ok"
 
 
 def test_the_command_fails_on_a_machine_without_the_device() -> None:
