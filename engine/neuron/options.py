@@ -63,7 +63,7 @@ class NeuronOptions(ConfigModel):
     """Whether a start may compile. `never` refuses to start without artifacts."""
     artifacts: str = "~/.cache/neuron-gateway/artifacts"
     """Folder of compiled artifacts, each set in a folder named by a hash of everything that shapes
-    it."""
+    it, the content of the weights too."""
     override_neuron_config: dict[str, JsonValue] = Field(default_factory=dict)
     """Tuning keys of neuronx-distributed-inference, such as `fused_qkv`."""
     hang_timeout_seconds: Seconds = Field(default=60.0, gt=0)

@@ -15,7 +15,9 @@ from engine.neuron.memory import Memory
 from engine.neuron.options import NeuronOptions
 from engine.report import Table
 
-_UNKNOWN_ARTIFACTS: Final = {"NEURON_COMPILED_ARTIFACTS": "(its hash is that of the model too)"}
+_UNKNOWN_ARTIFACTS: Final = dict.fromkeys(
+    ("NEURON_COMPILED_ARTIFACTS", "BASE_COMPILE_WORK_DIR"), "(its hash is that of the model too)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
