@@ -8,6 +8,7 @@ from engine.device import Launch, VLLMDevice
 from engine.host import Host
 from engine.models.shape import known_shape
 from engine.neuron.artifacts import Artifacts, model_facts
+from engine.neuron.attention import KERNEL
 from engine.neuron.capabilities import maximum_values, unsupported
 from engine.neuron.cores import NEURON_CORES, contiguous, runtime_environment
 from engine.neuron.node.doctor import examine_node
@@ -147,6 +148,7 @@ class Neuron(NeuronOptions, VLLMDevice):
             "context_encoding_buckets": list(self.context_buckets(length)),
             "token_generation_buckets": list(self.generation_buckets(length)),
             "save_sharded_checkpoint": True,
+            KERNEL: False,
         }
         if self.sampling == "cpu":
             config["on_device_sampling_config"] = None

@@ -65,7 +65,8 @@ class NeuronOptions(ConfigModel):
     """Folder of compiled artifacts, each set in a folder named by a hash of everything that shapes
     it, the content of the weights too."""
     override_neuron_config: dict[str, JsonValue] = Field(default_factory=dict)
-    """Tuning keys of neuronx-distributed-inference, such as `fused_qkv`."""
+    """Tuning keys of neuronx-distributed-inference, such as `fused_qkv`. `attn_kernel_enabled` is
+    false where it is left out: whether the kernel runs on inf2 is not known."""
     hang_timeout_seconds: Seconds = Field(default=60.0, gt=0)
     """Seconds without a step while requests run, after which the engine is dead: streams end with
     an error, the process is killed and the replica replaced."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 from engine.device import Launch
 from engine.models.shape import ModelShape
 from engine.neuron.artifacts import Artifacts
+from engine.neuron.attention import kernel_risk
 from engine.neuron.buckets import bucket_of, padding_share
 from engine.neuron.capabilities import CAPABILITIES
 from engine.neuron.catalogue import PRICE_DATE
@@ -68,6 +69,7 @@ class Plan:
                 "risk: rope_type llama3 (Llama 3.1 and 3.2): others saw the compiler of SDK "
                 f"{release.sdk} fail on it with NCC_ITEN404. Meta-Llama-3-8B-Instruct has none."
             )
+        yield from kernel_risk(self.device, self.launch.max_model_len, self.shape)
 
     def _memory(self) -> str | Table:
         if self.shape is None:

@@ -5,6 +5,7 @@ from typing import NoReturn
 from pydantic_core import PydanticCustomError
 
 from engine.models.shape import ModelShape
+from engine.neuron.attention import kernel_problem
 from engine.neuron.buckets import bucket_problem
 from engine.neuron.catalogue import ARCHITECTURES, DEGREES
 from engine.neuron.memory import ADVISED_FREE, LEAST_FREE, Memory
@@ -57,6 +58,8 @@ def _check_lengths(device: NeuronOptions, length: int) -> None:
     for name, buckets, last, what in lists:
         if problem := bucket_problem(buckets, last, what):
             _refuse(f"device.{name}", problem)
+    if problem := kernel_problem(device, length):
+        _refuse("device.override_neuron_config", problem)
 
 
 def _check_model(device: NeuronOptions, shape: ModelShape, slots: int, length: int) -> None:

@@ -149,6 +149,7 @@ async def test_the_device_gets_the_compiled_lengths_and_the_cores(lab: Lab) -> N
         load = next(event for event in lab.events if event["event"] == "load")
     assert load["visible_cores"] == "4-5"
     assert load["unknown_keys"] == []
+    assert load["config"]["attn_kernel_enabled"] is False
     assert (lab.folder / "artifacts").is_dir()
     assert os.environ["NEURON_RT_ROOT_COMM_ID"].endswith("62186")
     shutil.rmtree(lab.folder / "artifacts")

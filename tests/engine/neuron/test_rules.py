@@ -10,6 +10,7 @@ from gateway.config import ConfigError, parse_config
 
 LLAMA = "meta-llama/Meta-Llama-3-8B-Instruct"
 DEVICE = {"kind": "neuron", "instance": "inf2.24xlarge", "tensor_parallel_size": 2}
+CACHING = {"prefix_caching": True, "block_size": 32}
 ENGINE = {"model": LLAMA, "max_num_seqs": 4, "max_model_len": 4096}
 
 
@@ -90,6 +91,15 @@ REFUSED: dict[str, Case] = {
     "a key that the gateway sets": (
         {}, {"override_neuron_config": {"on_device_sampling_config": None}},
         r"device.override_neuron_config: on_device_sampling_config is not for the file to set",
+    ),
+    "the kernel left to the library": (
+        {}, {"override_neuron_config": {"attn_kernel_enabled": None}},
+        r"device.override_neuron_config: attn_kernel_enabled must be true or false: null leaves",
+    ),
+    "the kernel with prefix caching": (
+        {}, CACHING | {"override_neuron_config": {"attn_kernel_enabled": True}},
+        r"device.override_neuron_config: attn_kernel_enabled: true with prefix_caching: true "
+        r"compiles RangeSelect, .* \(aws-neuron-sdk#1365\). Leave out one of the two",
     ),
     "an unknown instance": (
         {}, {"instance": "inf2.large"},
