@@ -38,7 +38,8 @@ class NeuronOptions(ConfigModel):
     0.16.0 and SDK 2.29."""
     sampling: Sampling = "on_device"
     """`on_device`, or `cpu`, which honours more parameters and is 2.4 times slower (177 instead of
-    426 tokens/s, Hugging Face's figures for Llama 3.1 8B on inf2.48xlarge)."""
+    426 tokens/s, Hugging Face's figures for Llama 3.1 8B on inf2.48xlarge, in optimum-neuron's
+    `benchmark/vllm/chunked-prefill`)."""
     sampling_class: SamplingClass | None = None
     """Serve this one `{temperature, top_p, top_k}` and leave the plugin's sampling rows unpatched.
     """
