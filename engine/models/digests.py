@@ -52,8 +52,7 @@ def _digest(file: Path, size: int) -> str:
 @contextmanager
 def _kept_digests(folder: Path) -> Iterator[dict[str, Any]]:
     """Yield the digests of a folder by file name, to be changed; write them at the end."""
-    with _open(folder) as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with _open_locked(folder) as file:
         file.seek(0)
         kept = _parsed(file.read())
         yield kept
@@ -64,17 +63,27 @@ def _kept_digests(folder: Path) -> Iterator[dict[str, Any]]:
         json.dump(settled, file, indent=1, sort_keys=True)
 
 
-def _open(folder: Path) -> IO[str]:
-    """Open the file beside the weights, or in the cache, or one that is not kept."""
+def _open_locked(folder: Path) -> IO[str]:
+    """Open and lock the file beside the weights, or in the cache, or one that is not kept."""
     other = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
     for file in (folder / KEPT, _ELSEWHERE.expanduser() / f"{other}.json"):
         try:
             if file.parent != folder:
                 file.parent.mkdir(parents=True, exist_ok=True)
-            return file.open("a+", encoding="utf-8")
-        except OSError:
+            return _locked(file)
+        except OSError:  # read-only, or a file system without locks
             continue
     return tempfile.TemporaryFile("w+", encoding="utf-8")
+
+
+def _locked(file: Path) -> IO[str]:
+    opened = file.open("a+", encoding="utf-8")
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+    except OSError:
+        opened.close()
+        raise
+    return opened
 
 
 def _parsed(text: str) -> dict[str, Any]:
