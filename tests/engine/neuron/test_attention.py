@@ -61,6 +61,17 @@ def test_above_it_the_memory_of_the_scores_and_the_ways_out_are_shown(tmp_path: 
     assert "attention kernel" not in check(tmp_path, 8192, max_prompt_length=4096)
 
 
+def test_with_prefix_caching_the_reason_is_shown_and_the_kernel_is_no_way_out(
+    tmp_path: Path,
+) -> None:
+    reason = "attention kernel: off, since with prefix_caching it compiles RangeSelect"
+    assert reason in check(tmp_path, 4096, **CACHING)
+    assert reason not in check(tmp_path, 2048, **CACHING)
+    shown = " ".join(check(tmp_path, 8192, **CACHING).split())
+    assert reason in shown
+    assert "Set max_prompt_length: 4096. " in shown
+
+
 def test_the_config_may_turn_it_on_at_its_own_risk(tmp_path: Path) -> None:
     shown = check(tmp_path, 8192, **KERNEL_ON)
     assert kernel(shown) is True

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -86,13 +87,16 @@ async def test_changed_artifacts_end_the_start_whether_it_may_compile_or_not(
 
 
 async def test_other_weights_do_not_get_the_artifacts_of_the_first(
-    tmp_path: Path, tiny: Path
+    tmp_path: Path, tiny: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", "engine.neuron.engine")
     model = tmp_path / "model"
     shutil.copytree(tiny, model)
     (model / "model.safetensors").write_bytes(b"a weight: 1")
     with lab_in(tmp_path, model) as lab:
         assert await started(lab) == ["compile", "load"]
+        (folder,) = (lab.folder / "artifacts").glob("[!.]*")
+        assert re.search(rf"tiny: weights [0-9a-f]{{16}}, artifacts {folder}", caplog.text)
         (model / "model.safetensors").write_bytes(b"a weight: 2")
         assert "exists and differs in weights." in await refusal(lab, compile="never")
 
