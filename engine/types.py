@@ -184,6 +184,7 @@ class ModelInfo:
     - `unsupported`: the fields of `SamplingParams` that this engine cannot honour.
     - `at_most`, `fixed`: the highest, and the only, values of fields that it honours in part.
     - `buckets`: the compiled lengths in tokens that prompts are padded to; empty without.
+    - `weights`: a digest of the weights, where it is known.
     - `draws_by_position`: a seeded completion can be resumed, since each draw depends on the seed
       and on the position alone.
     """
@@ -195,6 +196,7 @@ class ModelInfo:
     at_most: Mapping[str, float] = field(default_factory=dict)
     fixed: Mapping[str, float] = field(default_factory=dict)
     buckets: tuple[int, ...] = ()
+    weights: str | None = None
     draws_by_position: bool = False
 
 

@@ -10,18 +10,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from engine.models.digests import KEPT, file_digests
+
 MANIFEST: Final = "neuron-gateway.json"
-_REQUIRED: Final = ("neuron_config.json", "model.pt")
+_WEIGHTS: Final = ("*.safetensors", "*.bin")
 
 
-def model_identity(folder: Path) -> str:
-    """Return a hash of a model's config, and of the names and sizes of its weights' files."""
-    digest = hashlib.sha256()
+def model_facts(folder: Path) -> dict[str, str]:
+    """Return digests of a model's weights and of its config.
+
+    The compiled folder holds the weights too: those of another version must have another name.
+    """
+    names = [file.name for pattern in _WEIGHTS for file in sorted(folder.glob(pattern))]
     config = folder / "config.json"
-    digest.update(config.read_bytes() if config.is_file() else b"")
-    for file in sorted(folder.glob("*.safetensors")):
-        digest.update(f"{file.name} {file.stat().st_size}\n".encode())
-    return digest.hexdigest()[:16]
+    return {
+        "weights": _short_hash(_as_json(file_digests(folder, names))),
+        "config": _short_hash(config.read_text("utf-8") if config.is_file() else ""),
+    }
+
+
+def weight_bytes(folder: Path) -> int:
+    """Return the size of all files that `model_facts` reads."""
+    return sum(file.stat().st_size for pattern in _WEIGHTS for file in folder.glob(pattern))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +44,7 @@ class Artifacts:
     @property
     def key(self) -> str:
         """The name of the folder: 16 hexadecimal digits."""
-        text = json.dumps(self.facts, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return _short_hash(_as_json(self.facts))
 
     @property
     def folder(self) -> Path:
@@ -58,14 +67,33 @@ class Artifacts:
 
     @property
     def exists(self) -> bool:
-        """Whether the folder holds what the runtime loads."""
-        return all((self.folder / name).is_file() for name in _REQUIRED)
+        """Whether the folder is finished, and holds every file that was compiled."""
+        return self._manifest.is_file() and self._damaged_size() is None
+
+    @property
+    def _manifest(self) -> Path:
+        return self.folder / MANIFEST
+
+    def damage(self) -> str | None:
+        """Return why a finished folder cannot be loaded, None where it can or is not there.
+
+        Reads every file whose size or time has changed since it was read last.
+        """
+        if not self._manifest.is_file():
+            return None
+        name = self._damaged_size() or self._damaged_content()
+        if name is None:
+            return None
+        state = "has changed" if (self.folder / name).is_file() else "is missing"
+        return f"{name} of the compiled artifacts {self.folder} {state} since the compile."
 
     def missing(self) -> str:
         """Return a sentence that names the folder, and how the most similar artifacts differ."""
+        if damage := self.damage():
+            return damage
         sentence = f"No compiled artifacts {self.key} in {self.root}."
         others = [
-            (_difference(self.facts, json.loads(file.read_text("utf-8"))), file.parent.name)
+            (_difference(self.facts, _read(file)["facts"]), file.parent.name)
             for file in sorted(self.root.glob(f"*/{MANIFEST}"))
         ]
         if not others:
@@ -93,13 +121,58 @@ class Artifacts:
                     return
         yield self.folder
 
+    def remove(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     def _finish(self, partial: Path) -> None:
-        manifest = json.dumps(self.facts, indent=1, sort_keys=True)
+        names = sorted(
+            str(file.relative_to(partial))
+            for file in partial.rglob("*")
+            if file.is_file() and file.name != KEPT
+        )
+        digests = file_digests(partial, names)
+        files = {
+            name: {"size": (partial / name).stat().st_size, "digest": digests[name]}
+            for name in names
+        }
+        manifest = json.dumps({"facts": self.facts, "files": files}, indent=1, sort_keys=True)
         (partial / MANIFEST).write_text(f"{manifest}\n", "utf-8")
         shutil.rmtree(self.work_folder, ignore_errors=True)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.remove()
         partial.rename(self.folder)
+
+    def _damaged_size(self) -> str | None:
+        """Return the name of a file that is missing or of another size."""
+        for name, wanted in _read(self._manifest)["files"].items():
+            file = self.folder / name
+            if not file.is_file() or file.stat().st_size != wanted["size"]:
+                return str(name)
+        return None
+
+    def _damaged_content(self) -> str | None:
+        files = _read(self._manifest)["files"]
+        digests = file_digests(self.folder, list(files))
+        return next((name for name in files if digests[name] != files[name]["digest"]), None)
+
+
+def _read(manifest: Path) -> dict[str, Any]:
+    """Return a manifest; an empty one where it is no manifest of this version."""
+    try:
+        found = json.loads(manifest.read_text("utf-8"))
+    except ValueError:
+        found = {}
+    other = {"facts": {}, "files": {MANIFEST: {"size": -1}}}
+    return found if isinstance(found, dict) and found.keys() == other.keys() else other
 
 
 def _difference(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> set[str]:
     return {name for name in {*wanted, *found} if wanted.get(name) != found.get(name)}
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Self
 from engine.device import Launch, VLLMDevice
 from engine.host import Host
 from engine.models.shape import known_shape, read_architecture
-from engine.neuron.artifacts import Artifacts, model_identity
+from engine.neuron.artifacts import Artifacts, model_facts
+from engine.neuron.attention import KERNEL
 from engine.neuron.capabilities import maximum_values, unsupported
 from engine.neuron.cores import NEURON_CORES, contiguous, runtime_environment
 from engine.neuron.node.doctor import examine_node
@@ -114,12 +115,14 @@ class Neuron(NeuronOptions, VLLMDevice):
 
     def environment(self, launch: Launch) -> dict[str, str]:
         """Return the variables of vLLM, of the runtime, and of the hook in the engine's process."""
+        artifacts = self.compiled(launch)
         patch_rows = self.sampling == "on_device" and self.sampling_class is None
         return {
             "VLLM_PLUGINS": "neuron,neuron_gateway",
             "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
             "VLLM_NO_USAGE_STATS": "1",
-            "NEURON_COMPILED_ARTIFACTS": str(self.compiled(launch).folder),
+            "NEURON_COMPILED_ARTIFACTS": str(artifacts.folder),
+            "BASE_COMPILE_WORK_DIR": str(artifacts.work_folder),
             "NEURON_GATEWAY_ROWS": "1" if patch_rows else "0",
             "NEURON_GATEWAY_COMPILE": self.compile,
             **runtime_environment(self.visible_cores),
@@ -129,7 +132,7 @@ class Neuron(NeuronOptions, VLLMDevice):
     def compiled(self, launch: Launch) -> Artifacts:
         """Return the artifacts that a launch loads; their name is a hash of these facts."""
         facts = {
-            "model": model_identity(launch.model),
+            **model_facts(launch.model),
             "instance_family": self.instance_type.family,
             "tensor_parallel_size": self.tensor_parallel_size,
             "max_num_seqs": launch.max_num_seqs,
@@ -151,6 +154,7 @@ class Neuron(NeuronOptions, VLLMDevice):
             "context_encoding_buckets": list(self.context_buckets(length)),
             "token_generation_buckets": list(self.generation_buckets(length)),
             "save_sharded_checkpoint": True,
+            KERNEL: False,
         }
         if self.sampling == "cpu":
             config["on_device_sampling_config"] = None

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, cast
 
@@ -42,7 +43,11 @@ class NeuronEngine(VLLMEngine):
 
     def _load(self) -> None:
         self._require_startable()
-        with self.artifacts.building() as self._artifacts_folder:
+        artifacts = self.artifacts
+        weights = artifacts.facts["weights"]
+        self.model = replace(self.model, weights=weights)
+        _log.info("%s: weights %s, artifacts %s", self.model.id, weights, artifacts.folder)
+        with artifacts.building() as self._artifacts_folder:
             self._start_with_retries()
 
     def _start_with_retries(self) -> None:
@@ -73,6 +78,9 @@ class NeuronEngine(VLLMEngine):
             fix = "Give the pod aws.amazon.com/neuron, or run on an inf2 node."
             raise EngineDead("The engine did not start.", f"There is no /dev/neuron*. {fix}")
         artifacts = self.artifacts
+        if damage := artifacts.damage():
+            fix = "Run `neuron-gateway precompile CONFIG`, or copy them again."
+            raise EngineDead("The engine did not start.", f"{damage} {fix}")
         if self._neuron.compile == "never" and not artifacts.exists:
             fix = "Run `neuron-gateway precompile CONFIG`, or set device.compile: allowed."
             raise EngineDead("The engine did not start.", f"{artifacts.missing()} {fix}")

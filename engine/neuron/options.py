@@ -35,7 +35,8 @@ class NeuronOptions(ConfigModel):
     0.16.0 and SDK 2.29."""
     sampling: Sampling = "on_device"
     """`on_device`, or `cpu`, which honours more parameters and is 2.4 times slower (177 instead of
-    426 tokens/s, Hugging Face's figures for Llama 3.1 8B on inf2.48xlarge)."""
+    426 tokens/s, Hugging Face's figures for Llama 3.1 8B on inf2.48xlarge, in optimum-neuron's
+    `benchmark/vllm/chunked-prefill`)."""
     sampling_class: SamplingClass | None = None
     """Serve this one `{temperature, top_p, top_k}` and leave the plugin's sampling rows unpatched.
     """
@@ -60,9 +61,10 @@ class NeuronOptions(ConfigModel):
     """Whether a start may compile. `never` refuses to start without artifacts."""
     artifacts: str = "~/.cache/neuron-gateway/artifacts"
     """Folder of compiled artifacts, each set in a folder named by a hash of everything that shapes
-    it."""
+    it, the content of the weights too."""
     override_neuron_config: dict[str, JsonValue] = Field(default_factory=dict)
-    """Tuning keys of neuronx-distributed-inference, such as `fused_qkv`."""
+    """Tuning keys of neuronx-distributed-inference, such as `fused_qkv`. `attn_kernel_enabled` is
+    false where it is left out: whether the kernel runs on inf2 is not known."""
     hang_timeout_seconds: Seconds = Field(default=60.0, gt=0)
     """Seconds without a step while requests run, after which the engine is dead: streams end with
     an error, the process is killed and the replica replaced."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 from engine.device import Launch
 from engine.models.shape import ModelShape
 from engine.neuron.artifacts import Artifacts
+from engine.neuron.attention import kernel_risk
 from engine.neuron.buckets import bucket_of, padding_share
 from engine.neuron.capabilities import CAPABILITIES
 from engine.neuron.catalogue import PRICE_DATE
@@ -17,7 +18,9 @@ from engine.neuron.options import NeuronOptions
 from engine.neuron.rules import risks
 from engine.report import Table
 
-_UNKNOWN_ARTIFACTS: Final = {"NEURON_COMPILED_ARTIFACTS": "(its hash is that of the model too)"}
+_UNKNOWN_ARTIFACTS: Final = dict.fromkeys(
+    ("NEURON_COMPILED_ARTIFACTS", "BASE_COMPILE_WORK_DIR"), "(its hash is that of the model too)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,7 @@ class Plan:
             yield from (f"risk: {risk}" for risk in found)
             if problem := compile_problem(self.shape, instance):
                 yield f"host memory: {problem}."
+        yield from kernel_risk(self.device, self.launch.max_model_len, self.shape)
 
     def _memory(self) -> str | Table:
         if self.shape is None:

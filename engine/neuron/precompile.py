@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from engine.neuron.artifacts import weight_bytes
+from engine.neuron.catalogue import GIB
 from engine.neuron.device import Neuron
 from engine.neuron.engine import NeuronEngine
 from engine.options import EngineOptions
@@ -17,17 +19,23 @@ async def precompile(
 ) -> Path:
     """Return the folder of an engine's artifacts, compiled where they do not exist.
 
-    `report` gets each phase. Needs the device, since the plugin compiles when the engine starts.
-    Raises EngineDead where that fails, and leaves no partial artifacts.
+    `report` gets each phase. Damaged artifacts are compiled again. Needs the device, since the
+    plugin compiles when the engine starts. Raises EngineDead where that fails, and leaves no
+    partial artifacts.
     """
     compiling = device.model_copy(update={"compile": "allowed"})
     engine = NeuronEngine(model_id, options, compiling)
-    if not engine.artifacts.exists:
+    report(f"hashing {weight_bytes(Path(options.model)) / GIB:.1f} GiB of weights")
+    artifacts = await asyncio.to_thread(lambda: engine.artifacts)
+    if damage := await asyncio.to_thread(artifacts.damage):
+        report(damage)
+        artifacts.remove()
+    if not artifacts.exists:
         try:
             await _start(engine, report)
         finally:
             await engine.close()
-    return engine.artifacts.folder
+    return artifacts.folder
 
 
 async def _start(engine: NeuronEngine, report: Callable[[str], None]) -> None:

@@ -39,8 +39,8 @@ class ModelBody(TypedDict):
     """A model as OpenAI shows it, with its phase, its context and what it cannot do.
 
     `at_most` and `fixed` are the highest and the only values of parameters. `unsupported` ones are
-    refused, `ignored` ones are hints. `tools` is who writes them into the prompt, where that is
-    known.
+    refused, `ignored` ones are hints. `tools` is who writes them into the prompt, `weights` is a
+    digest of the model's weights, where they are known.
     """
 
     id: str
@@ -53,6 +53,7 @@ class ModelBody(TypedDict):
     max_prompt_len: NotRequired[int]
     at_most: NotRequired[Mapping[str, float]]
     fixed: NotRequired[Mapping[str, float]]
+    weights: NotRequired[str]
     ignored: NotRequired[list[str]]
     tools: NotRequired[str]
     aliases: NotRequired[list[str]]
@@ -102,6 +103,7 @@ class ServedModel:
             "max_prompt_len": model.max_prompt_len,
             "at_most": model.at_most,
             "fixed": model.fixed,
+            "weights": model.weights,
             "ignored": sorted(self.template.unread_hints | (model.unsupported & HINTS)),
             "tools": self.config.tools or self.template.tools,
             "aliases": list(self.config.aliases),

@@ -6,6 +6,7 @@ from typing import NoReturn
 from pydantic_core import PydanticCustomError
 
 from engine.models.shape import ModelShape, read_architecture, read_shape
+from engine.neuron.attention import kernel_problem
 from engine.neuron.buckets import bucket_problem
 from engine.neuron.memory import ADVISED_FREE, LEAST_FREE, Memory
 from engine.neuron.node.host_memory import compile_problem
@@ -86,6 +87,8 @@ def _check_lengths(device: NeuronOptions, length: int) -> None:
     for name, buckets, last, what in lists:
         if problem := bucket_problem(buckets, last, what):
             _refuse(f"device.{name}", problem)
+    if problem := kernel_problem(device, length):
+        _refuse("device.override_neuron_config", problem)
 
 
 def _read_model(model: str) -> ModelShape | None:

@@ -12,10 +12,12 @@ from engine import Neuron
 from engine.device import Launch
 from engine.neuron.artifacts import MANIFEST, Artifacts
 
+FILES = ("model.pt", "neuron_config.json", "weights/tp0.safetensors")
+
 
 def compile_into(folder: Path) -> None:
-    folder.mkdir(parents=True)
-    for name in ("model.pt", "neuron_config.json"):
+    (folder / "weights").mkdir(parents=True)
+    for name in FILES:
         (folder / name).write_text("x")
 
 
@@ -29,7 +31,11 @@ def made(root: Path, **facts: Any) -> Artifacts:
 def test_what_was_compiled_is_found_again_with_its_facts(tmp_path: Path) -> None:
     artifacts = made(tmp_path, slots=4)
     assert Artifacts(tmp_path, {"slots": 4}).exists
-    assert json.loads((artifacts.folder / MANIFEST).read_text()) == {"slots": 4}
+    manifest = json.loads((artifacts.folder / MANIFEST).read_text())
+    assert manifest["facts"] == {"slots": 4}
+    assert [(name, file["size"]) for name, file in manifest["files"].items()] == [
+        (name, 1) for name in FILES
+    ]
     with artifacts.building() as folder:
         assert folder == artifacts.folder
 
@@ -42,6 +48,43 @@ def test_weights_are_quantized_into_a_folder_that_is_there_for_the_compile(tmp_p
         compile_into(folder)
     assert artifacts.exists
     assert not artifacts.quantized_weights.exists()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_finished_folder_without_one_of_its_files_does_not_exist(
+    tmp_path: Path, name: str
+) -> None:
+    artifacts = made(tmp_path, slots=4)
+    assert artifacts.damage() is None
+    (artifacts.folder / name).unlink()
+    assert not artifacts.exists
+    damage = f"{name} of the compiled artifacts {artifacts.folder} is missing since the compile."
+    assert (artifacts.damage(), artifacts.missing()) == (damage, damage)
+
+
+def test_a_changed_file_of_the_same_size_is_noticed(tmp_path: Path) -> None:
+    artifacts = made(tmp_path, slots=4)
+    (artifacts.folder / FILES[-1]).write_text("y")
+    assert artifacts.damage() == (
+        f"{FILES[-1]} of the compiled artifacts {artifacts.folder} has changed since the compile."
+    )
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"slots": 4}'])
+def test_another_manifest_is_damage(tmp_path: Path, text: str) -> None:
+    artifacts = made(tmp_path, slots=4)
+    (artifacts.folder / MANIFEST).write_text(text)
+    assert not artifacts.exists
+    assert "neuron-gateway.json of the compiled artifacts" in (artifacts.damage() or "")
+    assert Artifacts(tmp_path, {"slots": 5}).missing()
+
+
+def test_what_the_compiler_leaves_in_its_own_folder_is_removed(tmp_path: Path) -> None:
+    artifacts = Artifacts(tmp_path, {"slots": 4})
+    with artifacts.building() as folder:
+        compile_into(folder)
+        compile_into(artifacts.work_folder)
+    assert not artifacts.work_folder.exists()
 
 
 def test_a_compile_that_fails_leaves_nothing_to_load(tmp_path: Path) -> None:
@@ -111,6 +154,24 @@ def test_whatever_shapes_the_graphs_changes_the_name(
     tmp_path: Path, change: dict[str, Any]
 ) -> None:
     assert key(tmp_path) != key(tmp_path, **change)
+
+
+def test_every_launch_compiles_in_a_folder_of_its_own(tmp_path: Path) -> None:
+    def work_folder(slots: int) -> str:
+        launch = Launch(model=tmp_path, max_num_seqs=slots, max_model_len=1024)
+        return Neuron(**BASE).environment(launch)["BASE_COMPILE_WORK_DIR"]
+
+    assert work_folder(4) == work_folder(4) != work_folder(5)
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "pytorch_model.bin", "config.json"])
+def test_one_other_byte_of_the_model_changes_the_name(tmp_path: Path, file: str) -> None:
+    (tmp_path / file).write_bytes(b"a weight: 1")
+    first = key(tmp_path)
+    (tmp_path / file).write_bytes(b"a weight: 2")
+    assert key(tmp_path) != first
+    (tmp_path / file).write_bytes(b"a weight: 1")
+    assert key(tmp_path) == first
 
 
 def test_slots_length_and_the_model_change_the_name(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """The start of an inf2 engine: its phases, its artifacts, and what is refused before it."""
 
 import asyncio
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +16,8 @@ import pytest
 import yaml
 
 from engine import EngineDead, create_engine
+from engine.models.digests import file_digests
+from engine.neuron.artifacts import MANIFEST
 from tests.engine.neuron.conftest import Lab, lab_in
 
 pytestmark = [
@@ -57,9 +61,51 @@ async def test_artifacts_are_compiled_once_and_loaded_for_the_same_facts_alone(l
 async def test_artifacts_that_cannot_be_loaded_are_not_compiled_again(lab: Lab) -> None:
     await started(lab)
     (folder,) = (lab.folder / "artifacts").glob("[!.]*")
-    (folder / "neuron_config.json").write_text("{")
+    name = "neuron_config.json"
+    (folder / name).write_text("{")
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest["files"][name] = {"size": 1, "digest": file_digests(folder, [name])[name]}
+    (folder / MANIFEST).write_text(json.dumps(manifest))
     assert "would_compile: rebuild" in await refusal(lab, compile="never")
     assert "compile" not in kinds(lab)
+
+
+@pytest.mark.parametrize("compile_", ["never", "allowed"])
+async def test_changed_artifacts_end_the_start_whether_it_may_compile_or_not(
+    lab: Lab, compile_: str
+) -> None:
+    await started(lab)
+    (folder,) = (lab.folder / "artifacts").glob("[!.]*")
+    name = "weights/tp1_sharded_checkpoint.safetensors"
+    (folder / name).write_text("other weights")
+    changed = f"{name} of the compiled artifacts {folder} has changed since the compile."
+    refused = await refusal(lab, compile=compile_)
+    assert f"{changed} Run `neuron-gateway precompile CONFIG`" in refused
+    (folder / name).unlink()
+    assert f"{name} of the compiled artifacts {folder} is missing" in await refusal(lab)
+    assert kinds(lab) == []
+
+
+async def test_other_weights_do_not_get_the_artifacts_of_the_first(
+    tmp_path: Path, tiny: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "engine.neuron.engine")
+    model = tmp_path / "model"
+    shutil.copytree(tiny, model)
+    (model / "model.safetensors").write_bytes(b"a weight: 1")
+    with lab_in(tmp_path, model) as lab:
+        assert await started(lab) == ["compile", "load"]
+        (folder,) = (lab.folder / "artifacts").glob("[!.]*")
+        assert re.search(rf"tiny: weights [0-9a-f]{{16}}, artifacts {folder}", caplog.text)
+        (model / "model.safetensors").write_bytes(b"a weight: 2")
+        assert "exists and differs in weights." in await refusal(lab, compile="never")
+
+
+def test_the_digest_of_the_weights_is_shown(lab: Lab) -> None:
+    with lab.gateway() as url:
+        (model,) = httpx.get(f"{url}/v1/models").json()["data"]
+    (manifest,) = (lab.folder / "artifacts").glob(f"*/{MANIFEST}")
+    assert model["weights"] == json.loads(manifest.read_text())["facts"]["weights"]
 
 
 async def test_the_phases_of_a_start_follow_each_other(tmp_path: Path, tiny: Path) -> None:
@@ -107,6 +153,7 @@ async def test_the_device_gets_the_compiled_lengths_and_the_cores(lab: Lab) -> N
         load = next(event for event in lab.events if event["event"] == "load")
     assert load["visible_cores"] == "4-5"
     assert load["unknown_keys"] == []
+    assert load["config"]["attn_kernel_enabled"] is False
     assert (lab.folder / "artifacts").is_dir()
     assert os.environ["NEURON_RT_ROOT_COMM_ID"].endswith("62186")
     shutil.rmtree(lab.folder / "artifacts")
@@ -128,8 +175,13 @@ def test_precompile_makes_what_a_start_then_loads(slow: Lab) -> None:
     first, again = (subprocess.run(command, capture_output=True, text=True) for _ in range(2))
     assert (first.returncode, again.returncode) == (0, 0), first.stderr
     assert "compiling" in first.stdout
+    assert "hashing 0.0 GiB of weights" in first.stdout
     assert first.stdout.splitlines()[-1] == again.stdout.splitlines()[-1]
     assert kinds(slow) == ["compile", "load"]
+    shutil.rmtree(Path(again.stdout.split()[-1]) / "weights")
+    repaired = subprocess.run(command, capture_output=True, text=True)
+    assert "is missing since the compile" in repaired.stdout
+    assert kinds(slow) == ["compile", "load"] * 2
     with slow.gateway(compile="never") as url:
         assert httpx.post(f"{url}/v1/chat/completions", json=ASK, timeout=30).status_code == 200
-    assert kinds(slow) == ["compile", "load", "load"]
+    assert kinds(slow) == ["compile", "load", "compile", "load", "load"]

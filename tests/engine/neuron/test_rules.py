@@ -11,6 +11,7 @@ from gateway.config import ConfigError, parse_config
 
 LLAMA = "meta-llama/Meta-Llama-3-8B-Instruct"
 DEVICE = {"kind": "neuron", "instance": "inf2.24xlarge", "tensor_parallel_size": 2}
+CACHING = {"prefix_caching": True, "block_size": 32}
 ENGINE = {"model": LLAMA, "max_num_seqs": 4, "max_model_len": 4096}
 
 
@@ -171,6 +172,15 @@ REFUSED: dict[str, Case] = {
     "prefix caching with one slot": (
         {"max_num_seqs": 1}, {"prefix_caching": True, "block_size": 32},
         r"max_num_seqs: must be 2 or more with prefix_caching",
+    ),
+    "the kernel left to the library": (
+        {}, {"override_neuron_config": {"attn_kernel_enabled": None}},
+        r"device.override_neuron_config: attn_kernel_enabled is None and must be of type boolean",
+    ),
+    "the kernel with prefix caching": (
+        {}, CACHING | {"override_neuron_config": {"attn_kernel_enabled": True}},
+        r"device.override_neuron_config: attn_kernel_enabled: true with prefix_caching: true "
+        r"compiles RangeSelect, .* \(aws-neuron-sdk#1365\). Leave out one of the two",
     ),
     "an unknown instance": (
         {}, {"instance": "inf2.large"},

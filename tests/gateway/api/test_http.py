@@ -1,10 +1,13 @@
 """What holds for every path: the error envelope, headers, limits."""
 
+from dataclasses import replace
+
 import httpx
 import pytest
 
+from engine import EngineBackend, EngineConfig, create_engine
 from gateway.config import ConfigError
-from tests.conftest import Serve, simulated
+from tests.conftest import Serve, running, simulated
 
 CHAT = "/v1/chat/completions"
 
@@ -79,6 +82,16 @@ def test_models_show_their_limits(url: str) -> None:
         ("sim", 4096, [])
     ]
     assert httpx.get(f"{url}/v1/models/sim").json() == models["data"][0]
+
+
+def test_models_show_the_digest_of_weights_that_an_engine_found_at_its_start() -> None:
+    def make(model_id: str, config: EngineConfig) -> EngineBackend:
+        engine = create_engine(model_id, config)
+        engine.model = replace(engine.model, weights="0123456789abcdef")  # type: ignore[misc]
+        return engine
+
+    with running(simulated(), make_engine=make) as url:
+        assert httpx.get(f"{url}/v1/models/sim").json()["weights"] == "0123456789abcdef"
 
 
 def test_readyz_shows_the_phase_and_the_load(url: str) -> None:
