@@ -48,7 +48,8 @@ def test_the_gateways_figures_are_on_rays_port(tmp_path: Path, topology: str) ->
     never = {"aborts_total", "retries_total", "resumes_total"}
     wanted = {PREFIX + metric.name for metric in METRICS if metric.name not in never}
     with served(tmp_path, config(topology, SIMULATED)) as gateway:
-        httpx.request(**ask(gateway.url, max_tokens=20, ignore_eos=True))
+        # A field that nobody knows, so that the metric of these is counted too.
+        httpx.request(**ask(gateway.url, max_tokens=20, ignore_eos=True, trace_id="x"))
         url = metrics_url(gateway)
         until(lambda: not missing(wanted, url), 60)
 
