@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from tests.deploy.checks import findings
-from tests.deploy.checks.manifests import NEURON, Document, of_kind, overlay
+from tests.deploy.checks.manifests import (
+    DEPLOY,
+    NEURON,
+    Document,
+    documents,
+    of_kind,
+    overlay,
+)
 
 pytestmark = [
     pytest.mark.deploy,
@@ -34,6 +41,16 @@ class Manifests:
     def named(self, kind: str, name: str) -> Document:
         (found,) = (d for d in of_kind(self.documents, kind) if d["metadata"]["name"] == name)
         return found
+
+    def budget(self) -> dict[str, Any]:
+        """Add the component `worker-budget`, and return the budget's spec."""
+        file = DEPLOY / "k8s" / "components" / "worker-budget" / "budget.yaml"
+        (budget,) = documents(file.read_text("utf-8"))
+        budget["metadata"]["namespace"] = "neuron-gateway"
+        self.documents.append(budget)
+        self.group["minReplicas"] = self.group["replicas"] = 2
+        spec: dict[str, Any] = budget["spec"]
+        return spec
 
     def serve(self, old: str, new: str) -> None:
         """Change the Serve config."""
@@ -166,13 +183,30 @@ def a_stop_that_cuts_streams(m: Manifests) -> None:
     m.worker["lifecycle"]["preStop"]["exec"]["command"] = ["ray", "stop"]
 
 
-def a_budget_that_never_allows(m: Manifests) -> None:
-    budget = m.named("PodDisruptionBudget", "workers")["spec"]
+def a_budget_that_a_ray_cluster_cannot_have(m: Manifests) -> None:
+    budget = m.budget()
     budget["maxUnavailable"] = budget.pop("minAvailable")
+
+
+def a_budget_that_holds_the_last_worker(m: Manifests) -> None:
+    m.budget()
+    m.group["minReplicas"] = 1
+
+
+def a_budget_for_ready_pods_alone(m: Manifests) -> None:
+    del m.budget()["unhealthyPodEvictionPolicy"]
 
 
 def nodes_that_expire(m: Manifests) -> None:
     m.named("NodePool", "inf2")["spec"]["template"]["spec"]["expireAfter"] = "720h"
+
+
+def nodes_that_never_end(m: Manifests) -> None:
+    del m.named("NodePool", "inf2")["spec"]["template"]["spec"]["terminationGracePeriod"]
+
+
+def a_new_ami_that_moves_pods(m: Manifests) -> None:
+    del m.named("NodePool", "cpu")["spec"]["disruption"]["budgets"][1]
 
 
 def an_unknown_field(m: Manifests) -> None:
@@ -191,16 +225,16 @@ def a_cut_of_running_streams(m: Manifests) -> None:
     m.spec["rayClusterDeletionDelaySeconds"] = 60
 
 
-def no_patience_for_a_compile(m: Manifests) -> None:
-    del m.service["metadata"]["annotations"]["ray.io/initializing-timeout"]
+def a_start_with_a_deadline(m: Manifests) -> None:
+    m.service["metadata"]["annotations"] = {"ray.io/initializing-timeout": "90m"}
 
 
 def readiness_of_ray_instead_of_the_engine(m: Manifests) -> None:
     m.worker["readinessProbe"]["httpGet"]["path"] = "/-/healthz"
 
 
-def karpenter_may_move_it(m: Manifests) -> None:
-    del m.group["template"]["metadata"]["annotations"]
+def a_worker_whose_node_is_not_drained(m: Manifests) -> None:
+    m.group["template"]["metadata"]["annotations"] = {"karpenter.sh/do-not-disrupt": "true"}
 
 
 def an_image_that_changes(m: Manifests) -> None:
@@ -229,7 +263,7 @@ def a_policy_without_pods(m: Manifests) -> None:
 
 
 def a_budget_without_pods(m: Manifests) -> None:
-    m.named("PodDisruptionBudget", "workers")["spec"]["selector"]["matchLabels"] = {"app": "ray"}
+    m.budget()["selector"]["matchLabels"] = {"app": "ray"}
 
 
 def a_pool_without_a_class(m: Manifests) -> None:

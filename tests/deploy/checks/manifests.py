@@ -76,11 +76,12 @@ def amount(text: object) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """A pod template and its owner."""
+    """A pod template, its owner, and the fewest pods that are made of it."""
 
     owner: str
     metadata: Document
     spec: Document
+    fewest: int = 1
 
     @property
     def containers(self) -> list[Document]:
@@ -105,20 +106,20 @@ def _amount(container: Document, of: str, resource: str) -> float:
 def pods(found: Sequence[Document]) -> Iterator[Pod]:
     """Yield every pod template, those inside a RayService included."""
     for document in found:
-        for where, template in _templates(document):
+        for where, template, fewest in _templates(document):
             owner = f"{name_of(document)}{where}"
-            yield Pod(owner, template.get("metadata", {}), template["spec"])
+            yield Pod(owner, template.get("metadata", {}), template["spec"], fewest)
 
 
-def _templates(document: Document) -> Iterator[tuple[str, Document]]:
+def _templates(document: Document) -> Iterator[tuple[str, Document, int]]:
     spec = document.get("spec", {})
     match document.get("kind"):
         case "Deployment" | "StatefulSet" | "DaemonSet" | "Job":
-            yield "", spec["template"]
+            yield "", spec["template"], spec.get("replicas", 1)
         case "CronJob":
-            yield "", spec["jobTemplate"]["spec"]["template"]
+            yield "", spec["jobTemplate"]["spec"]["template"], 1
         case "RayService":
             cluster = spec["rayClusterConfig"]
-            yield " head", cluster["headGroupSpec"]["template"]
+            yield " head", cluster["headGroupSpec"]["template"], 1
             for group in cluster.get("workerGroupSpecs", []):
-                yield f" {group['groupName']}", group["template"]
+                yield f" {group['groupName']}", group["template"], group["minReplicas"]

@@ -1,5 +1,6 @@
 """Pods and the nodes that they are to run on: selectors, taints, sizes, Neuron devices."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -45,7 +46,8 @@ def findings(documents: Sequence[Document]) -> Iterator[str]:
     """Yield pods that would stay Pending."""
     pools = {pool["metadata"]["name"]: pool for pool in of_kind(documents, "NodePool")}
     classes = {each["metadata"]["name"]: each for each in of_kind(documents, "EC2NodeClass")}
-    yield from _moved(pools.get("inf2"))
+    for pool in pools.values():
+        yield from (f"{name_of(pool)}: {text}" for text in _moved(pool["spec"]))
     for pod in pods(documents):
         selector = pod.spec.get("nodeSelector", {})
         yield from (f"{pod.owner}: no node has {key}" for key in selector if key not in _OWN)
@@ -56,15 +58,18 @@ def findings(documents: Sequence[Document]) -> Iterator[str]:
             yield from _on_pool(pod, pools[selector[POOL]], classes)
 
 
-def _moved(pool: Document | None) -> Iterator[str]:
-    """Yield what removes a node with streams in spite of its pods' annotations."""
-    if pool is None:
-        return
-    template, disruption = pool["spec"]["template"]["spec"], pool["spec"]["disruption"]
-    if template.get("expireAfter") != "Never" or "terminationGracePeriod" in template:
-        yield "NodePool/inf2: an expiry or a grace period ends streams against do-not-disrupt"
-    if disruption["consolidationPolicy"] != "WhenEmpty" or not disruption.get("budgets"):
-        yield "NodePool/inf2: only empty nodes are to go, and one at a time"
+def _moved(pool: Document) -> Iterator[str]:
+    """Yield what takes a node away from its pods unasked, or never lets one go."""
+    template, disruption = pool["template"]["spec"], pool["disruption"]
+    if template.get("expireAfter") != "Never":
+        yield "nodes that expire end streams"
+    if not re.fullmatch(r"[1-9]\d*h", str(template.get("terminationGracePeriod"))):
+        yield "without a terminationGracePeriod of hours one pod can hold a deleted node for ever"
+    budgets = disruption.get("budgets", [])
+    if disruption["consolidationPolicy"] != "WhenEmpty" or {"nodes": "1"} not in budgets:
+        yield "only empty nodes are to go, and one at a time"
+    if {"nodes": "0", "reasons": ["Drifted"]} not in budgets:
+        yield "a new AMI moves pods: a budget of 0 for Drifted is missing"
 
 
 def _devices(pod: Pod) -> Iterator[str]:

@@ -94,15 +94,24 @@ def _selected(document: Document, found: list[Pod]) -> Iterator[str]:
     if document["kind"] == "NetworkPolicy":
         yield from _policy(spec, found)
     if document["kind"] == "PodDisruptionBudget":
-        if not _chosen(spec["selector"], found):
-            yield "its selector finds no pod"
-        if not isinstance(spec.get("minAvailable"), int):
-            yield "only a whole minAvailable works for pods that a RayCluster owns"
+        yield from _budget(spec, _chosen(spec["selector"], found))
     if document["kind"] == "Service" and not _chosen({"matchLabels": spec["selector"]}, found):
         yield "its selector finds no pod"
     if document["kind"] == "PodMonitor":
         wanted = {endpoint["port"] for endpoint in spec["podMetricsEndpoints"]}
         yield from (f"no container has a port {name}" for name in wanted - _port_names(found))
+
+
+def _budget(spec: Document, chosen: list[Pod]) -> Iterator[str]:
+    least = spec.get("minAvailable")
+    if not chosen:
+        yield "its selector finds no pod"
+    if not isinstance(least, int):
+        yield "only a whole minAvailable works for pods that a RayCluster owns"
+    elif least >= sum(pod.fewest for pod in chosen):
+        yield "it never lets the last pod go: its node cannot be drained"
+    if spec.get("unhealthyPodEvictionPolicy") != "AlwaysAllow":
+        yield "a pod that never became ready blocks a drain"
 
 
 def _chosen(selector: Document, found: list[Pod]) -> list[Pod]:
