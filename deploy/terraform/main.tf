@@ -92,6 +92,7 @@ module "addons" {
   monitoring_chart_version               = var.monitoring_chart_version
   enable_load_balancer_controller        = var.enable_load_balancer_controller
   enable_monitoring                      = var.enable_monitoring
+  monitoring_values                      = var.monitoring_values
   enable_valkey                          = var.enable_valkey
   valkey_node_type                       = var.valkey_node_type
   valkey_password                        = var.valkey_password

@@ -218,6 +218,17 @@ variable "enable_monitoring" {
   default     = true
 }
 
+variable "monitoring_values" {
+  description = "File with more values of the chart kube-prometheus-stack, such as Alertmanager's receivers; see alertmanager.example.yaml."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.monitoring_values == null || can(keys(yamldecode(file(var.monitoring_values))))
+    error_message = "monitoring_values must be the path of a YAML file with values of the chart, for example alertmanager.yaml."
+  }
+}
+
 variable "enable_valkey" {
   description = "Create a Valkey on ElastiCache, with which Ray's head restarts without losing its cluster."
   type        = bool

@@ -162,7 +162,7 @@ def test_ctrl_c_prints_how_to_continue(rehearsal: Rehearsal, pattern: str, stage
     try:
         wait_until((rehearsal.shims / "hanging").exists)
         os.killpg(script.pid, signal.SIGINT)
-        _, err = script.communicate(timeout=10)
+        _, err = script.communicate(timeout=60)  # a bound against hangs
     finally:
         with contextlib.suppress(ProcessLookupError):  # it ended with all its children
             os.killpg(script.pid, signal.SIGKILL)

@@ -16,6 +16,7 @@ variables {
   monitoring_chart_version               = "82.14.1"
   enable_load_balancer_controller        = true
   enable_monitoring                      = true
+  monitoring_values                      = null
   enable_valkey                          = false
   valkey_node_type                       = "cache.t4g.small"
   valkey_password                        = null
@@ -96,6 +97,17 @@ run "without_options" {
   assert {
     condition     = length(helm_release.monitoring) == 0
     error_message = "monitoring is installed although disabled"
+  }
+}
+
+run "with_receivers_of_alerts" {
+  command = plan
+  module { source = "./modules/addons" }
+  variables { monitoring_values = "./alertmanager.example.yaml" }
+
+  assert {
+    condition     = yamldecode(helm_release.monitoring[0].values[1]).alertmanager.config.route.receiver == "slack"
+    error_message = "alerts go nowhere"
   }
 }
 

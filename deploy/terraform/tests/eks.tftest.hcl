@@ -64,6 +64,20 @@ run "secrets_and_logs" {
   }
 }
 
+run "addons_follow_the_cluster" {
+  command = plan
+  module { source = "./modules/eks" }
+
+  assert {
+    condition     = alltrue([for addon in concat(values(aws_eks_addon.before_nodes), values(aws_eks_addon.with_nodes), [aws_eks_addon.ebs_csi]) : addon.addon_version == "v1.35.2-eksbuild.4"])
+    error_message = "an addon keeps its first version"
+  }
+  assert {
+    condition     = alltrue([for version in values(data.aws_eks_addon_version.default) : version.kubernetes_version == "1.35"])
+    error_message = "the versions are for another Kubernetes"
+  }
+}
+
 run "core_nodes" {
   command = plan
   module { source = "./modules/eks" }

@@ -50,6 +50,17 @@ run "names_that_manifests_use" {
   }
 }
 
+run "nodes_are_repaired" {
+  command = plan
+  module { source = "./modules/karpenter" }
+  variables { values = file("./helm-values/karpenter.yaml") }
+
+  assert {
+    condition     = yamldecode(helm_release.karpenter.values[0]).settings.featureGates.nodeRepair
+    error_message = "nobody replaces a node with a broken Neuron device"
+  }
+}
+
 run "what_the_controller_may_do" {
   command = plan
   module { source = "./modules/karpenter" }

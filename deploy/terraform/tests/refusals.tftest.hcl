@@ -254,6 +254,12 @@ run "a_range_of_monitoring" {
   expect_failures = [var.monitoring_chart_version]
 }
 
+run "values_of_monitoring_that_are_not_there" {
+  command = plan
+  variables { monitoring_values = "no-such-file.yaml" }
+  expect_failures = [var.monitoring_values]
+}
+
 run "a_node_type_of_ec2" {
   command = plan
   variables { valkey_node_type = "t4g.small" }

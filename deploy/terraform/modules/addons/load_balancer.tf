@@ -1,5 +1,5 @@
 # The controller that creates an ALB for an Ingress. Its policy is limited to this cluster's resources.
-# Shield, WAF and Cognito are left out, and disabled in helm-values.
+# Shield, WAF Classic and Cognito are left out, and disabled in helm-values.
 
 locals {
   elb      = "arn:${var.partition}:elasticloadbalancing:${var.region}:*"
@@ -42,6 +42,7 @@ locals {
         "elasticloadbalancing:DescribeTargetHealth",
         "elasticloadbalancing:DescribeTrustStores",
         "iam:GetServerCertificate", "iam:ListServerCertificates",
+        "wafv2:GetWebACL", "wafv2:GetWebACLForResource",
       ]
       Resource = "*"
     },
@@ -146,6 +147,12 @@ locals {
         "elasticloadbalancing:SetRulePriorities",
       ]
       Resource = concat(local.balancer, local.listener)
+    },
+    {
+      Sid      = "Firewall"
+      Effect   = "Allow"
+      Action   = ["wafv2:AssociateWebACL", "wafv2:DisassociateWebACL"]
+      Resource = [local.balancer[0], "arn:${var.partition}:wafv2:${var.region}:*:regional/webacl/*/*"]
     },
     {
       Sid      = "Targets"

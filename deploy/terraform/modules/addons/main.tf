@@ -52,7 +52,10 @@ resource "helm_release" "monitoring" {
   timeout          = 900
   atomic           = true
   upgrade_install  = true
-  values           = [file("${var.values_folder}/kube-prometheus-stack.yaml")]
+  values = concat(
+    [file("${var.values_folder}/kube-prometheus-stack.yaml")],
+    var.monitoring_values == null ? [] : [file(var.monitoring_values)],
+  )
 
   depends_on = [helm_release.storage_class]
 }

@@ -14,6 +14,7 @@ variable "monitoring_chart_version" { type = string }
 
 variable "enable_load_balancer_controller" { type = bool }
 variable "enable_monitoring" { type = bool }
+variable "monitoring_values" { type = string }
 variable "enable_valkey" { type = bool }
 variable "valkey_node_type" { type = string }
 variable "valkey_password" {

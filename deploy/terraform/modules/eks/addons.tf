@@ -1,4 +1,11 @@
-# EKS picks each addon's default version for the Kubernetes version, so none is pinned here.
+# Each addon has EKS's default version for the Kubernetes version. Without a version it would keep its first
+# one: an upgrade of the cluster would leave kube-proxy, the CNI and the drivers behind.
+data "aws_eks_addon_version" "default" {
+  for_each = toset(concat(keys(local.before_nodes), keys(local.with_nodes), ["aws-ebs-csi-driver"]))
+
+  addon_name         = each.key
+  kubernetes_version = var.eks_version
+}
 
 locals {
   before_nodes = {
@@ -19,6 +26,7 @@ resource "aws_eks_addon" "before_nodes" {
 
   cluster_name                = aws_eks_cluster.this.name
   addon_name                  = each.key
+  addon_version               = data.aws_eks_addon_version.default[each.key].version
   configuration_values        = each.value
   resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "OVERWRITE"
@@ -29,6 +37,7 @@ resource "aws_eks_addon" "with_nodes" {
 
   cluster_name                = aws_eks_cluster.this.name
   addon_name                  = each.key
+  addon_version               = data.aws_eks_addon_version.default[each.key].version
   configuration_values        = each.value
   resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "OVERWRITE"
@@ -64,6 +73,7 @@ resource "aws_iam_role_policy_attachment" "ebs_csi" {
 resource "aws_eks_addon" "ebs_csi" {
   cluster_name                = aws_eks_cluster.this.name
   addon_name                  = "aws-ebs-csi-driver"
+  addon_version               = data.aws_eks_addon_version.default["aws-ebs-csi-driver"].version
   resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "OVERWRITE"
 
