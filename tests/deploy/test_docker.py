@@ -68,6 +68,48 @@ def test_pods_have_the_environment_that_the_gateway_sets_for_ray() -> None:
     assert given == wanted
 
 
+@pytest.mark.parametrize("name", ["gateway", "neuron"])
+def test_an_image_of_ray_has_what_kuberay_and_the_manifests_call(name: str) -> None:
+    text = (DEPLOY / "docker" / f"{name}.Dockerfile").read_text("utf-8")
+    installed = re.findall(r"apt-get install .*?no-install-recommends (.*?)\\$", text, re.MULTILINE)
+    assert {"bash", "ca-certificates", "grep", "procps", "wget"} <= set(installed[-1].split())
+    assert "COPY deploy/docker/environment.sh /etc/profile.d/neuron-gateway.sh\n" in text
+    assert "COPY deploy/docker/drain.sh /opt/neuron-gateway/drain.sh\n" in text
+    assert "COPY deploy/serve /opt/neuron-gateway/serve\n" in text
+    assert "neuron-gateway-haproxy" in text
+    assert "/opt/neuron-gateway/haproxy" in text
+    assert "BASH_ENV=/etc/profile.d/neuron-gateway.sh" in text
+
+
+def drained(folder: Path, *, replica: str, seconds: str) -> list[str]:
+    """Run drain.sh with recorders in place of `ray` and `pgrep`; return their calls in order."""
+    calls = folder / "calls"
+    for tool in ("ray", "pgrep"):
+        script = folder / tool
+        script.write_text(
+            f'#!/bin/bash\necho "{tool} $*" >> "{calls}"\n' + replica * (tool == "pgrep")
+        )
+        script.chmod(0o755)
+    command = ["bash", str(DEPLOY / "docker" / "drain.sh"), seconds]
+    environment = {"PATH": f"{folder}:/usr/bin:/bin"}
+    subprocess.run(command, env=environment, check=True, timeout=30)
+    return [line.split(" --deadline")[0] for line in calls.read_text().splitlines()]
+
+
+def test_a_drain_waits_for_the_replicas_and_stops_ray_last(tmp_path: Path) -> None:
+    gone = f'[ "$(grep -c pgrep "{tmp_path}/calls")" -lt 3 ]\n'
+    calls = drained(tmp_path, replica=gone, seconds="600")
+    reason = "ray drain-node --reason DRAIN_NODE_REASON_PREEMPTION"
+    assert calls[0].startswith(reason)
+    assert calls[1:] == ["pgrep -f ^ray::ServeReplica"] * 3 + ["ray stop"]
+
+
+def test_a_drain_stops_ray_when_its_time_is_over(tmp_path: Path) -> None:
+    calls = drained(tmp_path, replica="true\n", seconds="2")
+    assert calls[-1] == "ray stop"
+    assert len(calls) >= 4
+
+
 def test_every_path_that_a_dockerfile_copies_is_in_its_context() -> None:
     ignored = (DEPLOY.parent / ".dockerignore").read_text("utf-8")
     admitted = set(re.findall(r"^!(\S+)$", ignored, re.MULTILINE))

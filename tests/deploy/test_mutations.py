@@ -7,14 +7,7 @@ from typing import Any
 import pytest
 
 from tests.deploy.checks import findings
-from tests.deploy.checks.manifests import (
-    DEPLOY,
-    NEURON,
-    Document,
-    documents,
-    of_kind,
-    overlay,
-)
+from tests.deploy.checks.manifests import DEPLOY, NEURON, Document, documents, of_kind, overlay
 
 pytestmark = [
     pytest.mark.deploy,
@@ -51,6 +44,13 @@ class Manifests:
         self.group["minReplicas"] = self.group["replicas"] = 2
         spec: dict[str, Any] = budget["spec"]
         return spec
+
+    def disk(self) -> dict[str, Any]:
+        """Return the disk of the nodes."""
+        disks: list[dict[str, Any]] = self.named("EC2NodeClass", "inf2")["spec"][
+            "blockDeviceMappings"
+        ]
+        return disks[0]
 
     def serve(self, old: str, new: str) -> None:
         """Change the Serve config."""
@@ -269,6 +269,23 @@ def a_budget_without_pods(m: Manifests) -> None:
 def a_pool_without_a_class(m: Manifests) -> None:
     template = m.named("NodePool", "inf2")["spec"]["template"]["spec"]
     template["nodeClassRef"] = {"kind": "EC2NodeClass", "name": "inf2"}
+
+
+def a_disk_for_one_image(m: Manifests) -> None:
+    m.disk()["ebs"]["volumeSize"] = "50Gi"
+
+
+def a_second_disk(m: Manifests) -> None:
+    m.disk()["deviceName"] = "/dev/sda1"
+
+
+def a_node_config_of_no_such_field(m: Manifests) -> None:
+    spec = m.named("EC2NodeClass", "inf2")["spec"]
+    spec["userData"] = spec["userData"].replace("featureGates", "featuregates")
+
+
+def a_node_role_for_every_pod(m: Manifests) -> None:
+    m.named("EC2NodeClass", "inf2")["spec"]["metadataOptions"]["httpPutResponseHopLimit"] = 2
 
 
 def consolidation_of_busy_nodes(m: Manifests) -> None:
