@@ -12,20 +12,26 @@ from typing import Final, NoReturn
 import pytest
 
 DEBIAN_PACKAGES: Final = {
+    "aardvark-dns": "aardvark-dns",
     "buildah": "buildah",
+    "caddy": "caddy",
+    "catatonit": "catatonit",
     "chromium": "chromium",
     "curl": "curl",
     "debootstrap": "debootstrap",
     "git": "git",
+    "netavark": "netavark",
     "nginx": "nginx-light",
     "node": "nodejs",
     "npm": "npm",
+    "podman": "podman",
     "promtool": "prometheus",
     "redis-server": "redis-server",
+    "runc": "runc",
 }
-# Debian keeps servers out of a user's PATH; the tools that pip installed are beside Python.
+# Debian keeps servers and podman's helpers out of a user's PATH; pip's tools are beside Python.
 _FOLDERS: Final = os.pathsep.join(
-    (os.environ["PATH"], "/usr/sbin", str(Path(sys.executable).parent))
+    (os.environ["PATH"], "/usr/sbin", "/usr/lib/podman", str(Path(sys.executable).parent))
 )
 
 

@@ -35,7 +35,8 @@ LABEL org.opencontainers.image.title="neuron-gateway" \
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install -y --no-install-recommends bash ca-certificates grep libnuma1 procps wget \
   && rm -rf /var/lib/apt/lists/* \
-  && useradd --uid 10001 --create-home --home-dir /home/gateway gateway
+  && useradd --uid 10001 --create-home --home-dir /home/gateway gateway \
+  && install -d -o 10001 -g 10001 /etc/neuron-gateway/keys
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /opt/neuron-gateway /opt/neuron-gateway
 COPY deploy/docker/environment.sh /etc/profile.d/neuron-gateway.sh

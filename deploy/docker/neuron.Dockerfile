@@ -17,7 +17,8 @@ USER 0
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install -y --no-install-recommends bash ca-certificates grep procps wget \
   && rm -rf /var/lib/apt/lists/* \
-  && useradd --uid 10001 --create-home --home-dir /home/gateway gateway
+  && useradd --uid 10001 --create-home --home-dir /home/gateway gateway \
+  && install -d -o 10001 -g 10001 /etc/neuron-gateway/keys
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE constraints.txt ./
 COPY engine engine

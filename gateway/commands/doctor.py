@@ -17,7 +17,11 @@ from gateway.config import AppConfig, ConfigError, ModelConfig, load_config
 _COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
 
 NeuronFile = Annotated[
-    Path, typer.Argument(help="A Ray Serve config file with `device: {kind: neuron}`.")
+    Path,
+    typer.Argument(
+        envvar="NEURON_GATEWAY_CONFIG",
+        help="A Ray Serve config file with `device: {kind: neuron}`.",
+    ),
 ]
 
 

@@ -44,9 +44,15 @@ def new(
         str | None, typer.Option(help="lower or refuse. Default: as in the config.")
     ] = None,
     metrics: Annotated[bool, typer.Option("--metrics", help="Allow GET /metrics.")] = False,
+    first: Annotated[
+        bool, typer.Option("--first", help="Make none where the file has keys already.")
+    ] = False,
 ) -> None:
     """Print a new key and add its hash to the file; running gateways reload it within 1 s."""
     with exit_on_config_error():
+        if first and file.exists() and read_keys(file):
+            typer.echo(f"{file} has keys already.", err=True)
+            return
         text = new_key(
             file,
             name,

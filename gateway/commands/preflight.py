@@ -82,7 +82,7 @@ def check_exposure(config: AppConfig, host: str, *, insecure: bool) -> None:
         return
     raise ConfigError(
         f"--host: {host} can be reached from other machines and there are no API keys. Make one "
-        "with `neuron-gateway keys new NAME` and set keys_file, or add --insecure."
+        "with `neuron-gateway keys new NAME` and give --keys-file, or add --insecure."
     )
 
 

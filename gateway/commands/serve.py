@@ -23,10 +23,20 @@ from gateway.serving.orphans import end_orphans
 def serve(
     config: Annotated[
         Path | None,
-        typer.Argument(help="A Ray Serve config file. Default: SmolLM2-135M-Instruct on the CPU."),
+        typer.Argument(
+            envvar="NEURON_GATEWAY_CONFIG",
+            help="A Ray Serve config file. Default: SmolLM2-135M-Instruct on the CPU.",
+        ),
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
+    keys_file: Annotated[
+        Path | None, typer.Option(help="File of API keys, instead of the config's `keys_file`.")
+    ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="Port of Ray's metrics. Default: a free one."),
+    ] = None,
     without_ray: Annotated[
         bool, typer.Option("--without-ray", help="Run under plain uvicorn, for development.")
     ] = False,
@@ -37,6 +47,8 @@ def serve(
     """Serve the models of a config file under Ray Serve until Ctrl-C."""
     with exit_on_config_error():
         loaded = load_config(config)
+        if keys_file is not None:
+            loaded = loaded.model_copy(update={"keys_file": str(keys_file)})
         check(loaded)
         check_exposure(loaded, host, insecure=insecure)
         _end_orphans(host, port)
@@ -45,7 +57,7 @@ def serve(
             _serve_plain(loaded, host, port)
         else:
             check_serve(loaded)
-            _serve_ray(loaded, host, port)
+            _serve_ray(loaded, host, port, metrics_port)
 
 
 def _end_orphans(host: str, port: int) -> None:
@@ -53,7 +65,7 @@ def _end_orphans(host: str, port: int) -> None:
         typer.echo(f"Ended process {pid}, the HAProxy of a gateway that is gone, on port {port}.")
 
 
-def _serve_ray(config: AppConfig, host: str, port: int) -> None:
+def _serve_ray(config: AppConfig, host: str, port: int, metrics_port: int | None) -> None:
     console = Console(soft_wrap=True)
     progress = Progress(console)
     started_at = time.monotonic()
@@ -63,7 +75,7 @@ def _serve_ray(config: AppConfig, host: str, port: int) -> None:
     try:
         from gateway.serving.ray_app import run
 
-        with run(config, host, port, progress):
+        with run(config, host, port, progress, metrics_port=metrics_port):
             progress.end()
             _print_address(console, config, host, port, time.monotonic() - started_at)
             _wait()

@@ -106,13 +106,15 @@ def _ingress_options(config: AppConfig) -> dict[str, Any]:
 
 
 @contextmanager
-def run(config: AppConfig, host: str, port: int, report: Report) -> Iterator[None]:
+def run(
+    config: AppConfig, host: str, port: int, report: Report, *, metrics_port: int | None = None
+) -> Iterator[None]:
     """Serve at host:port until the block ends; then stop what this started and nothing else.
 
     `report` is called with the name of each phase as it starts. Raises ConfigError where the
     engine does not start, or where the cluster runs Serve already.
     """
-    with _ray(config, report), _serve(config, host, port, report):
+    with _ray(config, report, metrics_port), _serve(config, host, port, report):
         report(f"Load {', '.join(model.id for model in config.models)}")
         try:
             serve.run(build_app(config), name=APP_NAME, route_prefix="/")
@@ -123,10 +125,14 @@ def run(config: AppConfig, host: str, port: int, report: Report) -> Iterator[Non
 
 
 @contextmanager
-def _ray(config: AppConfig, report: Report) -> Iterator[None]:
+def _ray(config: AppConfig, report: Report, metrics_port: int | None) -> Iterator[None]:
     report("Start Ray")
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    ours = {"object_store_memory": OBJECT_STORE_BYTES, "resources": node_resources(config)}
+    ours = {
+        "object_store_memory": OBJECT_STORE_BYTES,
+        "resources": node_resources(config),
+        "_metrics_export_port": metrics_port,
+    }
     with supervisor.start():
         try:
             ray.init(include_dashboard=False, **ours, **quiet)

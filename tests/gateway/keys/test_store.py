@@ -124,6 +124,21 @@ def test_other_machines_may_not_call_without_keys() -> None:
     assert "--insecure" in result.stderr
 
 
+def test_a_keys_file_may_be_given_to_the_command(tmp_path: Path) -> None:
+    missing = tmp_path / "keys.yaml"
+    arguments = ["serve", "--host", "0.0.0.0", "--keys-file", str(missing)]
+    result = CliRunner().invoke(app, arguments, env={"NEURON_GATEWAY_CONFIG": str(SIMULATED)})
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert str(missing) in result.stderr
+    assert "neuron-gateway keys new NAME" in result.stderr
+
+
+def test_a_first_key_is_made_where_there_is_none(file: Path) -> None:
+    assert keys("new", "first", "--first", "--file", str(file)).startswith("ngw-")
+    assert keys("new", "other", "--first", "--file", str(file)) == ""
+    assert [key.name for key in read_keys(file)] == ["first"]
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
