@@ -72,6 +72,36 @@ def test_the_weights_are_those_that_were_published(
     assert shape.weight_bytes == 2 * shape.parameters
 
 
+# The published number of parameters that one token uses, of as many experts.
+ACTIVE = {
+    "Mixtral 8x7B: 46.7 B, Mistral AI": (12.9e9, 2),
+    "Qwen3-30B-A3B: 30.5 B, its model card": (3.3e9, 8),
+    "DBRX: 132 B, Databricks": (36e9, 4),
+}
+
+
+@pytest.mark.parametrize("name", ACTIVE)
+def test_a_step_reads_the_experts_of_its_tokens_until_those_could_be_all(
+    tmp_path: Path, name: str
+) -> None:
+    config, (active, experts) = PUBLISHED[name][1], ACTIVE[name]
+    config = {"num_experts_per_tok": experts, "ffn_config": {}} | config
+    if config["ffn_config"]:
+        config["ffn_config"] |= {"moe_top_k": experts}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    shape = read_shape(str(tmp_path))
+    assert shape is not None
+    assert shape.active_parameters == shape.parameters_read(1) == pytest.approx(active, rel=0.03)
+    enough = shape.experts // experts
+    assert shape.parameters_read(enough) == shape.parameters_read(100) == shape.parameters
+    assert active < shape.parameters_read(enough - 1) < shape.parameters
+
+
+def test_a_dense_model_reads_all_weights_for_any_batch() -> None:
+    shape = KNOWN["meta-llama/Llama-3.3-70B-Instruct"]
+    assert shape.active_parameters == shape.parameters_read(48) == shape.parameters
+
+
 @pytest.mark.parametrize(
     ("model", "parameters"),
     [
