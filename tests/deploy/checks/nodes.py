@@ -18,6 +18,7 @@ from tests.deploy.checks.manifests import (
 
 POOL: Final = "karpenter.sh/nodepool"
 SIZE: Final = "karpenter.k8s.aws/instance-size"
+FAMILY: Final = "karpenter.k8s.aws/instance-family"
 _OWN: Final = (POOL, SIZE)  # any other label is of another template
 _MiB, _GiB = 2**20, 2**30
 DAEMONS: Final = (1.5, 2 * _GiB)  # CPUs and bytes for the DaemonSets of a node
@@ -34,7 +35,7 @@ class Node:
 
 
 def allocatable(instance: str, max_pods: int) -> Node:
-    """Return the capacity that Karpenter 1.14 computes for an inf2 instance."""
+    """Return the capacity that Karpenter 1.14 computes for an instance."""
     size = INSTANCES[instance]
     kept = (11 * max_pods + 255 + 100) * _MiB
     memory = size.host_gib * _GiB * 0.925 - kept
@@ -45,7 +46,8 @@ def findings(documents: Sequence[Document]) -> Iterator[str]:
     """Yield pods that would stay Pending."""
     pools = {pool["metadata"]["name"]: pool for pool in of_kind(documents, "NodePool")}
     classes = {each["metadata"]["name"]: each for each in of_kind(documents, "EC2NodeClass")}
-    yield from _moved(pools.get("inf2"))
+    for pool in pools.values():
+        yield from _moved(pool)
     for pod in pods(documents):
         selector = pod.spec.get("nodeSelector", {})
         yield from (f"{pod.owner}: no node has {key}" for key in selector if key not in _OWN)
@@ -56,15 +58,15 @@ def findings(documents: Sequence[Document]) -> Iterator[str]:
             yield from _on_pool(pod, pools[selector[POOL]], classes)
 
 
-def _moved(pool: Document | None) -> Iterator[str]:
+def _moved(pool: Document) -> Iterator[str]:
     """Yield what removes a node with streams in spite of its pods' annotations."""
-    if pool is None:
-        return
     template, disruption = pool["spec"]["template"]["spec"], pool["spec"]["disruption"]
+    if all(taint["key"] != NEURON for taint in template.get("taints", [])):
+        return
     if template.get("expireAfter") != "Never" or "terminationGracePeriod" in template:
-        yield "NodePool/inf2: an expiry or a grace period ends streams against do-not-disrupt"
+        yield f"{name_of(pool)}: an expiry or a grace period ends streams against do-not-disrupt"
     if disruption["consolidationPolicy"] != "WhenEmpty" or not disruption.get("budgets"):
-        yield "NodePool/inf2: only empty nodes are to go, and one at a time"
+        yield f"{name_of(pool)}: only empty nodes are to go, and one at a time"
 
 
 def _devices(pod: Pod) -> Iterator[str]:
@@ -87,14 +89,16 @@ def _on_pool(pod: Pod, pool: Document, classes: dict[str, Document]) -> Iterator
     for taint in template.get("taints", []):
         if not any(_tolerates(each, taint) for each in pod.spec.get("tolerations", [])):
             yield f"{pod.owner}: it does not tolerate {taint['key']} of {name_of(pool)}"
-    sizes = next((r["values"] for r in template["requirements"] if r["key"] == SIZE), [])
+    allowed = {each["key"]: each.get("values", []) for each in template["requirements"]}
     size = pod.spec["nodeSelector"].get(SIZE)
-    if size is not None and size not in sizes:
+    if size is not None and size not in allowed.get(SIZE, []):
         yield f"{pod.owner}: pool {pool['metadata']['name']} has no {size}"
         return
     max_pods = classes[template["nodeClassRef"]["name"]]["spec"].get("kubelet", {}).get("maxPods")
-    node = allocatable(f"inf2.{size}", max_pods or 737) if size else Node(*LEAST_CPU_NODE, 0)
-    yield from _capacity_problems(pod, node, whole=bool(size))
+    node = Node(*LEAST_CPU_NODE, 0)
+    if size is not None:
+        node = allocatable(f"{allowed[FAMILY][0]}.{size}", max_pods or 737)
+    yield from _capacity_problems(pod, node, whole=size is not None)
 
 
 def _tolerates(toleration: dict[str, Any], taint: dict[str, Any]) -> bool:
