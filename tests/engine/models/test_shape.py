@@ -53,6 +53,11 @@ PUBLISHED = {
         "max_seq_len": 32768, "vocab_size": 100352, "attn_config": {"kv_n_heads": 8},
         "ffn_config": {"ffn_hidden_size": 10752, "moe_num_experts": 16},
     }),
+    "Llama 3 8B: 8.03 B, Meta": (8.03e9, {
+        "architectures": ["LlamaForCausalLM"], "hidden_size": 4096, "intermediate_size": 14336,
+        "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8,
+        "vocab_size": 128256, "max_position_embeddings": 8192,
+    }),
     "Llama 3.3 70B: 70.6 B, Meta": (70.6e9, {
         "architectures": ["LlamaForCausalLM"], "hidden_size": 8192, "intermediate_size": 28672,
         "num_hidden_layers": 80, "num_attention_heads": 64, "num_key_value_heads": 8,
