@@ -99,6 +99,11 @@ def test_a_given_price_is_used() -> None:
     assert "$5.608 an hour" in done.output
 
 
+def test_degrees_beyond_the_instance_are_not_explained() -> None:
+    said = error_of("Qwen/Qwen3-30B-A3B-Instruct-2507", "--instance", "inf2.8xlarge")
+    assert said.count("inf2.8xlarge, degree") == 2
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
