@@ -122,6 +122,10 @@ def a_typo_in_the_gateways_config(m: Manifests) -> None:
     m.serve("max_num_seqs", "max_num_seq")
 
 
+def more_slots_than_fit(m: Manifests) -> None:
+    m.serve("max_num_seqs: 8", "max_num_seqs: 48")
+
+
 def a_bucket_beyond_the_context(m: Manifests) -> None:
     m.serve("[512, 1024, 2048, 4096]", "[512, 1024, 2048, 8192]")
 
@@ -303,7 +307,7 @@ def test_what_a_node_lacks_is_found(name: str, resource: str, amount: str, found
     ("name", "old", "new", "found"),
     [
         ("inf2-48xlarge-70b", "tensor_parallel_size: 24", "tensor_parallel_size: 8",
-         "up to 2 replicas, and nodes for 6"),
+         "141.1 GB of weights, and 8 NeuronCores have"),
         ("inf2-48xlarge-70b", "max: 2", "max: 3", "up to 3 replicas, and nodes for 2"),
         ("trn1-32xlarge", "instance: trn1.32xlarge", "instance: inf2.48xlarge",
          "24 NeuronCores, the pod gets 32"),
