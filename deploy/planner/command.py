@@ -83,7 +83,11 @@ def plan(
         str, typer.Argument(help="A local folder, a Hugging Face name, or any name with --by-hand.")
     ],
     by_hand: Annotated[
-        str, typer.Option(help="Model sizes, as `parameters=8.03e9,layers=32,heads=32,kv_heads=8`.")
+        str,
+        typer.Option(
+            help="Model sizes, as `parameters=8.03e9,layers=32,heads=32,kv_heads=8`; of a mixture "
+            "of experts also active_parameters."
+        ),
     ] = "",
     instance: Annotated[
         InstanceName | None, typer.Option(help="Use this instance type. Default: all.")

@@ -57,12 +57,12 @@ class Placement:
     @cached_property
     def device(self) -> Simulated:
         """A simulated device with the latencies of one engine."""
-        return latencies(self.shape, self._neuron, self.length)
+        return latencies(self.shape, self._neuron, slots=self.slots, max_model_len=self.length)
 
     @property
     def published(self) -> bool:
-        """Whether any latencies were published for this degree, on inf2."""
-        return self.instance.family == "inf2" and published(self._neuron)
+        """Whether any latencies were published for such a model at this degree, on inf2."""
+        return self.instance.family == "inf2" and published(self.shape, self._neuron)
 
     @property
     def remarks(self) -> list[str]:
@@ -84,7 +84,7 @@ class Placement:
 
     def problem(self) -> str | None:
         """Return why this is not possible, None where it is."""
-        return self._model_problem() or self._memory_problem()
+        return self._model_problem() or self._memory_problem() or self._batch_problem()
 
     def _model_problem(self) -> str | None:
         shape, degree = self.shape, self.degree
@@ -96,8 +96,6 @@ class Placement:
             return f"{degree} is no degree of {self.instance.family}"
         if self.length > shape.max_position_embeddings:
             return f"the model was made for {shape.max_position_embeddings} tokens"
-        if self.slots < (least := least_slots(shape)):
-            return f"{shape.architecture} needs {least} slots at least"
         return None
 
     def _memory_problem(self) -> str | None:
@@ -111,6 +109,12 @@ class Placement:
             most = memory.most_tokens(LEAST_FREE) // self.length
             return f"{self.slots} slots do not fit, {most} do"
         return None
+
+    def _batch_problem(self) -> str | None:
+        if self.slots >= (least := least_slots(self.shape)):
+            return None
+        most = self.memory.most_tokens(LEAST_FREE) // self.length
+        return f"{self.shape.architecture} needs {least} slots at least, and {most} fit"
 
     def fleet(self, instances: int) -> Fleet:
         """Return a fleet of these instances."""

@@ -129,9 +129,10 @@ def _candidates(options: Sequence[Placement], load: Load, fixed: int | None) -> 
 
 
 def problems(options: Sequence[Placement]) -> str:
-    """Return for each option why it is not possible."""
+    """Return for each option whose cores the instance has why it is not possible."""
     return " ".join(
-        f"{option.instance.name}, degree {option.degree}: {option.problem()}." for option in options
+        f"{option.instance.name}, degree {option.degree}: {option.problem()}."
+        for option in [one for one in options if one.replicas] or options
     )
 
 

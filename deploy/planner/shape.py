@@ -7,7 +7,8 @@ from typing import Final
 from deploy.planner.search import PlanError
 from engine.models import KNOWN, ModelShape, read_shape
 
-_SIZES: Final = ("parameters", "layers", "heads", "kv_heads", "head_dim")
+_NEEDED: Final = ("parameters", "layers", "heads", "kv_heads")
+_SIZES: Final = (*_NEEDED, "head_dim", "active_parameters")
 
 
 def find_shape(model: str) -> ModelShape:
@@ -40,14 +41,18 @@ def _hub_shape(model: str) -> ModelShape | None:
 def shape_by_hand(text: str, *, length: int) -> ModelShape:
     """Return the shape of `parameters=8.03e9,layers=32,heads=32,kv_heads=8,head_dim=128`.
 
-    `head_dim` is 128 by default, `length` the context in tokens. Raises PlanError.
+    `head_dim` is 128 by default. `active_parameters` are the weights that one token uses, for a
+    mixture of experts. `length` is the context in tokens. Raises PlanError.
     """
     given = {name: int(number) for name, number in _pairs(text)}
-    if missing := [name for name in _SIZES if name not in given and name != "head_dim"]:
+    if missing := [name for name in _NEEDED if name not in given]:
         raise PlanError(f"--by-hand: {missing[0]} is missing. Give {', '.join(_SIZES)}.")
     heads, kv_heads = given["heads"], given["kv_heads"]
     if heads % kv_heads:
         raise PlanError(f"--by-hand: kv_heads, {kv_heads}, does not divide heads, {heads}.")
+    active = given.get("active_parameters")
+    if active is not None and active > given["parameters"]:
+        raise PlanError(f"--by-hand: active_parameters, {active}, is above parameters. Lower it.")
     head_dim = given.get("head_dim", 128)
     return ModelShape(
         architecture="unknown",
@@ -60,6 +65,7 @@ def shape_by_hand(text: str, *, length: int) -> ModelShape:
         vocab_size=0,
         max_position_embeddings=length,
         parameters_given=given["parameters"],
+        active_given=active,
     )
 
 

@@ -15,6 +15,7 @@ _DBRX: Final = {
     "num_attention_heads": "n_heads",
     "num_hidden_layers": "n_layers",
     "num_key_value_heads": "kv_n_heads",
+    "num_experts_per_tok": "moe_top_k",
     "num_local_experts": "moe_num_experts",
 }
 
@@ -24,8 +25,10 @@ class ModelShape:
     """Sizes of a Llama-like model, by the names of its config.json, shortened.
 
     `experts` is the number of MLPs in each layer of a mixture of experts, each of
-    `intermediate_size`; 0 for a dense model. `parameters_given` is the number of weights where it
-    is known and the other sizes are not. `quant_method` is that of a quantized checkpoint.
+    `intermediate_size`; 0 for a dense model. A token uses `experts_per_token` of them.
+    `parameters_given` is the number of weights, and `active_given` of those that one token uses,
+    where they are known and the other sizes are not. `quant_method` is that of a quantized
+    checkpoint.
     """
 
     architecture: str
@@ -38,9 +41,11 @@ class ModelShape:
     vocab_size: int
     max_position_embeddings: int
     experts: int = 0
+    experts_per_token: int = 0
     tied_embeddings: bool = False
     rope_type: str = "default"
     parameters_given: int | None = None
+    active_given: int | None = None
     quant_method: str = ""
 
     @property
@@ -50,10 +55,28 @@ class ModelShape:
             return self.parameters_given
         queries = 2 * self.hidden_size * self.heads * self.head_dim  # with the output projection
         keys = 2 * self.hidden_size * self.kv_heads * self.head_dim  # with the values
-        mlps = 3 * self.hidden_size * self.intermediate_size * max(1, self.experts)
+        mlps = self._mlp * max(1, self.experts)
         router = self.hidden_size * self.experts
         layer = queries + keys + mlps + router + 2 * self.hidden_size
         return self.embeddings + self.layers * layer + self.hidden_size
+
+    @property
+    def _mlp(self) -> int:
+        return 3 * self.hidden_size * self.intermediate_size
+
+    @property
+    def active_parameters(self) -> int:
+        """The number of weights that one token uses: all of a dense model."""
+        return self.active_given or self.parameters_read(1)
+
+    def parameters_read(self, tokens: int) -> int:
+        """Return the number of weights that a decode step of a batch of `tokens` reads.
+
+        NxDI reads the experts that each token has chosen, and all experts where those could be
+        all (AWS, "MoE architecture deep dive": batch size x top_k >= experts).
+        """
+        read = min(self.experts, tokens * self.experts_per_token) or self.experts
+        return self.parameters - self.layers * (self.experts - read) * self._mlp
 
     @property
     def embeddings(self) -> int:
@@ -157,6 +180,7 @@ def _shape(config: dict[str, Any]) -> ModelShape:
             vocab_size=text["vocab_size"],
             max_position_embeddings=text["max_position_embeddings"],
             experts=text.get("num_local_experts") or text.get("num_experts") or 0,
+            experts_per_token=text.get("num_experts_per_tok") or 0,
             tied_embeddings=bool(text.get("tie_word_embeddings", False)),
             quant_method=str((config.get("quantization_config") or {}).get("quant_method", "")),
             rope_type=str(rope.get("rope_type") or rope.get("type") or "default"),

@@ -1,4 +1,4 @@
-"""Latencies of inf2 as others published them for Llama 3 8B, and the lines fitted to them.
+"""Latencies of inf2 as others published them for Llama 3, and the lines fitted to them.
 
 A decode step of the compiled batch takes `base + slots * slope`, a prefill `base + bucket * slope`,
 both in milliseconds. Lines are fitted to a part of the points by least squares; the others are
@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from engine.data import read_data
 
-ProfileName = Literal["inf2-tp8", "inf2-tp24", "inf2-tp2", "inf2-tp4", "inf2-tp1"]
+ProfileName = Literal["inf2-tp8", "inf2-tp24", "inf2-tp24-70b", "inf2-tp2", "inf2-tp4", "inf2-tp1"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +45,16 @@ class Line:
 class Profile:
     """The latencies of one compiled model on a number of NeuronCores.
 
-    `limits` is a sentence on what was not published. Where a profile is `interpolated` nothing was:
-    its points are computed from those of other degrees.
+    `model` is a known name with the sizes of that model. `limits` is a sentence on what was not
+    published. Where a profile is `interpolated` nothing was: its points are computed from those of
+    other degrees.
     """
 
     cores: int
     source: str
     decode_points: tuple[Point, ...]
     prefill_points: tuple[Point, ...]
+    model: str = "meta-llama/Meta-Llama-3-8B-Instruct"
     limits: str = ""
     interpolated: bool = False
 

@@ -8,7 +8,15 @@ import pytest
 
 from tests.deploy.checks import CHECKS, findings
 from tests.deploy.checks.autoscaler import seen
-from tests.deploy.checks.manifests import DEPLOY, OVERLAYS, documents, of_kind, overlay, rendered
+from tests.deploy.checks.manifests import (
+    DEPLOY,
+    ON_NEURON,
+    OVERLAYS,
+    documents,
+    of_kind,
+    overlay,
+    rendered,
+)
 from tests.deploy.overlays import with_components
 from tests.deploy.rendered import files
 
@@ -19,7 +27,6 @@ pytestmark = [
 ]
 
 COMPONENTS = sorted(path.name for path in (DEPLOY / "k8s" / "components").iterdir())
-INF2 = OVERLAYS[:3]
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
@@ -28,7 +35,16 @@ def test_an_overlay_has_no_mistake(name: str, check: str) -> None:
     assert list(CHECKS[check](overlay(name))) == []
 
 
-@pytest.mark.parametrize("folder", ["karpenter", "k8s/jobs/model-sync", "k8s/webui", "monitoring"])
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "karpenter",
+        "k8s/jobs/model-sync",
+        "k8s/overlays/inf2-48xlarge-70b/model-sync",
+        "k8s/webui",
+        "monitoring",
+    ],
+)
 def test_a_kustomization_of_its_own_has_no_mistake(folder: str) -> None:
     # They stand beside an overlay, whose pods they select.
     beside = overlay("inf2-8xlarge")
@@ -36,14 +52,14 @@ def test_a_kustomization_of_its_own_has_no_mistake(folder: str) -> None:
     assert findings([*beside, *own]) == []
 
 
-@pytest.mark.parametrize("name", INF2)
+@pytest.mark.parametrize("name", ON_NEURON)
 def test_a_precompile_job_has_no_mistake(name: str) -> None:
     job = documents(rendered(f"k8s/overlays/{name}/precompile"))
     assert findings([*job, *documents(rendered("karpenter"))]) == []
 
 
 @pytest.mark.parametrize(
-    "component", [c for c in COMPONENTS if c not in ("inf2", "model-cache-s3")]
+    "component", [c for c in COMPONENTS if c not in ("inf2", "model-cache-s3", "trn1")]
 )
 def test_a_component_adds_no_mistake(tmp_path: Path, component: str) -> None:
     text = with_components(tmp_path, "inf2-8xlarge", [component])
@@ -63,10 +79,10 @@ def test_an_ingress_and_an_incremental_upgrade_are_incompatible(tmp_path: Path) 
     assert "no Service is called neuron-gateway-serve-svc" in found
 
 
-@pytest.mark.parametrize(("name", "cores"), [*zip(INF2, (2, 12, 24), strict=True)])
+@pytest.mark.parametrize(("name", "cores"), ON_NEURON.items())
 def test_rays_autoscaler_sees_the_cores_of_a_node(name: str, cores: int) -> None:
     (service,) = of_kind(overlay(name), "RayService")
-    assert seen(service)["inf2"]["resources"]["neuron_cores"] == cores
+    assert seen(service)[name.partition("-")[0]]["resources"]["neuron_cores"] == cores
 
 
 @pytest.mark.parametrize(

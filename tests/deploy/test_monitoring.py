@@ -104,9 +104,9 @@ def test_the_neuron_dashboard_uses_what_neuron_monitor_exports() -> None:
 
 def test_the_price_of_a_token_is_that_of_the_catalogue() -> None:
     (text,) = [e for e in expressions(FOLDER / "dashboards" / "neuron.json") if "inf2.8xl" in e]
-    found = re.findall(r"([\d.]+) \* count\(.*?instance_type=\"(inf2\.\w+)\"", text)
+    found = re.findall(r"([\d.]+) \* count\(.*?instance_type=\"((?:inf2|trn1n?)\.\w+)\"", text)
     assert {name: float(price) for price, name in found} == {
-        name: one.price for name, one in INSTANCES.items() if one.family == "inf2"
+        name: one.price for name, one in INSTANCES.items()
     }
 
 

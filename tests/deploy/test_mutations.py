@@ -1,6 +1,7 @@
 """Deliberate mistakes in the manifests, each of which a check must find."""
 
 import copy
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -47,7 +48,7 @@ class Manifests:
 
     def disk(self) -> dict[str, Any]:
         """Return the disk of the nodes."""
-        disks: list[dict[str, Any]] = self.named("EC2NodeClass", "inf2")["spec"][
+        disks: list[dict[str, Any]] = self.named("EC2NodeClass", "neuron")["spec"][
             "blockDeviceMappings"
         ]
         return disks[0]
@@ -97,6 +98,10 @@ def a_label_of_another_project(m: Manifests) -> None:
     m.pod["nodeSelector"]["provisioner"] = "default"
 
 
+def a_pool_of_another_chip(m: Manifests) -> None:
+    m.pod["nodeSelector"]["karpenter.sh/nodepool"] = "trn1"
+
+
 def a_size_the_pool_lacks(m: Manifests) -> None:
     m.pod["nodeSelector"]["karpenter.k8s.aws/instance-size"] = "xlarge"
 
@@ -132,6 +137,10 @@ def a_removed_serve_option(m: Manifests) -> None:
 
 def a_typo_in_the_gateways_config(m: Manifests) -> None:
     m.serve("max_num_seqs", "max_num_seq")
+
+
+def more_slots_than_fit(m: Manifests) -> None:
+    m.serve("max_num_seqs: 8", "max_num_seqs: 48")
 
 
 def a_bucket_beyond_the_context(m: Manifests) -> None:
@@ -209,6 +218,10 @@ def a_new_ami_that_moves_pods(m: Manifests) -> None:
     del m.named("NodePool", "cpu")["spec"]["disruption"]["budgets"][1]
 
 
+def trn1_nodes_that_expire(m: Manifests) -> None:
+    m.named("NodePool", "trn1")["spec"]["template"]["spec"]["expireAfter"] = "720h"
+
+
 def an_unknown_field(m: Manifests) -> None:
     m.cluster["enableInTreeAutoscalling"] = m.cluster.pop("enableInTreeAutoscaling")
 
@@ -268,7 +281,7 @@ def a_budget_without_pods(m: Manifests) -> None:
 
 def a_pool_without_a_class(m: Manifests) -> None:
     template = m.named("NodePool", "inf2")["spec"]["template"]["spec"]
-    template["nodeClassRef"] = {"kind": "EC2NodeClass", "name": "inf2"}
+    template["nodeClassRef"] = {"kind": "EC2NodeClass", "name": "neuron"}
 
 
 def a_disk_for_one_image(m: Manifests) -> None:
@@ -280,12 +293,12 @@ def a_second_disk(m: Manifests) -> None:
 
 
 def a_node_config_of_no_such_field(m: Manifests) -> None:
-    spec = m.named("EC2NodeClass", "inf2")["spec"]
+    spec = m.named("EC2NodeClass", "neuron")["spec"]
     spec["userData"] = spec["userData"].replace("featureGates", "featuregates")
 
 
 def a_node_role_for_every_pod(m: Manifests) -> None:
-    m.named("EC2NodeClass", "inf2")["spec"]["metadataOptions"]["httpPutResponseHopLimit"] = 2
+    m.named("EC2NodeClass", "neuron")["spec"]["metadataOptions"]["httpPutResponseHopLimit"] = 2
 
 
 def consolidation_of_busy_nodes(m: Manifests) -> None:
@@ -308,6 +321,56 @@ def test_a_mistake_is_found(mutate: Mutation) -> None:
     manifests = Manifests(overlay("inf2-8xlarge"))
     mutate(manifests)
     assert findings(manifests.documents)
+
+
+# Mistakes that depend on the size of an overlay's nodes, or on its pool.
+OF_SIZE: list[Mutation] = [
+    renamed_resource, limits_alone, fewer_cores_declared, no_toleration, a_size_the_pool_lacks,
+    a_sidecar, a_group_that_cannot_grow,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mutate", OF_SIZE, ids=lambda mutate: mutate.__name__)
+@pytest.mark.parametrize("name", ["inf2-48xlarge-70b", "trn1-32xlarge"])
+def test_a_mistake_is_found_in_other_overlays(name: str, mutate: Mutation) -> None:
+    manifests = Manifests(overlay(name))
+    mutate(manifests)
+    assert findings(manifests.documents)
+
+
+@pytest.mark.parametrize(
+    ("name", "resource", "amount", "found"),
+    [
+        ("inf2-48xlarge-70b", "memory", "720Gi", "GiB of"),
+        ("inf2-48xlarge-70b", NEURON, "6", "6 of a node's 12 devices"),
+        ("trn1-32xlarge", "cpu", "127", "127 CPUs"),
+        ("trn1-32xlarge", "memory", "480Gi", "GiB of"),
+        ("trn1-32xlarge", NEURON, "12", "12 of a node's 16 devices"),
+    ],
+)
+def test_what_a_node_lacks_is_found(name: str, resource: str, amount: str, found: str) -> None:
+    manifests = Manifests(overlay(name))
+    manifests.give(resource, amount)
+    assert any(found in finding for finding in findings(manifests.documents))
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "found"),
+    [
+        ("inf2-48xlarge-70b", "tensor_parallel_size: 24", "tensor_parallel_size: 8",
+         "141.1 GB of weights, and 8 NeuronCores have"),
+        ("inf2-48xlarge-70b", "max: 2", "max: 3", "up to 3 replicas, and nodes for 2"),
+        ("trn1-32xlarge", "instance: trn1.32xlarge", "instance: inf2.48xlarge",
+         "24 NeuronCores, the pod gets 32"),
+        ("trn1-32xlarge", "tensor_parallel_size: 8", "tensor_parallel_size: 4", "is no degree"),
+    ],
+)  # fmt: skip
+def test_a_config_that_does_not_fit_its_nodes_is_found(
+    name: str, old: str, new: str, found: str
+) -> None:
+    manifests = Manifests(overlay(name))
+    manifests.serve(old, new)
+    assert re.search(found, "\n".join(findings(manifests.documents)))
 
 
 def test_there_are_mistakes_enough() -> None:

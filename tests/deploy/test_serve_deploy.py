@@ -11,7 +11,7 @@ import httpx
 import pytest
 import yaml
 
-from tests.deploy.checks.manifests import DEPLOY, OVERLAYS, of_kind, overlay
+from tests.deploy.checks.manifests import DEPLOY, ON_NEURON, OVERLAYS, of_kind, overlay
 from tests.deploy.ray_cluster import Cluster
 from tests.serving import ROOT, ray_folder, until
 
@@ -117,13 +117,12 @@ def test_check_reads_a_clusters_config_on_a_laptop(name: str) -> None:
     assert "replicas:" in done.stdout
 
 
-def test_the_clusters_engine_is_that_of_the_file_for_a_single_machine() -> None:
-    for size in ("8xlarge", "24xlarge", "48xlarge"):
-        cluster = yaml.safe_load(
-            (DEPLOY / "k8s" / "overlays" / f"inf2-{size}" / "config" / "serve.yaml").read_text()
-        )
-        alone = yaml.safe_load((DEPLOY / "serve" / f"inf2-{size}-llama3-8b.yaml").read_text())
-        assert engine(cluster) == engine(alone)
+@pytest.mark.parametrize("name", ON_NEURON)
+def test_the_clusters_engine_is_that_of_the_file_for_a_single_machine(name: str) -> None:
+    file = DEPLOY / "k8s" / "overlays" / name / "config" / "serve.yaml"
+    model = "llama3-70b" if name.endswith("-70b") else "llama3-8b"
+    alone = DEPLOY / "serve" / f"{name.removesuffix('-70b')}-{model}.yaml"
+    assert engine(yaml.safe_load(file.read_text())) == engine(yaml.safe_load(alone.read_text()))
 
 
 def engine(document: dict[str, Any]) -> dict[str, Any]:

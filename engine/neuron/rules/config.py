@@ -108,12 +108,16 @@ def _check_model(device: NeuronOptions, shape: ModelShape, slots: int, length: i
     if problem := checkpoint_problem(shape):
         _refuse("model", problem)
     if shape.experts and device.prefix_caching:
-        _refuse("device.prefix_caching", "is not for a mixture of experts in NxDI. Set it to false")
+        _refuse(
+            "device.prefix_caching",
+            "is not for a mixture of experts: no guide, test or report of NxDI has the two "
+            "together. Set it to false",
+        )
     if slots < (least := least_slots(shape)):
         _refuse(
             "max_num_seqs",
-            f"{slots} is below {least}, the smallest batch for which NxDI compiles "
-            f"{shape.architecture}. Raise it",
+            f"{slots} is below {least}, the smallest batch for which NxDI supports "
+            f"{shape.architecture} (known issues of SDK 2.28). Raise it",
         )
     if length > shape.max_position_embeddings:
         _refuse(

@@ -36,7 +36,12 @@ def architecture_problem(architecture: str) -> str | None:
 
 
 def least_slots(shape: ModelShape) -> int:
-    """Return the smallest batch that NxDI compiles a model for (release notes of SDK 2.28)."""
+    """Return the smallest batch that NxDI supports for a model.
+
+    "Qwen3 MoE only supports batch size >= 16 configurations" is a known issue of NxDI 0.8 in the
+    release notes of SDK 2.28, also in its tutorial of Qwen3 MoE. From there on a step reads all
+    128 experts, of which a token uses 8.
+    """
     return 16 if shape.architecture == "Qwen3MoeForCausalLM" else 1
 
 

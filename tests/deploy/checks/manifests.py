@@ -16,7 +16,15 @@ Document = dict[str, Any]
 
 ROOT: Final = Path(__file__).parents[3]
 DEPLOY: Final = ROOT / "deploy"
-OVERLAYS: Final = ("inf2-8xlarge", "inf2-24xlarge", "inf2-48xlarge", "cpu")
+# The NeuronCores of a worker, by the overlay.
+ON_NEURON: Final = {
+    "inf2-8xlarge": 2,
+    "inf2-24xlarge": 12,
+    "inf2-48xlarge": 24,
+    "inf2-48xlarge-70b": 24,
+    "trn1-32xlarge": 32,
+}
+OVERLAYS: Final = (*ON_NEURON, "cpu")
 NEURON: Final = "aws.amazon.com/neuron"
 CORES_PER_DEVICE: Final = 2
 

@@ -12,7 +12,7 @@ from tests.deploy.checks.manifests import Document, amount, name_of, of_kind
 _ROOT_DEVICE: Final = "/dev/xvda"
 _GiB: Final = 2**30
 # The image of 10 GB and its layers, 16 GB of weights and as much of artifacts, and room to grow.
-_LEAST_DISK: Final = {"inf2": 300 * _GiB, "cpu": 80 * _GiB}
+_LEAST_DISK: Final = {"neuron": 300 * _GiB, "cpu": 80 * _GiB}
 _FIELDS: Final = {"cluster", "containerd", "featureGates", "instance", "kubelet"}
 _GATES: Final = {"FastImagePull", "InstanceIdNodeName"}
 
@@ -31,8 +31,7 @@ def _disk(name: str, spec: Document) -> Iterator[str]:
         yield f"its disks are {', '.join(disks) or 'by default'}, and the root is {_ROOT_DEVICE}"
         return
     disk = disks[_ROOT_DEVICE]
-    family = "cpu" if name == "cpu" else "inf2"
-    if amount(disk.get("volumeSize", 0)) < _LEAST_DISK[family]:
+    if amount(disk.get("volumeSize", 0)) < _LEAST_DISK["cpu" if name == "cpu" else "neuron"]:
         yield f"its disk of {disk.get('volumeSize')} is too small for the image and the weights"
     if not disk.get("encrypted") or not disk.get("deleteOnTermination"):
         yield "its disk is not encrypted, or stays when the node goes"

@@ -19,6 +19,7 @@ from tests.deploy.checks.manifests import (
 
 POOL: Final = "karpenter.sh/nodepool"
 SIZE: Final = "karpenter.k8s.aws/instance-size"
+FAMILY: Final = "karpenter.k8s.aws/instance-family"
 _OWN: Final = (POOL, SIZE)  # any other label is of another template
 _MiB, _GiB = 2**20, 2**30
 DAEMONS: Final = (1.5, 2 * _GiB)  # CPUs and bytes for the DaemonSets of a node
@@ -35,7 +36,7 @@ class Node:
 
 
 def allocatable(instance: str, max_pods: int) -> Node:
-    """Return the capacity that Karpenter 1.14 computes for an inf2 instance."""
+    """Return the capacity that Karpenter 1.14 computes for an instance."""
     size = INSTANCES[instance]
     kept = (11 * max_pods + 255 + 100) * _MiB
     memory = size.host_gib * _GiB * 0.925 - kept
@@ -92,14 +93,16 @@ def _on_pool(pod: Pod, pool: Document, classes: dict[str, Document]) -> Iterator
     for taint in template.get("taints", []):
         if not any(_tolerates(each, taint) for each in pod.spec.get("tolerations", [])):
             yield f"{pod.owner}: it does not tolerate {taint['key']} of {name_of(pool)}"
-    sizes = next((r["values"] for r in template["requirements"] if r["key"] == SIZE), [])
+    allowed = {each["key"]: each.get("values", []) for each in template["requirements"]}
     size = pod.spec["nodeSelector"].get(SIZE)
-    if size is not None and size not in sizes:
+    if size is not None and size not in allowed.get(SIZE, []):
         yield f"{pod.owner}: pool {pool['metadata']['name']} has no {size}"
         return
     max_pods = classes[template["nodeClassRef"]["name"]]["spec"].get("kubelet", {}).get("maxPods")
-    node = allocatable(f"inf2.{size}", max_pods or 737) if size else Node(*LEAST_CPU_NODE, 0)
-    yield from _capacity_problems(pod, node, whole=bool(size))
+    node = Node(*LEAST_CPU_NODE, 0)
+    if size is not None:
+        node = allocatable(f"{allowed[FAMILY][0]}.{size}", max_pods or 737)
+    yield from _capacity_problems(pod, node, whole=size is not None)
 
 
 def _tolerates(toleration: dict[str, Any], taint: dict[str, Any]) -> bool:

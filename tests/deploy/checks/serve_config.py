@@ -53,7 +53,7 @@ def _unknown(model: type[BaseModel], value: dict[str, Any], where: str) -> Itera
 def _gateway(config: dict[str, Any], service: Document) -> Iterator[str]:
     (application,) = config["applications"]
     try:
-        found = parse_config(application.get("args", {}), "args")
+        found = parse_config(_with_known_names(application.get("args", {})), "args")
     except ConfigError as error:
         yield str(error)
         return
@@ -62,6 +62,17 @@ def _gateway(config: dict[str, Any], service: Document) -> Iterator[str]:
     if config.get("http_options", {}).get("host") != "0.0.0.0":
         yield "http_options.host is not 0.0.0.0: it is unreachable from outside the pod"
     yield from _replicas(found, service["spec"]["rayClusterConfig"]["workerGroupSpecs"][0])
+
+
+def _with_known_names(args: dict[str, Any]) -> dict[str, Any]:
+    """Return the config with the models' names for their folders, so that sizes are checked."""
+    models = [
+        model | {"engine": model["engine"] | {"model": model["id"]}}
+        if str(model["engine"].get("model", "")).startswith("/models/")
+        else model
+        for model in args.get("models", [])
+    ]
+    return args | {"models": models}
 
 
 def _replicas(config: AppConfig, group: Document) -> Iterator[str]:

@@ -99,6 +99,11 @@ def test_a_given_price_is_used() -> None:
     assert "$5.608 an hour" in done.output
 
 
+def test_degrees_beyond_the_instance_are_not_explained() -> None:
+    said = error_of("Qwen/Qwen3-30B-A3B-Instruct-2507", "--instance", "inf2.8xlarge")
+    assert said.count("inf2.8xlarge, degree") == 2
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -113,6 +118,10 @@ def test_a_given_price_is_used() -> None:
         ([LLAMA, "--workload", "/nowhere.yaml"], "/nowhere.yaml: cannot be read"),
         (["x", "--by-hand", "layers=32"], "parameters is missing"),
         (["x", "--by-hand", "depth=32"], "depth is no size"),
+        (["x", "--by-hand", BY_HAND + ",active_parameters=9e9"],
+         "active_parameters, 9000000000, is above parameters"),
+        (["Qwen/Qwen3-30B-A3B-Instruct-2507", "--instance", "inf2.8xlarge"],
+         "61.1 GB of weights leave no room"),
         (["x", "--by-hand", "parameters=7e10,layers=80,heads=64,kv_heads=8",
           "--instance", "inf2.8xlarge"], "Nothing fits"),
         ([LLAMA, "--instance", "inf2.8xlarge", "--plot", "/nowhere/a.png"], "cannot be written"),

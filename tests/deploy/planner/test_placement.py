@@ -55,7 +55,7 @@ def test_trn1_has_the_latencies_of_inf2_with_a_remark_and_is_chosen_on_request_a
 
 def test_a_degree_without_any_latencies_has_those_of_a_smaller_one() -> None:
     remarks = option("trn1.32xlarge", 32, 8).remarks
-    assert any("nothing was published for degree 32" in remark for remark in remarks)
+    assert any("no line was published for degree 32" in remark for remark in remarks)
 
 
 def test_llama_3_3_70b_is_placed_on_24_cores_with_padded_heads() -> None:
@@ -66,11 +66,53 @@ def test_llama_3_3_70b_is_placed_on_24_cores_with_padded_heads() -> None:
     assert any("pads 64 query heads to 72" in remark for remark in placement.remarks)
 
 
+@pytest.mark.parametrize("model", ["meta-llama/Llama-3.3-70B-Instruct", "by hand"])
+@pytest.mark.parametrize(("slots", "milliseconds"), [(1, 30), (4, 37), (8, 44)])
+def test_llama_3_3_70b_has_its_published_latencies(
+    model: str, slots: int, milliseconds: float
+) -> None:
+    sizes = "parameters=70.6e9,layers=80,heads=64,kv_heads=8"
+    shape = shape_by_hand(sizes, length=4096) if model == "by hand" else find_shape(model)
+    (placement,) = placements(
+        shape, length=4096, instances=["inf2.48xlarge"], degrees=[24], slots=slots
+    )
+    assert 1000 * placement.step == pytest.approx(milliseconds, rel=0.05)
+    assert 1000 * placement.prefill(3000) == pytest.approx(1100, rel=0.05)
+    assert "Llama 3.3 70B bf16" in placement.remarks[0]
+    assert not any("scaled" in remark for remark in placement.remarks)
+
+
+@pytest.mark.parametrize(("instance", "degree"), [("inf2.24xlarge", 8), ("inf2.48xlarge", 16)])
+@pytest.mark.parametrize("slots", [16, 48])
+@pytest.mark.parametrize("model", ["Qwen/Qwen3-30B-A3B-Instruct-2507", "by hand"])
+def test_a_mixture_of_experts_is_as_fast_as_others_saw_it(
+    instance: str, degree: int, slots: int, model: str
+) -> None:
+    sizes = "parameters=30.5e9,active_parameters=3.3e9,layers=48,heads=32,kv_heads=4"
+    shape = shape_by_hand(sizes, length=4096) if model == "by hand" else find_shape(model)
+    (placement,) = placements(
+        shape, length=4096, instances=[instance], degrees=[degree], slots=slots
+    )
+    assert placement.published
+    assert 0.95 * 41 < 1000 * placement.step < 57
+    assert placement.prefill(1500) == pytest.approx(0.5, rel=0.2)
+    assert any("41 to 57 ms" in remark for remark in placement.remarks)
+
+
+def test_a_mixture_of_experts_is_not_said_to_be_faster_at_a_degree_that_nobody_published() -> None:
+    shape = find_shape("Qwen/Qwen3-30B-A3B-Instruct-2507")
+    eight, all_cores = placements(
+        shape, length=4096, instances=["inf2.48xlarge"], degrees=[8, 24], slots=16
+    )
+    assert all_cores.step == eight.step
+    assert not all_cores.published
+
+
 def test_a_degree_without_published_latencies_has_those_of_a_smaller_one() -> None:
     placement = option("inf2.48xlarge", 16, 32)
     assert not placement.published
     assert placement.step == option("inf2.48xlarge", 8, 32).step
-    assert any("nothing was published for degree 16" in remark for remark in placement.remarks)
+    assert any("no line was published for degree 16" in remark for remark in placement.remarks)
 
 
 def test_too_many_slots_name_how_many_fit() -> None:
@@ -83,7 +125,7 @@ def test_qwen3_moe_needs_its_least_slots() -> None:
         next(placements(shape, length=4096, instances=["inf2.24xlarge"], degrees=[8], slots=slots))
         for slots in (8, 16)
     )
-    assert few.problem() == "Qwen3MoeForCausalLM needs 16 slots at least"
+    assert few.problem() == "Qwen3MoeForCausalLM needs 16 slots at least, and 77 fit"
     assert enough.problem() is None
 
 

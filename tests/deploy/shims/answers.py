@@ -81,7 +81,7 @@ A_CLUSTER = [
     Answer("kubectl get customresourcedefinition *"),
     Answer("kubectl get nodeclaims.karpenter.sh *", "nodeclaim.karpenter.sh/inf2-x\\n", often="2"),
     Answer("kubectl get nodeclaims.karpenter.sh *"),
-    Answer("kubectl get ec2nodeclasses.karpenter.k8s.aws *", "ec2nodeclass/inf2\\n"),
+    Answer("kubectl get ec2nodeclasses.karpenter.k8s.aws *", "ec2nodeclass/neuron\\n"),
     Answer("kubectl delete *"),
     Answer("kubectl scale *"),
     Answer("kubectl patch *"),

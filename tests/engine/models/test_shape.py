@@ -53,6 +53,11 @@ PUBLISHED = {
         "max_seq_len": 32768, "vocab_size": 100352, "attn_config": {"kv_n_heads": 8},
         "ffn_config": {"ffn_hidden_size": 10752, "moe_num_experts": 16},
     }),
+    "Llama 3 8B: 8.03 B, Meta": (8.03e9, {
+        "architectures": ["LlamaForCausalLM"], "hidden_size": 4096, "intermediate_size": 14336,
+        "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8,
+        "vocab_size": 128256, "max_position_embeddings": 8192,
+    }),
     "Llama 3.3 70B: 70.6 B, Meta": (70.6e9, {
         "architectures": ["LlamaForCausalLM"], "hidden_size": 8192, "intermediate_size": 28672,
         "num_hidden_layers": 80, "num_attention_heads": 64, "num_key_value_heads": 8,
@@ -70,6 +75,36 @@ def test_the_weights_are_those_that_were_published(
     assert shape is not None
     assert shape.parameters == pytest.approx(parameters, rel=0.01)
     assert shape.weight_bytes == 2 * shape.parameters
+
+
+# The published number of parameters that one token uses, of as many experts.
+ACTIVE = {
+    "Mixtral 8x7B: 46.7 B, Mistral AI": (12.9e9, 2),
+    "Qwen3-30B-A3B: 30.5 B, its model card": (3.3e9, 8),
+    "DBRX: 132 B, Databricks": (36e9, 4),
+}
+
+
+@pytest.mark.parametrize("name", ACTIVE)
+def test_a_step_reads_the_experts_of_its_tokens_until_those_could_be_all(
+    tmp_path: Path, name: str
+) -> None:
+    config, (active, experts) = PUBLISHED[name][1], ACTIVE[name]
+    config = {"num_experts_per_tok": experts, "ffn_config": {}} | config
+    if config["ffn_config"]:
+        config["ffn_config"] |= {"moe_top_k": experts}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    shape = read_shape(str(tmp_path))
+    assert shape is not None
+    assert shape.active_parameters == shape.parameters_read(1) == pytest.approx(active, rel=0.03)
+    enough = shape.experts // experts
+    assert shape.parameters_read(enough) == shape.parameters_read(100) == shape.parameters
+    assert active < shape.parameters_read(enough - 1) < shape.parameters
+
+
+def test_a_dense_model_reads_all_weights_for_any_batch() -> None:
+    shape = KNOWN["meta-llama/Llama-3.3-70B-Instruct"]
+    assert shape.active_parameters == shape.parameters_read(48) == shape.parameters
 
 
 @pytest.mark.parametrize(

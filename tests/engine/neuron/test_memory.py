@@ -1,11 +1,18 @@
-"""The memory of a device against tables computed by hand and a figure that others measured."""
+"""The memory of a device and its host against what others published, and as computed by hand."""
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from engine.models.shape import KNOWN
+from engine.models.shape import KNOWN, ModelShape, read_shape
+from engine.neuron.catalogue import GIB
 from engine.neuron.memory import Memory
+from engine.neuron.node.host_memory import compile_gib
+from tests.engine.models.test_shape import PUBLISHED
 
 LLAMA = KNOWN["meta-llama/Meta-Llama-3-8B-Instruct"]
 TINY = KNOWN["TinyLlama/TinyLlama-1.1B-Chat-v1.0"]
@@ -15,9 +22,74 @@ def llama(cores: int, slots: int = 1, length: int = 8192) -> Memory:
     return Memory.of(LLAMA, cores=cores, slots=slots, length=length)
 
 
-def test_llama_3_8b_takes_what_was_measured_on_two_cores() -> None:
-    measured = 21.3e9  # ai-on-eks: two cores, 10 slots of 4,096 tokens
-    assert llama(2, 10, 4096).total == pytest.approx(measured, rel=0.05)
+class Figure(NamedTuple):
+    """A published figure, and how the same is computed from a model's config.json."""
+
+    model: str
+    published: float
+    computed: Callable[[ModelShape], float]
+
+
+def weights(shape: ModelShape) -> float:
+    return Memory.of(shape, cores=1, slots=1, length=1).weights / 1e9
+
+
+def compiling(shape: ModelShape) -> float:
+    return compile_gib(shape.weight_bytes)
+
+
+def left(cores: int) -> Callable[[ModelShape], float]:
+    def gib(shape: ModelShape) -> float:
+        memory = Memory.of(shape, cores=cores, slots=1, length=1)
+        return (memory.device - memory.weights) / GIB
+
+    return gib
+
+
+def total(cores: int, slots: int, length: int) -> Callable[[ModelShape], float]:
+    return lambda shape: Memory.of(shape, cores=cores, slots=slots, length=length).total / 1e9
+
+
+def token(cores: int) -> Callable[[ModelShape], float]:
+    return lambda shape: Memory.of(shape, cores=cores, slots=1, length=1).kv_per_token / 1024
+
+
+# By source. Units are GB for weights and totals, GiB for what is left and for a compile, KiB for a
+# token. Weights of a model card are its parameters in bfloat16.
+FIGURES = {
+    "10 slots on two cores, GB: ai-on-eks": Figure("Llama 3 8B", 21.3, total(2, 10, 4096)),
+    "weights, GB: model card, 8.03 B": Figure("Llama 3 8B", 16.06, weights),
+    "weights, GB: model card, 70.6 B": Figure("Llama 3.3 70B", 141.2, weights),
+    "weights, GB: Mistral AI, 46.7 B": Figure("Mixtral 8x7B", 93.4, weights),
+    "weights, GB: safetensors of the Hub": Figure("Qwen3-30B-A3B", 61.06, weights),
+    "weights, GB: model card, 20.9 B": Figure("gpt-oss-20b", 41.8, weights),
+    "weights, GB: Databricks, 132 B": Figure("DBRX", 264, weights),
+    "a compile, GiB: Red Hat, a peak near 120": Figure("Qwen3-30B-A3B", 120, compiling),
+    "left on one core of 16 GiB": Figure("Llama 3 8B", 1.0, left(1)),
+    "left on two cores": Figure("Llama 3 8B", 17.0, left(2)),
+    "left on four cores": Figure("Llama 3 8B", 49.0, left(4)),
+    "left on eight cores": Figure("Llama 3 8B", 113.0, left(8)),
+    "left on 24 cores": Figure("Llama 3 8B", 364.0, left(24)),
+    "a token on eight cores: 32 layers x 8 heads": Figure("Llama 3 8B", 128, token(8)),
+    "a token on 24 cores, to which KV heads are padded": Figure("Llama 3 8B", 384, token(24)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("figure", FIGURES.values(), ids=FIGURES)
+def test_a_sum_is_within_5_percent_of_what_was_published(tmp_path: Path, figure: Figure) -> None:
+    (config,) = (sizes for name, (_, sizes) in PUBLISHED.items() if name.startswith(figure.model))
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    shape = read_shape(str(tmp_path))
+    assert shape is not None
+    assert figure.computed(shape) == pytest.approx(figure.published, rel=0.05)
+
+
+def test_an_8b_model_needs_more_than_the_hosts_of_32_gib_that_killed_its_compile() -> None:
+    # aws-neuron-sdk#1222, nki-samples#87, neuronx-distributed-inference#26.
+    assert compile_gib(LLAMA.weight_bytes) > 32
+
+
+def test_the_sum_of_two_cores_is_weights_and_every_slot() -> None:
     assert llama(2, 10, 4096).total == 16_060_522_496 + 10 * 4096 * 131_072
 
 

@@ -124,6 +124,22 @@ def test_the_files_we_ship_are_valid_and_can_be_described(path: Path) -> None:
     assert re.match(rf"{loaded.models[0].id}: ", str(next(report(loaded))))
 
 
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("inf2-48xlarge-llama3-70b", "pads 64 query heads to 72 and 8 KV heads to 24"),
+        ("inf2-48xlarge-llama3-70b", "rope_type llama3"),
+        ("trn1-32xlarge-llama3-8b", "32 on trn1.32xlarge, which has cores for 4 such replicas"),
+        ("inf2-24xlarge-qwen3-30b-a3b", "8 NeuronCores of inf2.24xlarge; 16 slots"),
+    ],
+)
+def test_big_models_and_trn1_are_accepted_with_what_is_known_of_them(name: str, line: str) -> None:
+    command = [sys.executable, "-m", "gateway", "check", "--offline", f"deploy/serve/{name}.yaml"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert line in done.stdout
+
+
 def test_haproxy_outlives_the_longest_stream() -> None:
     environment = serve_environment(parse_config({"limits": {"max_request_seconds": 700}}, "test"))
     assert int(environment["RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S"]) > 700
