@@ -135,7 +135,7 @@ test-vllm: $(VENV)/installed
 test-deploy: $(VENV)/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m deploy tests/deploy
 
-## test-images     build and run the images of gateway and web chat; needs root, buildah, debootstrap
+## test-images     build and run the images of gateway and web chat; needs root, buildah, podman, debootstrap
 test-images: $(VENV)/installed
 	$(BIN)/python -m pytest -m images tests/deploy
 

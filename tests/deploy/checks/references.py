@@ -27,6 +27,8 @@ def findings(documents: Sequence[Document]) -> Iterator[str]:
         yield from (f"{pod.owner}: {text}" for text in _of_pod(pod, names))
     for ingress in of_kind(documents, "Ingress"):
         yield from (f"{name_of(ingress)}: {text}" for text in _ingress(ingress, names["Service"]))
+    for route in of_kind(documents, "HTTPRoute"):
+        yield from (f"{name_of(route)}: {text}" for text in _route(route, names["Service"]))
     for document in documents:
         yield from (f"{name_of(document)}: {text}" for text in _selected(document, found))
 
@@ -89,17 +91,41 @@ def _ingress(ingress: Document, services: set[str]) -> Iterator[str]:
         yield "the whole world may call"
 
 
+def _route(route: Document, services: set[str]) -> Iterator[str]:
+    for rule in route["spec"]["rules"]:
+        for backend in rule["backendRefs"]:
+            if backend["name"] not in services:
+                yield f"no Service is called {backend['name']}"
+            if backend["port"] != 8000:
+                yield "only port 8000 is for the outside; 8265 runs anyone's code"
+        if rule.get("timeouts", {}).get("request") != "0s":
+            yield "the Gateway's own timeout would cut streams"
+
+
 def _selected(document: Document, found: list[Pod]) -> Iterator[str]:
     spec = document.get("spec", {})
     if document["kind"] == "NetworkPolicy":
         yield from _policy(spec, found)
     if document["kind"] == "PodDisruptionBudget":
         yield from _budget(spec, _chosen(spec["selector"], found))
-    if document["kind"] == "Service" and not _chosen({"matchLabels": spec["selector"]}, found):
-        yield "its selector finds no pod"
+    if document["kind"] == "Service":
+        yield from _service(document, _chosen({"matchLabels": spec["selector"]}, found))
     if document["kind"] == "PodMonitor":
         wanted = {endpoint["port"] for endpoint in spec["podMetricsEndpoints"]}
         yield from (f"no container has a port {name}" for name in wanted - _port_names(found))
+
+
+def _service(document: Document, chosen: list[Pod]) -> Iterator[str]:
+    offered = {value for pod in chosen for port in _ports(pod) for value in port.values()}
+    if not chosen:
+        yield "its selector finds no pod"
+    for port in document["spec"]["ports"]:
+        if port.get("targetPort", port["port"]) not in offered:
+            yield f"no container has port {port.get('targetPort', port['port'])}"
+    annotations = document["metadata"].get("annotations", {})
+    scheme = annotations.get("service.beta.kubernetes.io/aws-load-balancer-scheme")
+    if document["spec"].get("type") == "LoadBalancer" and scheme != "internal":
+        yield "the whole world may call, without TLS"
 
 
 def _budget(spec: Document, chosen: list[Pod]) -> Iterator[str]:
