@@ -46,9 +46,9 @@ def _driver(device: NeuronOptions, host: Host) -> Finding:
         return Finding("driver", "error", f"{seen}, older than {release.driver}", fix)
     if (below := release.driver_below) is not None and satisfies(seen, f">={below}"):
         fix = (
-            f"AWS says that a driver from {below} on needs the runtime of SDK 2.31 or newer, and "
-            f"the image of {release.sdk} has an older one. If the start fails, use a node image "
-            "of an earlier date, or device.plugin: 0.5.3 with its image."
+            f"AWS says that a driver from {below} on needs the runtime of SDK 2.31 or newer. That "
+            f"of SDK {release.sdk} is older. If the start fails, use a node image of an earlier "
+            "date, or device.plugin: 0.5.3 with its image."
         )
         return Finding("driver", "warning", f"{seen}, not below {below}", fix)
     return Finding("driver", "ok", seen)
