@@ -1,5 +1,7 @@
 # The gateway on AWS's image of vLLM 0.13 with the Neuron plugin; Ray is added to its environment.
 #   docker build -f deploy/docker/neuron.Dockerfile -t neuron:0.2.0 .
+# Another line of the plugin has its image in deploy/versions.env, and its name as device.plugin in the config:
+#   --build-arg NEURON_IMAGE="$(sed -n s/^NEURON_IMAGE_0_5_3=//p deploy/versions.env)"
 # The SDK in the image and the driver in the nodes' AMI belong together; nothing checks that offline.
 ARG NEURON_IMAGE=public.ecr.aws/neuron/pytorch-inference-vllm-neuronx:0.13.0-neuronx-py312-sdk2.28.0-ubuntu24.04
 FROM ${NEURON_IMAGE}

@@ -1,4 +1,4 @@
-"""Facts of NeuronCores: instance types, and versions that were released together."""
+"""Facts of NeuronCores: instance types, and versions that belong together."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -39,13 +39,15 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class PluginRelease:
-    """Versions that were released together; `packages` maps a distribution to its version."""
+    """A line of the plugin; `packages` maps a distribution to a range of its versions (PEP 440)."""
 
     plugin: str
     vllm: str
     sdk: str
     packages: dict[str, str]
     driver: str  # the lowest version of aws-neuronx-dkms
+    driver_below: str | None = None
+    risks: tuple[str, ...] = ()
 
 
 _RELEASES: Final = read_data("neuron/releases.yaml", list[PluginRelease])

@@ -30,9 +30,9 @@ class NeuronOptions(ConfigModel):
     """
     tensor_parallel_size: int
     """NeuronCores of one engine: 1, 2, 4, 8, 12, 16 or 24."""
-    plugin: Literal["0.4.1", "0.5.0"] = "0.4.1"
-    """Release of vLLM's Neuron plugin: 0.4.1 for vLLM 0.13.0 and Neuron SDK 2.28, 0.5.0 for vLLM
-    0.16.0 and SDK 2.29."""
+    plugin: Literal["0.4.1", "0.5.0", "0.5.3"] = "0.4.1"
+    """Line of vLLM's Neuron plugin: 0.4.1 for vLLM 0.13 and Neuron SDK 2.28, 0.5.0 for vLLM 0.16
+    and SDK 2.29, 0.5.3 for vLLM 0.16 and SDK 2.30 and 2.31."""
     sampling: Sampling = "on_device"
     """`on_device`, or `cpu`, which honours more parameters and is 2.4 times slower (177 instead of
     426 tokens/s, Hugging Face's figures for Llama 3.1 8B on inf2.48xlarge, in optimum-neuron's

@@ -66,6 +66,7 @@ class Plan:
             f"(on demand, us-east-1, {PRICE_DATE})"
         )
         yield f"versions: plugin {release.plugin} on vLLM {release.vllm}, Neuron SDK {release.sdk}"
+        yield from (f"risk: {risk}" for risk in release.risks)
         if self.shape is not None:
             found = risks(self.device, self.shape, self.launch.max_model_len)
             yield from (f"risk: {risk}" for risk in found)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from engine import Neuron
 from engine.neuron import PLUGIN_RELEASES
 from tests.deploy.checks.manifests import (
     DEPLOY,
@@ -79,14 +80,21 @@ def test_one_ray_everywhere() -> None:
     assert project["version"] == pins()["GATEWAY"]
 
 
-def test_one_python_in_the_head_and_the_neuron_image() -> None:
-    major, minor = re.search(r"-py(\d)(\d+)-", pins()["NEURON_IMAGE"]).groups()  # type: ignore[union-attr]
+def neuron_image(plugin: str) -> str:
+    default = Neuron.model_fields["plugin"].default
+    return pins()["NEURON_IMAGE" + ("" if plugin == default else f"_{plugin.replace('.', '_')}")]
+
+
+@pytest.mark.parametrize("plugin", PLUGIN_RELEASES)
+def test_one_python_in_the_head_and_the_neuron_image(plugin: str) -> None:
+    major, minor = re.search(r"-py(\d)(\d+)-", neuron_image(plugin)).groups()  # type: ignore[union-attr]
     assert pins()["PYTHON_IMAGE"].startswith(f"python:{major}.{minor}.")
 
 
-def test_the_neuron_image_is_the_line_that_the_engine_is_written_for() -> None:
-    vllm, sdk = re.search(r":([\d.]+)-.*-sdk([\d.]+)-", pins()["NEURON_IMAGE"]).groups()  # type: ignore[union-attr]
-    line = PLUGIN_RELEASES["0.4.1"]
+@pytest.mark.parametrize("plugin", PLUGIN_RELEASES)
+def test_the_neuron_image_is_the_line_that_the_engine_is_written_for(plugin: str) -> None:
+    vllm, sdk = re.search(r":([\d.]+)-.*-sdk([\d.]+)-", neuron_image(plugin)).groups()  # type: ignore[union-attr]
+    line = PLUGIN_RELEASES[plugin]
     assert (line.vllm, line.sdk) == (vllm, sdk)
 
 

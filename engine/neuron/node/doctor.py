@@ -12,7 +12,7 @@ from engine.neuron.memory import Memory
 from engine.neuron.node import machine
 from engine.neuron.node.host_memory import LOAD_GIB, compile_gib
 from engine.neuron.options import NeuronOptions
-from engine.neuron.packages import base_version, package_problem, package_versions
+from engine.neuron.packages import other_packages, package_problem, package_versions, satisfies
 from engine.report import Finding
 
 NEFFS_GIB: Final = 4  # of all graphs of a model, beside its sharded weights
@@ -38,17 +38,20 @@ def examine_node(
 
 
 def _driver(device: NeuronOptions, host: Host) -> Finding:
-    wanted, seen = device.release.driver, machine.driver(host)
-    fix = f"Use a node image with aws-neuronx-dkms {wanted} or newer (AL2023 Neuron)."
+    release, seen = device.release, machine.driver(host)
+    fix = f"Use a node image with aws-neuronx-dkms {release.driver} or newer (AL2023 Neuron)."
     if seen is None:
         return Finding("driver", "error", "the kernel module neuron is not loaded", fix)
-    if _numbers(seen) < _numbers(wanted):
-        return Finding("driver", "error", f"{seen}, older than {wanted}", fix)
+    if not satisfies(seen, f">={release.driver}"):
+        return Finding("driver", "error", f"{seen}, older than {release.driver}", fix)
+    if (below := release.driver_below) is not None and satisfies(seen, f">={below}"):
+        fix = (
+            f"AWS says that a driver from {below} on needs the runtime of SDK 2.31 or newer. That "
+            f"of SDK {release.sdk} is older. If the start fails, use a node image of an earlier "
+            "date, or device.plugin: 0.5.3 with its image."
+        )
+        return Finding("driver", "warning", f"{seen}, not below {below}", fix)
     return Finding("driver", "ok", seen)
-
-
-def _numbers(version: str) -> list[int]:
-    return [int(part) for part in version.split(".") if part.isdigit()]
 
 
 def _tools(host: Host) -> Finding:
@@ -82,10 +85,9 @@ def _packages(device: NeuronOptions, host: Host) -> Finding:
     seen = ", ".join(f"{name} {version or 'none'}" for name, version in found.items())
     if problem := package_problem(release, found):
         return Finding("packages", "error", seen, problem)
-    packages = release.packages.items()
-    other = [f"{name} {wanted}" for name, wanted in packages if base_version(found[name]) != wanted]
-    if other:
-        return Finding("packages", "warning", seen, f"SDK {release.sdk} has {', '.join(other)}.")
+    if other := other_packages(release, found):
+        fix = f"Those of this line, SDK {release.sdk}, are {', '.join(other)}."
+        return Finding("packages", "warning", seen, fix)
     return Finding("packages", "ok", seen)
 
 

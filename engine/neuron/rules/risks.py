@@ -40,8 +40,8 @@ def _of_model(sdk: str, shape: ModelShape) -> Iterator[str]:
         )
     if shape.rope_type == "llama3":
         yield (
-            "rope_type llama3 (Llama 3.1 and 3.2): others saw the compiler of SDK "
-            f"{sdk} fail on it with NCC_ITEN404. Meta-Llama-3-8B-Instruct has none."
+            "rope_type llama3 (Llama 3.1 and 3.2): others saw the compiler of SDK 2.28 fail on it "
+            "with NCC_ITEN404. Meta-Llama-3-8B-Instruct has none."
         )
     name = _FAILED.get((shape.architecture, shape.hidden_size, shape.layers))
     if name is not None and sdk.startswith("2.28"):

@@ -42,7 +42,7 @@ def kernel(shown: str) -> Any:
 
 @pytest.mark.parametrize("length", [256, 2048, 4096, 8192])
 @pytest.mark.parametrize("caching", [{}, CACHING], ids=["plain", "prefix caching"])
-@pytest.mark.parametrize("plugin", ["0.4.1", "0.5.0"])
+@pytest.mark.parametrize("plugin", ["0.4.1", "0.5.0", "0.5.3"])
 def test_it_is_off_for_every_length(
     tmp_path: Path, plugin: str, caching: dict[str, Any], length: int
 ) -> None:

@@ -128,6 +128,20 @@ RISKS: dict[str, tuple[dict[str, Any], dict[str, str], str]] = {
         {"size: 2}": "size: 2, prefix_caching: true, block_size: 32}", "len: 4096": "len: 2048"},
         r"prefix_caching: .* \(aws-neuron-sdk#1304 and #1365",
     ),
+    "kernels from SDK 2.29 on": (
+        {}, {"size: 2}": "size: 2, plugin: 0.5.0}"},
+        r"from SDK 2.29 on AWS does not support .* kernels on Inf2 .*AWS's notes",
+    ),
+    "kernels with SDK 2.31": (
+        {}, {"size: 2}": "size: 2, plugin: 0.5.3}"}, r"from SDK 2.29 on AWS does not support",
+    ),
+    "the speed of SDK 2.31": (
+        {}, {"size: 2}": "size: 2, plugin: 0.5.3}"},
+        r"SDK 2.31 takes .* was 13% slower \(aws-neuron-sdk#1370",
+    ),
+    "a plugin that could not be read": (
+        {}, {"size: 2}": "size: 2, plugin: 0.5.3}"}, r"the source of this plugin could not be had",
+    ),
     "dense Mistral": (
         {"architectures": ["MistralForCausalLM"]}, {}, r"dense Mistral runs as LlamaForCausalLM",
     ),

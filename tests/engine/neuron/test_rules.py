@@ -188,7 +188,7 @@ REFUSED: dict[str, Case] = {
         r"device.instance: Input should be 'inf2.xlarge'",
     ),
     "an unknown plugin": (
-        {}, {"plugin": "0.6.0"}, r"device.plugin: Input should be '0.4.1' or '0.5.0'",
+        {}, {"plugin": "0.6.0"}, r"device.plugin: Input should be '0.4.1', '0.5.0' or '0.5.3'",
     ),
     "an unknown key": ({}, {"slots": 4}, r"device.slots is not a known key. Remove it"),
 }  # fmt: skip

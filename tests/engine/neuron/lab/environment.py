@@ -12,7 +12,11 @@ from pathlib import Path
 
 STANDIN = Path(__file__).resolve().parent / "standin"
 # What AWS ships with each release; `+standin` says that it is not the real library.
-LIBRARY = {"0.4": "0.8.16251+standin", "0.5": "0.9.17334+standin"}
+LIBRARY = {
+    "0.4.1": "0.8.16251+standin",
+    "0.5.0": "0.9.17334+standin",
+    "0.5.3": "0.10.18399+standin",
+}
 ENTRY_POINT = "[vllm.platform_plugins]\nneuron = vllm_neuron:register\n"
 
 
@@ -39,8 +43,7 @@ def lab_environment(plugin: Path, vllm: Path, state: Path) -> dict[str, str]:
     metadata = state / f"metadata-{own}-{pin}"
     write_metadata(metadata, "vllm-neuron", own, ENTRY_POINT)
     write_metadata(metadata, "vllm", pin)
-    library = LIBRARY[own.rpartition(".")[0]]
-    write_metadata(metadata, "neuronx-distributed-inference", library)
+    write_metadata(metadata, "neuronx-distributed-inference", LIBRARY[own])
     paths = [STANDIN, metadata, plugin.resolve(), vllm.resolve()]
     return {
         "PYTHONPATH": os.pathsep.join(map(str, paths)),

@@ -8,12 +8,37 @@ import pytest
 from typer.testing import CliRunner
 
 from engine import EngineOptions, Finding, Host, Neuron
-from engine.neuron import PLUGIN_RELEASES
 from gateway.commands.main import app
 
 ROOT = Path(__file__).parents[4]
-RELEASE = PLUGIN_RELEASES["0.4.1"]
-INSTALLED = {"vllm": "0.13.0", "vllm-neuron": "0.4.1", **RELEASE.packages}
+NAMES = (
+    "vllm-neuron", "vllm", "neuronx-cc", "torch-neuronx", "neuronx-distributed",
+    "neuronx-distributed-inference",
+)  # fmt: skip
+# By the line and the SDK: what AWS's images for vLLM have, from their Dockerfiles.
+IMAGES = {
+    ("0.4.1", "2.28.0"): (
+        "0.4.1", "0.13.0", "2.23.6484.0+3b612583", "2.9.0.2.12.22436+0f1dac25",
+        "0.17.26814+4b18de63", "0.8.16251+f3ca5575",
+    ),
+    ("0.5.0", "2.29.0"): (
+        "0.5.0", "0.16.0", "2.24.5133.0+58f8de22", "2.9.0.2.13.24727+8e870898",
+        "0.18.27753+1cafd54f", "0.9.17334+ced6ae4e",
+    ),
+    ("0.5.0", "2.29.1"): (
+        "0.5.0", "0.16.0", "2.24.8799.0+6f62ff7c", "2.9.0.2.13.26312+8e870898",
+        "0.18.27753+1cafd54f", "0.9.17334+ced6ae4e",
+    ),
+    ("0.5.3", "2.30.0"): (
+        "0.5.1", "0.16.0", "2.25.3371.0+f524f7f8", "2.9.0.2.14.27725+e2ff0410",
+        "0.19.28093+fc70b593", "0.10.17970+8548ba25",
+    ),
+    ("0.5.3", "2.31.1"): (
+        "0.5.3", "0.16.0", "2.26.6360.0+6f180f47", "2.9.0.2.15.32035+de43f57c",
+        "0.19.28492+435aae2b", "0.10.18399+ed62453e",
+    ),
+}  # fmt: skip
+INSTALLED = dict(zip(NAMES, IMAGES["0.4.1", "2.28.0"], strict=True))
 LLAMA = EngineOptions(model="meta-llama/Meta-Llama-3-8B-Instruct")
 CONFIG = {"kind": "neuron", "instance": "inf2.8xlarge", "tensor_parallel_size": 2}
 
@@ -59,12 +84,34 @@ def test_a_good_node_needs_nothing(node: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("image", IMAGES, ids="-".join)
+def test_the_packages_of_an_image_are_those_of_its_line(node: Path, image: tuple[str, str]) -> None:
+    installed = dict(zip(NAMES, IMAGES[image], strict=True))
+    assert examine(node, installed, plugin=image[0])["packages"].state == "ok"
+
+
+def test_a_rebuild_of_a_version_is_that_version(node: Path) -> None:
+    assert examine(node, {"vllm": "0.13.0+vendor.13"})["packages"].state == "ok"
+
+
 @pytest.mark.parametrize("version", [None, "2.25.4.0"])
 def test_a_driver_that_is_missing_or_old_is_an_error(node: Path, version: str | None) -> None:
     file = node / "sys/module/neuron/version"
     file.unlink() if version is None else file.write_text(version)
     assert examine(node)["driver"].state == "error"
     assert "aws-neuronx-dkms 2.26" in examine(node)["driver"].fix
+
+
+@pytest.mark.parametrize(
+    ("plugin", "state"), [("0.4.1", "warning"), ("0.5.0", "warning"), ("0.5.3", "ok")]
+)
+def test_a_driver_that_is_too_new_for_the_runtime_is_a_warning(
+    node: Path, plugin: str, state: str
+) -> None:
+    (node / "sys/module/neuron/version").write_text("2.29.0.0\n")
+    found = examine(node, plugin=plugin)["driver"]
+    assert found.state == state
+    assert ("from 2.29 on needs the runtime of SDK 2.31" in found.fix) == (state == "warning")
 
 
 def test_without_devices_the_pod_lacks_a_limit(node: Path) -> None:
@@ -104,15 +151,51 @@ def test_placeholders_from_pypi_are_an_error(node: Path) -> None:
     assert "on PyPI are placeholders" in found.fix
 
 
-def test_another_release_is_an_error_with_both_fixes(node: Path) -> None:
-    found = examine(node, {"vllm-neuron": "0.5.0", "vllm": "0.16.0"})["packages"]
-    assert "Install that, or set device.plugin to the installed release" in found.fix
+@pytest.mark.parametrize(
+    ("plugin", "line"),
+    [("0.4.1", "0.5.0"), ("0.5.0", "0.4.1"), ("0.5.1", "0.4.1"), ("0.5.3", "0.5.0")],
+)
+def test_the_plugin_of_another_line_is_an_error_that_names_its_line(
+    node: Path, plugin: str, line: str
+) -> None:
+    found = examine(node, {"vllm-neuron": plugin}, plugin=line)["packages"]
+    own = {"0.5.1": "0.5.3"}.get(plugin, plugin)
+    assert found.state == "error"
+    assert f"vllm-neuron is {plugin} and device.plugin: {line} needs" in found.fix
+    assert found.fix.endswith(f", or set device.plugin: {own}.")
 
 
-def test_another_compiler_than_the_releases_is_a_warning(node: Path) -> None:
+@pytest.mark.parametrize("plugin", ["0.3.0", "0.4.0", "0.6.0", "0.21.0.1.0.0"])
+def test_a_plugin_of_no_line_is_an_error_that_names_the_lines(node: Path, plugin: str) -> None:
+    found = examine(node, {"vllm-neuron": plugin})["packages"]
+    assert found.state == "error"
+    assert "the known lines are 0.4.1, 0.5.0, 0.5.3" in found.fix
+
+
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [("vllm", "0.14.0"), ("vllm", "0.16.0"), ("neuronx-distributed-inference", "0.9.17334")],
+)
+def test_a_package_of_another_line_is_an_error_that_names_the_image(
+    node: Path, name: str, version: str
+) -> None:
+    found = examine(node, {name: version})["packages"]
+    assert found.state == "error"
+    assert f"{name} is {version} and device.plugin: 0.4.1 needs" in found.fix
+    assert "Use AWS's image of Neuron SDK 2.28.0" in found.fix
+
+
+@pytest.mark.parametrize("name", ["vllm-neuron", "vllm", "neuronx-distributed-inference"])
+def test_a_package_that_is_missing_is_an_error(node: Path, name: str) -> None:
+    found = examine(node, {name: None})["packages"]  # type: ignore[dict-item]
+    assert found.state == "error"
+    assert f"{name} is not installed and device.plugin: 0.4.1 needs" in found.fix
+
+
+def test_another_compiler_than_the_lines_is_a_warning(node: Path) -> None:
     found = examine(node, {"neuronx-cc": "2.24.5133.0"})["packages"]
     assert found.state == "warning"
-    assert "neuronx-cc 2.23.6484.0" in found.fix
+    assert found.fix == "Those of this line, SDK 2.28.0, are neuronx-cc==2.23.*."
 
 
 @pytest.mark.parametrize(("gib", "state"), [(31, "error"), (37, "error"), (39, "ok")])
