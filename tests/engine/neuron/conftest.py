@@ -15,6 +15,7 @@ from gateway.config import AppConfig, ModelConfig
 from tests.conftest import running
 from tests.engine.neuron.lab.journal import read_journal
 from tests.engine.neuron.lab.model import make_model
+from tests.serving import write_config
 
 PLUGIN = os.environ.get("NEURON_LAB_PLUGIN", "")
 
@@ -66,6 +67,15 @@ class Lab:
         model = ModelConfig(id="tiny", engine=self.config(**config))
         with running(AppConfig(models=(model,))) as url:
             yield url
+
+    def arguments(self, **config: Any) -> dict[str, Any]:
+        """Return the arguments of an application that serves an engine."""
+        engine = self.config(**config).model_dump(mode="json", exclude_none=True)
+        return {"models": [{"id": "tiny", "engine": engine}]}
+
+    def config_file(self, **config: Any) -> Path:
+        """Write an engine's config as a user does; return the file."""
+        return write_config(self.folder / "gateway.yaml", self.arguments(**config))
 
     @property
     def events(self) -> list[dict[str, Any]]:

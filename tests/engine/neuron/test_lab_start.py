@@ -13,7 +13,6 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
 
 from engine import EngineDead, create_engine
 from engine.models.digests import file_digests
@@ -166,11 +165,7 @@ def slow(tmp_path: Path, tiny: Path) -> Iterator[Lab]:
 
 
 def test_precompile_makes_what_a_start_then_loads(slow: Lab) -> None:
-    engine = slow.config(compile="never").model_dump(mode="json", exclude_none=True)
-    args = {"models": [{"id": "tiny", "engine": engine}]}
-    application = {"import_path": "gateway.serving.ray_app:build_app", "args": args}
-    file = slow.folder / "gateway.yaml"
-    file.write_text(yaml.safe_dump({"applications": [application]}))
+    file = slow.config_file(compile="never")
     command = [sys.executable, "-m", "gateway", "precompile", str(file)]
     first, again = (subprocess.run(command, capture_output=True, text=True) for _ in range(2))
     assert (first.returncode, again.returncode) == (0, 0), first.stderr
