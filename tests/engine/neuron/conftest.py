@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -112,9 +113,8 @@ def lab_in(folder: Path, model: Path, **knobs: str) -> Iterator[Lab]:
         "NEURON_LAB_LOG": str(folder / "journal"),
         "NEURON_LAB_FAULT_FILE": str(folder / "fault"),
     }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in knobs.items():
-            patch.setenv(name, value)
+    # A start sets the runtime's variables in this process: no later test may inherit them.
+    with mock.patch.dict(os.environ, knobs):
         yield lab
 
 
