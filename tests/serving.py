@@ -163,7 +163,8 @@ def served(
                 yield gateway
                 below = gateway.descendants("")
             finally:
-                end(process.pid)
+                if process.poll() is None:
+                    end(process.pid)
                 process.wait(60)
             assert process.returncode in (0, 130, -signal.SIGKILL), (folder / "log").read_text()
             until(lambda: not any(title(pid) for pid in below if pid != process.pid), 10)

@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any, Final
 
-import matplotlib as mpl
-
 from benchmarks.comparison.figures import OUTSIDE_ENGINE, Spread
 from benchmarks.comparison.runner import Comparison
 
@@ -18,6 +16,8 @@ COLORS: Final = ("#0b6e4f", "#d1495b", "#edae49", "#30638e", "#8d6a9f", "#7f7f7f
 
 def draw(comparison: Comparison, file: Path) -> None:
     """Write a PNG; whiskers show the range of the runs."""
+    import matplotlib as mpl
+
     mpl.use("Agg")
     from matplotlib import pyplot
 

@@ -114,7 +114,10 @@ class Neuron(NeuronOptions, VLLMDevice):
         }
 
     def environment(self, launch: Launch) -> dict[str, str]:
-        """Return the variables of vLLM, of the runtime, and of the hook in the engine's process."""
+        """Return the variables of vLLM, of the runtime, and of the hook in the engine's process.
+
+        vLLM's sampler would compile with inductor while the first request for logprobs waits.
+        """
         artifacts = self.compiled(launch)
         patch_rows = self.sampling == "on_device" and self.sampling_class is None
         return {
@@ -127,6 +130,7 @@ class Neuron(NeuronOptions, VLLMDevice):
             "NEURON_GATEWAY_COMPILE": self.compile,
             **runtime_environment(self.visible_cores),
             **fp8_environment(self.override_neuron_config),
+            **({"TORCHDYNAMO_DISABLE": "1"} if self.sampling == "cpu" else {}),
         }
 
     def compiled(self, launch: Launch) -> Artifacts:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -15,6 +16,7 @@ from gateway.config import AppConfig, ModelConfig
 from tests.conftest import running
 from tests.engine.neuron.lab.journal import read_journal
 from tests.engine.neuron.lab.model import make_model
+from tests.serving import write_config
 
 PLUGIN = os.environ.get("NEURON_LAB_PLUGIN", "")
 
@@ -67,6 +69,15 @@ class Lab:
         with running(AppConfig(models=(model,))) as url:
             yield url
 
+    def arguments(self, **config: Any) -> dict[str, Any]:
+        """Return the arguments of an application that serves an engine."""
+        engine = self.config(**config).model_dump(mode="json", exclude_none=True)
+        return {"models": [{"id": "tiny", "engine": engine}]}
+
+    def config_file(self, **config: Any) -> Path:
+        """Write an engine's config as a user does; return the file."""
+        return write_config(self.folder / "gateway.yaml", self.arguments(**config))
+
     @property
     def events(self) -> list[dict[str, Any]]:
         return read_journal(self.folder / "journal")[0]
@@ -102,9 +113,8 @@ def lab_in(folder: Path, model: Path, **knobs: str) -> Iterator[Lab]:
         "NEURON_LAB_LOG": str(folder / "journal"),
         "NEURON_LAB_FAULT_FILE": str(folder / "fault"),
     }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in knobs.items():
-            patch.setenv(name, value)
+    # A start sets the runtime's variables in this process: no later test may inherit them.
+    with mock.patch.dict(os.environ, knobs):
         yield lab
 
 

@@ -1,20 +1,18 @@
 """A replica under Ray Serve: its cores are Ray's, and a new one gets the cores of a dead one."""
 
+import json
 import os
 import signal
-import socket
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import yaml
 
 from tests.conftest import wait_until
 from tests.engine.neuron.conftest import Lab, lab_in
+from tests.serving import Gateway, served, stream
 
 pytestmark = [
     pytest.mark.neuron_lab,
@@ -23,6 +21,7 @@ pytestmark = [
 ]
 
 ASK = {"model": "tiny", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 4}
+HANG_SECONDS = 5
 
 
 @pytest.fixture(scope="module")
@@ -32,59 +31,61 @@ def shared(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Iterator[Lab
 
 
 @pytest.fixture(scope="module")
-def url(shared: Lab) -> Iterator[str]:
-    port, engine = free_port(), shared.config().model_dump(mode="json", exclude_none=True)
-    document = {
-        "applications": [
-            {
-                "import_path": "gateway.serving.ray_app:build_app",
-                "args": {"models": [{"id": "tiny", "engine": engine}], "proxy": "python"},
-            }
-        ]
-    }
-    file = shared.folder / "gateway.yaml"
-    file.write_text(yaml.safe_dump(document))
-    log = (shared.folder / "command.log").open("w")
-    command = [sys.executable, "-m", "gateway", "serve", str(file), "--port", str(port)]
-    ray = {"RAY_AUTH_MODE": "disabled", "HOME": str(shared.folder)}
-    process = subprocess.Popen(command, env=os.environ | ray, stdout=log, stderr=log)
+def gateway(shared: Lab) -> Iterator[Gateway]:
+    args = shared.arguments(hang_timeout_seconds=HANG_SECONDS) | {"proxy": "python"}
+    environment = {"RAY_AUTH_MODE": "disabled", "HOME": str(shared.folder)}
+    with served(shared.folder, args, 240, environment) as gateway:
+        yield gateway
+
+
+def chat(gateway: Gateway, **more: Any) -> dict[str, Any]:
+    """Return the arguments of one request."""
+    return {"method": "POST", "url": f"{gateway.url}/v1/chat/completions", "json": ASK | more}
+
+
+def answers(gateway: Gateway) -> bool:
     try:
-        wait_until(lambda: process.poll() is not None or answers(f"http://127.0.0.1:{port}"), 240)
-        assert process.poll() is None, (shared.folder / "command.log").read_text()
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/readyz", timeout=5).status_code == 200
+        return httpx.request(**chat(gateway), timeout=30).status_code == 200
     except httpx.HTTPError:
         return False
-
-
-def chat(url: str) -> httpx.Response:
-    return httpx.post(f"{url}/v1/chat/completions", json=ASK, timeout=30)
 
 
 def loads(lab: Lab) -> list[dict[str, Any]]:
     return [event for event in lab.events if event["event"] == "load"]
 
 
-def test_a_replica_runs_on_the_cores_that_ray_gave_it(shared: Lab, url: str) -> None:
-    assert chat(url).status_code == 200
+def replaced(lab: Lab, gateway: Gateway, end: Callable[[], object]) -> dict[str, Any]:
+    """End the engine and wait until another one answers; return what it loaded."""
+    before = loads(lab)
+    end()
+    wait_until(lambda: len(loads(lab)) > len(before), 120)
+    wait_until(lambda: answers(gateway), 60)
+    last = loads(lab)[-1]
+    assert last["pid"] != before[-1]["pid"]
+    return last
+
+
+def test_a_replica_runs_on_the_cores_that_ray_gave_it(shared: Lab, gateway: Gateway) -> None:
+    assert answers(gateway)
     assert [load["visible_cores"] for load in loads(shared)] == ["0-1"]
 
 
-def test_a_dead_engine_is_replaced_on_the_same_cores(shared: Lab, url: str) -> None:
-    os.kill(shared.calls[-1]["pid"], signal.SIGKILL)
-    wait_until(lambda: len(loads(shared)) == 2, 120)
-    wait_until(lambda: chat(url).status_code == 200, 60)
-    assert loads(shared)[1]["visible_cores"] == "0-1"
-    assert loads(shared)[1]["pid"] != loads(shared)[0]["pid"]
+def test_a_dead_engine_is_replaced_on_the_same_cores(shared: Lab, gateway: Gateway) -> None:
+    pid = shared.calls[-1]["pid"]
+    last = replaced(shared, gateway, lambda: os.kill(pid, signal.SIGKILL))
+    assert last["visible_cores"] == "0-1"
+
+
+def test_a_stopped_engine_ends_its_stream_and_is_replaced(shared: Lab, gateway: Gateway) -> None:
+    request = chat(gateway, max_tokens=200, stream=True)
+    stopped = loads(shared)[-1]["pid"]
+    frames: list[str] = []
+
+    def stop_in_mid_stream() -> None:
+        frames.extend(stream(gateway, request, (5, lambda: os.kill(stopped, signal.SIGSTOP))))
+
+    last = replaced(shared, gateway, stop_in_mid_stream)
+    *_, error, done = frames
+    assert json.loads(error)["error"]["type"] == "server_error"
+    assert done == "[DONE]"
+    assert last["visible_cores"] == "0-1"

@@ -67,8 +67,10 @@ def ids(prompt: str) -> list[int]:
 
 
 def misplaced(lab: Lab) -> list[tuple[int, list[float]]]:
-    """Return the rows that reached a sequence which wanted others."""
+    """Return the rows of requests that ran together which reached another sequence."""
     rows = rows_by_prompt(lab.calls)
+    assert len(rows) > 1
+    assert any(len(call["seq_ids"]) > 1 for call in lab.calls)
     return [
         (length, row)
         for length, some in rows.items()
@@ -137,14 +139,13 @@ async def test_choices_of_one_prompt_keep_their_rows(shared: Lab, engine: Engine
 
 
 async def test_prefix_caching_changes_nothing(tmp_path: Path, tiny: Path) -> None:
-    with lab_in(tmp_path, tiny, NEURON_LAB_STRICT="1") as lab:
+    with lab_in(tmp_path, tiny) as lab:
         async with lab.engine(prefix_caching=True, block_size=32, **ELSEWHERE) as engine:
             for _ in range(2):
                 await asyncio.gather(
                     *(generate(engine, p, 0.05 * n, **s) for n, (p, s) in enumerate(MIXED))
                 )
         assert misplaced(lab) == []
-        assert not [call for call in lab.calls if "wrong" in call]
 
 
 async def test_without_the_hook_the_rows_are_mixed_up(tmp_path: Path, tiny: Path) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
 
 from engine import EngineDead, create_engine
 from engine.models.digests import file_digests
@@ -119,6 +118,7 @@ async def test_the_phases_of_a_start_follow_each_other(tmp_path: Path, tiny: Pat
                 seen.append(engine.phase)
             await asyncio.sleep(0.02)
         await start
+        assert engine.phase == "ready"
         await engine.close()
     assert seen == ["created", "loading", "compiling", "warming up", "ready"][: len(seen)]
     assert "compiling" in seen
@@ -129,13 +129,19 @@ async def test_a_node_without_devices_is_refused_at_once(tmp_path: Path, tiny: P
         assert "no /dev/neuron" in await refusal(lab)
 
 
-def test_sampling_on_the_cpu_serves_what_the_device_ignores(lab: Lab) -> None:
+def test_sampling_on_the_cpu_serves_what_the_device_ignores(tmp_path: Path, tiny: Path) -> None:
     more = {"logprobs": True, "top_logprobs": 2, "presence_penalty": 0.5, "min_p": 0.1}
-    with lab.gateway(sampling="cpu") as url:
-        answer = httpx.post(f"{url}/v1/chat/completions", json=ASK | more, timeout=30)
+    kernels = tmp_path / "inductor"
+    with (
+        lab_in(tmp_path, tiny, TORCHINDUCTOR_CACHE_DIR=str(kernels)) as lab,
+        lab.gateway(sampling="cpu") as url,
+    ):
+        answer = httpx.post(f"{url}/v1/chat/completions", json=ASK | more, timeout=120)
         assert answer.status_code == 200
         assert len(answer.json()["choices"][0]["logprobs"]["content"]) == 4
-        seeded = httpx.post(f"{url}/v1/chat/completions", json=ASK | {"seed": 1})
+        # vLLM's sampler would compile them while the request waits.
+        assert [file for file in kernels.rglob("*") if file.is_file()] == []
+        seeded = httpx.post(f"{url}/v1/chat/completions", json=ASK | {"seed": 1}, timeout=30)
         assert (seeded.status_code, seeded.headers["x-ignored-fields"]) == (200, "seed")
 
 
@@ -153,6 +159,10 @@ async def test_the_device_gets_the_compiled_lengths_and_the_cores(lab: Lab) -> N
         load = next(event for event in lab.events if event["event"] == "load")
     assert load["visible_cores"] == "4-5"
     assert load["unknown_keys"] == []
+    assert load["context_buckets"] == [64, 128]
+    assert load["generation_buckets"][-1] == load["config"]["seq_len"] == 256
+    assert load["config"]["max_context_length"] == 128
+    assert load["config"]["batch_size"] == 4
     assert load["config"]["attn_kernel_enabled"] is False
     assert (lab.folder / "artifacts").is_dir()
     assert os.environ["NEURON_RT_ROOT_COMM_ID"].endswith("62186")
@@ -166,11 +176,7 @@ def slow(tmp_path: Path, tiny: Path) -> Iterator[Lab]:
 
 
 def test_precompile_makes_what_a_start_then_loads(slow: Lab) -> None:
-    engine = slow.config(compile="never").model_dump(mode="json", exclude_none=True)
-    args = {"models": [{"id": "tiny", "engine": engine}]}
-    application = {"import_path": "gateway.serving.ray_app:build_app", "args": args}
-    file = slow.folder / "gateway.yaml"
-    file.write_text(yaml.safe_dump({"applications": [application]}))
+    file = slow.config_file(compile="never")
     command = [sys.executable, "-m", "gateway", "precompile", str(file)]
     first, again = (subprocess.run(command, capture_output=True, text=True) for _ in range(2))
     assert (first.returncode, again.returncode) == (0, 0), first.stderr

@@ -200,6 +200,15 @@ def test_fp8_sets_the_variables_that_it_needs(tmp_path: Path, overrides: str, fp
     assert ('UNSAFE_FP8FNCAST: "1"' in check(str(path))) is fp8
 
 
+@pytest.mark.parametrize("sampling", ["cpu", "on_device"])
+def test_sampling_on_the_cpu_compiles_nothing_while_it_serves(
+    tmp_path: Path, sampling: str
+) -> None:
+    path = Path(file(tmp_path))
+    path.write_text(path.read_text().replace("size: 2}", f"size: 2, sampling: {sampling}}}"))
+    assert ('TORCHDYNAMO_DISABLE: "1"' in check(str(path))) is (sampling == "cpu")
+
+
 def test_padded_heads_are_a_risk_with_their_numbers(tmp_path: Path) -> None:
     path = file(tmp_path, "meta-llama/Llama-3.3-70B-Instruct")
     text = Path(path).read_text().replace("24xlarge, tensor_parallel_size: 2", "48xlarge, "

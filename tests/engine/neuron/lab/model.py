@@ -1,9 +1,11 @@
-"""A tiny Llama folder without weights, whose tokenizer has one token for each byte."""
+"""Model folders without real weights, whose tokenizer has one token for each byte."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Final
 
-CONFIG = {
+TINY_LLAMA: Final[Mapping[str, Any]] = {
     "architectures": ["LlamaForCausalLM"],
     "model_type": "llama",
     "hidden_size": 64,
@@ -24,8 +26,8 @@ TEMPLATE = (
 )
 
 
-def make_model(folder: Path) -> Path:
-    """Write the folder; the id of a byte is byte + 3."""
+def make_model(folder: Path, config: Mapping[str, Any] = TINY_LLAMA) -> Path:
+    """Write the folder of a model with these sizes; the id of a byte is byte + 3."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
@@ -40,7 +42,7 @@ def make_model(folder: Path) -> Path:
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, **special)
     tokenizer.chat_template = TEMPLATE
     tokenizer.save_pretrained(folder)
-    (folder / "config.json").write_text(json.dumps(CONFIG))
+    (folder / "config.json").write_text(json.dumps(dict(config)))
     return folder
 
 
