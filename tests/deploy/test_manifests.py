@@ -8,7 +8,16 @@ import pytest
 
 from tests.deploy.checks import CHECKS, findings
 from tests.deploy.checks.autoscaler import seen
-from tests.deploy.checks.manifests import DEPLOY, OVERLAYS, documents, of_kind, overlay, rendered
+from tests.deploy.checks.manifests import (
+    DEPLOY,
+    NEURON,
+    OVERLAYS,
+    documents,
+    of_kind,
+    overlay,
+    pods,
+    rendered,
+)
 from tests.deploy.overlays import with_components
 from tests.deploy.rendered import files
 
@@ -20,6 +29,7 @@ pytestmark = [
 
 COMPONENTS = sorted(path.name for path in (DEPLOY / "k8s" / "components").iterdir())
 INF2 = OVERLAYS[:3]
+LLAMA_3_8B = 16_060_522_496  # bytes of its weights
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
@@ -37,9 +47,30 @@ def test_a_kustomization_of_its_own_has_no_mistake(folder: str) -> None:
 
 
 @pytest.mark.parametrize("name", INF2)
-def test_a_precompile_job_has_no_mistake(name: str) -> None:
-    job = documents(rendered(f"k8s/overlays/{name}/precompile"))
-    assert findings([*job, *documents(rendered("karpenter"))]) == []
+@pytest.mark.parametrize("job", ["precompile", "precompile-offline"])
+def test_a_precompile_job_has_no_mistake(name: str, job: str) -> None:
+    found = documents(rendered(f"k8s/overlays/{name}/{job}"))
+    assert findings([*found, *documents(rendered("karpenter"))]) == []
+
+
+@pytest.mark.parametrize("name", INF2)
+def test_a_job_without_a_device_compiles_the_same_config_with_the_memory_for_it(name: str) -> None:
+    (pod,) = pods(documents(rendered(f"k8s/overlays/{name}/precompile-offline")))
+    compile_ = pod.spec["initContainers"][1]
+    assert compile_["command"][1:3] == ["precompile", "--offline"]
+    assert pod.amount(NEURON) == pod.amount(NEURON, "limits") == 0
+    assert pod.amount("memory", "limits") >= 2 * LLAMA_3_8B + 8 * 2**30
+    assert pod.spec["nodeSelector"] == {"karpenter.sh/nodepool": "compile"}
+
+
+def test_compiled_graphs_are_kept_for_the_next_compile_and_not_copied_to_workers() -> None:
+    (job,) = pods(documents(rendered("k8s/overlays/inf2-8xlarge/precompile")))
+    restore, compile_, upload = job.containers
+    assert "compile-cache" not in restore["args"][0]
+    assert "NEURON_COMPILE_CACHE_URL" not in {each["name"] for each in compile_["env"]}
+    assert "--exclude 'compile-cache/*.lock'" in upload["args"][0]
+    worker = next(pod for pod in pods(overlay("inf2-8xlarge")) if pod.owner.endswith(" inf2"))
+    assert "--exclude 'compile-cache/*'" in worker.containers[0]["args"][0]
 
 
 @pytest.mark.parametrize(

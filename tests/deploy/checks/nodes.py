@@ -21,7 +21,7 @@ SIZE: Final = "karpenter.k8s.aws/instance-size"
 _OWN: Final = (POOL, SIZE)  # any other label is of another template
 _MiB, _GiB = 2**20, 2**30
 DAEMONS: Final = (1.5, 2 * _GiB)  # CPUs and bytes for the DaemonSets of a node
-LEAST_CPU_NODE: Final = (4, 15_000 * _MiB)  # of the pool cpu
+LEAST_NODE: Final = {"cpu": (4, 15_000 * _MiB), "compile": (16, 59 * _GiB)}  # of a pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,8 @@ def _on_pool(pod: Pod, pool: Document, classes: dict[str, Document]) -> Iterator
         yield f"{pod.owner}: pool {pool['metadata']['name']} has no {size}"
         return
     max_pods = classes[template["nodeClassRef"]["name"]]["spec"].get("kubelet", {}).get("maxPods")
-    node = allocatable(f"inf2.{size}", max_pods or 737) if size else Node(*LEAST_CPU_NODE, 0)
+    least = LEAST_NODE.get(pool["metadata"]["name"], LEAST_NODE["cpu"])
+    node = allocatable(f"inf2.{size}", max_pods or 737) if size else Node(*least, 0)
     yield from _capacity_problems(pod, node, whole=bool(size))
 
 
