@@ -17,7 +17,10 @@ def precompile(
     config: NeuronFile,
     offline: Annotated[
         bool,
-        typer.Option(help="Compile on any x86 host with AWS's image: no device is used or needed."),
+        typer.Option(
+            "--offline",
+            help="Compile on any x86 host with AWS's image: no device is needed or used.",
+        ),
     ] = False,
 ) -> None:
     """Compile a config's model on an inf2 instance, so that `compile: never` can start it."""

@@ -1,5 +1,6 @@
 """Every overlay and component, rendered and checked; see `checks`."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests.deploy.checks.manifests import (
 )
 from tests.deploy.overlays import with_components
 from tests.deploy.rendered import files
+from tests.deploy.shims.answers import Answer
 
 pytestmark = [
     pytest.mark.deploy,
@@ -65,12 +67,26 @@ def test_a_job_without_a_device_compiles_the_same_config_with_the_memory_for_it(
 
 def test_compiled_graphs_are_kept_for_the_next_compile_and_not_copied_to_workers() -> None:
     (job,) = pods(documents(rendered("k8s/overlays/inf2-8xlarge/precompile")))
-    restore, compile_, upload = job.containers
+    restore, compile_, _upload = job.containers
     assert "compile-cache" not in restore["args"][0]
     assert "NEURON_COMPILE_CACHE_URL" not in {each["name"] for each in compile_["env"]}
-    assert "--exclude 'compile-cache/*.lock'" in upload["args"][0]
     worker = next(pod for pod in pods(overlay("inf2-8xlarge")) if pod.owner.endswith(" inf2"))
     assert "--exclude 'compile-cache/*'" in worker.containers[0]["args"][0]
+
+
+def test_artifacts_are_uploaded_with_their_manifest_last(tmp_path: Path) -> None:
+    (job,) = pods(documents(rendered("k8s/overlays/inf2-8xlarge/precompile-offline")))
+    (tmp_path / "aws").symlink_to(Path(__file__).parent / "shims/shim")
+    (tmp_path / "answers").write_text(Answer("aws s3 sync *").line())
+    store = {"BUCKET": "store", "MODEL": "8b", "SHIM_FOLDER": str(tmp_path)}
+    script = job.spec["containers"][0]["args"][0]
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    subprocess.run(["bash", "-ec", script], env=store | {"PATH": path}, check=True)
+    everything, last = (tmp_path / "calls").read_text().splitlines()
+    copy, to = "aws s3 sync --no-progress", "/models/artifacts s3://store/artifacts/8b"
+    skipped = "--exclude .* --exclude compile-cache/*.lock"
+    assert everything == f"{copy} {skipped} --exclude */neuron-gateway.json {to}"
+    assert last == f"{copy} {skipped} {to}"
 
 
 @pytest.mark.parametrize(

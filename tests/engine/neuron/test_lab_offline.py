@@ -1,6 +1,7 @@
 """`precompile --offline`: the plugin's loader compiles on a host without a Neuron device."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,11 +11,13 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.conftest import wait_until
 from tests.engine.neuron.conftest import Lab, lab_in
+from tests.engine.neuron.test_lab_deaths import is_gone
 
 pytestmark = [
     pytest.mark.neuron_lab,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(400),
     pytest.mark.filterwarnings("default"),
 ]
 
@@ -29,20 +32,26 @@ def bare(tmp_path: Path, tiny: Path) -> Iterator[Lab]:
 def precompile(
     lab: Lab, *options: str, env: dict[str, str] | None = None, **config: Any
 ) -> subprocess.CompletedProcess[str]:
-    engine = lab.config(**({"compile": "never"} | config)).model_dump(
-        mode="json", exclude_none=True
-    )
-    args = {
-        "models": [{"id": "tiny", "engine": {k: v for k, v in engine.items() if v is not None}}]
-    }
+    with started(lab, *options, env=env, **config) as process:
+        stdout, stderr = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+
+def started(
+    lab: Lab, *options: str, env: dict[str, str] | None = None, **config: Any
+) -> subprocess.Popen[str]:
+    config = {"compile": "never"} | config
+    engine = lab.config(**config).model_dump(mode="json", exclude_none=True)
+    args = {"models": [{"id": "tiny", "engine": engine}]}
     application = {"import_path": "gateway.serving.ray_app:build_app", "args": args}
     file = lab.folder / "gateway.yaml"
     file.write_text(yaml.safe_dump({"applications": [application]}))
     temporary = lab.folder / "tmp"
     temporary.mkdir(exist_ok=True)
-    return subprocess.run(
+    return subprocess.Popen(
         [sys.executable, "-m", "gateway", "precompile", *options, str(file)],
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"TMPDIR": str(temporary)} | (env or {}),
     )
@@ -75,6 +84,7 @@ async def test_a_start_that_may_not_compile_loads_what_was_compiled_without_a_de
     again = precompile(bare, "--offline")
     assert again.stdout.splitlines()[-1] == done.stdout.splitlines()[-1]
     assert kinds(bare) == ["compile"]
+
     monkeypatch.setenv("NEURON_LAB_DEVICES", "1")
     async with bare.engine(compile="never") as engine:
         assert engine.artifacts.folder == folder
@@ -121,6 +131,16 @@ def test_a_compile_that_fails_names_the_cause_and_leaves_nothing(
     last = done.stderr.splitlines()[-1]
     assert last.startswith("The compile failed. ")
     assert reason in last
+    assert leftovers(bare) == []
+
+
+def test_an_interrupted_compile_leaves_no_process_and_no_files(bare: Lab) -> None:
+    with started(bare, "--offline", env={"NEURON_LAB_COMPILE_S": "200"}) as process:
+        wait_until(lambda: bool(bare.events), 120)
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+    assert process.returncode == 130
+    wait_until(lambda: is_gone(bare.events[0]["pid"]))
     assert leftovers(bare) == []
 
 
