@@ -78,12 +78,14 @@ def create_engine(model_id: str, config: EngineConfig) -> EngineBackend:
     return cast(EngineBackend, make(model_id, config, config.device))
 
 
-async def precompile(model_id: str, config: EngineConfig, report: Callable[[str], None]) -> Path:
+async def precompile(
+    model_id: str, config: EngineConfig, report: Callable[[str], None], *, offline: bool = False
+) -> Path:
     """Return the folder of what an engine loads, compiled where it does not exist yet.
 
-    The device must have a `compiler`. `report` gets each phase. Raises EngineDead where the
-    compile fails.
+    The device must have a `compiler`, which works without the device itself if `offline`. `report`
+    gets each phase. Raises EngineDead where the compile fails.
     """
     assert config.device.compiler is not None
     compile_ = resolve_name(config.device.compiler)
-    return cast(Path, await compile_(model_id, config, config.device, report))
+    return cast(Path, await compile_(model_id, config, config.device, report, offline=offline))

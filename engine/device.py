@@ -70,6 +70,10 @@ class BaseDevice(ConfigModel):
         """
         return None
 
+    def device_problem(self, host: Host) -> str | None:
+        """Return why this machine lacks the device itself, None where it has it."""
+        return None
+
     def template_path(self, options: EngineOptions) -> Path | None:
         """Return the folder or file of the chat template, None for one of our own."""
         return Path(options.model)

@@ -105,8 +105,8 @@ class Artifacts:
     def building(self) -> Iterator[Path]:
         """Yield the folder to start from: the finished one, or one to compile into.
 
-        A compiled folder is renamed to its key when the block ends without an error, so that a
-        partial one is never loaded. Of several processes one compiles; the others wait, and load.
+        A compiled folder is renamed to its key when the block ends without an error; after an error
+        nothing is left of it. Of several processes one compiles; the others wait, and load.
         """
         if not self.exists:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -116,8 +116,12 @@ class Artifacts:
                     partial = self.root / f".{self.key}.partial"
                     shutil.rmtree(partial, ignore_errors=True)
                     self.quantized_weights.mkdir(parents=True, exist_ok=True)
-                    yield partial
-                    self._finish(partial)
+                    try:
+                        yield partial
+                        self._finish(partial)
+                    finally:
+                        shutil.rmtree(self.work_folder, ignore_errors=True)
+                        shutil.rmtree(partial, ignore_errors=True)
                     return
         yield self.folder
 
@@ -138,7 +142,6 @@ class Artifacts:
         }
         manifest = json.dumps({"facts": self.facts, "files": files}, indent=1, sort_keys=True)
         (partial / MANIFEST).write_text(f"{manifest}\n", "utf-8")
-        shutil.rmtree(self.work_folder, ignore_errors=True)
         self.remove()
         partial.rename(self.folder)
 

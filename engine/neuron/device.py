@@ -12,6 +12,7 @@ from engine.neuron.attention import KERNEL
 from engine.neuron.capabilities import maximum_values, unsupported
 from engine.neuron.cores import NEURON_CORES, contiguous, runtime_environment
 from engine.neuron.node.doctor import examine_node
+from engine.neuron.node.machine import devices
 from engine.neuron.options import NeuronOptions
 from engine.neuron.packages import package_versions
 from engine.neuron.plan import Plan
@@ -48,6 +49,14 @@ class Neuron(NeuronOptions, VLLMDevice):
             at_most=maximum_values(self.sampling),
             fixed=fixed,
             buckets=self.context_buckets(length),
+        )
+
+    def device_problem(self, host: Host) -> str | None:
+        """Return a sentence where the machine has no Neuron device."""
+        if devices(host):
+            return None
+        return (
+            "There is no /dev/neuron*. Give the pod aws.amazon.com/neuron, or run on an inf2 node."
         )
 
     def examine(self, options: EngineOptions, host: Host) -> Iterator[Finding]:
@@ -126,6 +135,7 @@ class Neuron(NeuronOptions, VLLMDevice):
             "VLLM_NO_USAGE_STATS": "1",
             "NEURON_COMPILED_ARTIFACTS": str(artifacts.folder),
             "BASE_COMPILE_WORK_DIR": str(artifacts.work_folder),
+            "NEURON_COMPILE_CACHE_URL": self.compile_cache or str(artifacts.root / "compile-cache"),
             "NEURON_GATEWAY_ROWS": "1" if patch_rows else "0",
             "NEURON_GATEWAY_COMPILE": self.compile,
             **runtime_environment(self.visible_cores),

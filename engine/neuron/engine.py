@@ -12,7 +12,6 @@ from engine.errors import EngineDead
 from engine.host import Host
 from engine.neuron.artifacts import Artifacts
 from engine.neuron.device import Neuron
-from engine.neuron.node.machine import devices
 from engine.neuron.packages import package_problem, package_versions
 from engine.neuron.plugin.causes import Cause, cause_of
 from engine.neuron.plugin.log_pipe import LogPipe
@@ -65,8 +64,8 @@ class NeuronEngine(VLLMEngine):
             else:
                 return
 
-    def _require_startable(self) -> None:
-        """Raise EngineDead for a start that would fail after minutes, or compile unasked."""
+    def require_compilable(self) -> None:
+        """Raise EngineDead for a config or packages with which nothing can be compiled."""
         try:
             self._neuron.validate_engine(self._options)  # a hub's model is known only now
         except PydanticCustomError as error:
@@ -74,9 +73,12 @@ class NeuronEngine(VLLMEngine):
         release = self._neuron.release
         if problem := package_problem(release, package_versions(release)):
             raise EngineDead("The engine did not start.", problem)
-        if not devices(Host()):
-            fix = "Give the pod aws.amazon.com/neuron, or run on an inf2 node."
-            raise EngineDead("The engine did not start.", f"There is no /dev/neuron*. {fix}")
+
+    def _require_startable(self) -> None:
+        """Raise EngineDead for a start that would fail after minutes, or compile unasked."""
+        self.require_compilable()
+        if problem := self._neuron.device_problem(Host()):
+            raise EngineDead("The engine did not start.", problem)
         artifacts = self.artifacts
         if damage := artifacts.damage():
             fix = "Run `neuron-gateway precompile CONFIG`, or copy them again."

@@ -62,6 +62,9 @@ class NeuronOptions(ConfigModel):
     artifacts: str = "~/.cache/neuron-gateway/artifacts"
     """Folder of compiled artifacts, each set in a folder named by a hash of everything that shapes
     it, the content of the weights too."""
+    compile_cache: str | None = None
+    """Folder or `s3://` prefix of graphs that were compiled before, by default `compile-cache` in
+    `artifacts`. After a change of one bucket the compiler takes the others from it."""
     override_neuron_config: dict[str, JsonValue] = Field(default_factory=dict)
     """Tuning keys of neuronx-distributed-inference, such as `fused_qkv`. `attn_kernel_enabled` is
     false where it is left out: whether the kernel runs on inf2 is not known."""

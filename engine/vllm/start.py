@@ -1,7 +1,8 @@
 """`make_async_llm`: the start of vLLM with a device's arguments and environment."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pkgutil import resolve_name
 from typing import Any
 
@@ -31,6 +32,20 @@ def make_async_llm(
             stat_loggers=[resolve_name(name) for name in stat_loggers] or None,
             disable_log_stats=not stat_loggers,
         )
+
+
+@contextmanager
+def make_vllm_config(arguments: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield the `VllmConfig` of a start, as the one in force while a model is built.
+
+    The environment must be set before. Raises whatever vLLM raises.
+    """
+    from vllm import AsyncEngineArgs
+    from vllm.config import set_current_vllm_config
+
+    config = AsyncEngineArgs(**arguments).create_engine_config()
+    with set_current_vllm_config(config):
+        yield config
 
 
 def _set_environment(environment: Mapping[str, str]) -> None:

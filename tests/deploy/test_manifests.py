@@ -1,5 +1,6 @@
 """Every overlay and component, rendered and checked; see `checks`."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,15 +11,18 @@ from tests.deploy.checks import CHECKS, findings
 from tests.deploy.checks.autoscaler import seen
 from tests.deploy.checks.manifests import (
     DEPLOY,
+    NEURON,
     ON_NEURON,
     OVERLAYS,
     documents,
     of_kind,
     overlay,
+    pods,
     rendered,
 )
 from tests.deploy.overlays import with_components
 from tests.deploy.rendered import files
+from tests.deploy.shims.answers import Answer
 
 pytestmark = [
     pytest.mark.deploy,
@@ -27,6 +31,8 @@ pytestmark = [
 ]
 
 COMPONENTS = sorted(path.name for path in (DEPLOY / "k8s" / "components").iterdir())
+WEIGHTS = {"inf2-48xlarge-70b": 141_107_412_992}  # bytes, of Llama 3.3 70B
+LLAMA_3_8B = 16_060_522_496
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
@@ -56,6 +62,46 @@ def test_a_kustomization_of_its_own_has_no_mistake(folder: str) -> None:
 def test_a_precompile_job_has_no_mistake(name: str) -> None:
     job = documents(rendered(f"k8s/overlays/{name}/precompile"))
     assert findings([*job, *documents(rendered("karpenter"))]) == []
+
+
+@pytest.mark.parametrize("name", ON_NEURON)
+def test_a_precompile_job_without_a_device_has_no_mistake(name: str) -> None:
+    found = documents(rendered(f"k8s/overlays/{name}/precompile-offline"))
+    assert findings([*found, *documents(rendered("karpenter"))]) == []
+
+
+@pytest.mark.parametrize("name", ON_NEURON)
+def test_a_job_without_a_device_compiles_the_same_config_with_the_memory_for_it(name: str) -> None:
+    (pod,) = pods(documents(rendered(f"k8s/overlays/{name}/precompile-offline")))
+    compile_ = pod.spec["initContainers"][1]
+    assert compile_["command"][1:3] == ["precompile", "--offline"]
+    assert pod.amount(NEURON) == pod.amount(NEURON, "limits") == 0
+    assert pod.amount("memory", "limits") >= 2 * WEIGHTS.get(name, LLAMA_3_8B) + 8 * 2**30
+    assert pod.spec["nodeSelector"] == {"karpenter.sh/nodepool": "compile"}
+
+
+def test_compiled_graphs_are_kept_for_the_next_compile_and_not_copied_to_workers() -> None:
+    (job,) = pods(documents(rendered("k8s/overlays/inf2-8xlarge/precompile")))
+    restore, compile_, _upload = job.containers
+    assert "compile-cache" not in restore["args"][0]
+    assert "NEURON_COMPILE_CACHE_URL" not in {each["name"] for each in compile_["env"]}
+    worker = next(pod for pod in pods(overlay("inf2-8xlarge")) if pod.owner.endswith(" inf2"))
+    assert "--exclude 'compile-cache/*'" in worker.containers[0]["args"][0]
+
+
+def test_artifacts_are_uploaded_with_their_manifest_last(tmp_path: Path) -> None:
+    (job,) = pods(documents(rendered("k8s/overlays/inf2-8xlarge/precompile-offline")))
+    (tmp_path / "aws").symlink_to(Path(__file__).parent / "shims/shim")
+    (tmp_path / "answers").write_text(Answer("aws s3 sync *").line())
+    store = {"BUCKET": "store", "MODEL": "8b", "SHIM_FOLDER": str(tmp_path)}
+    script = job.spec["containers"][0]["args"][0]
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    subprocess.run(["bash", "-ec", script], env=store | {"PATH": path}, check=True)
+    everything, last = (tmp_path / "calls").read_text().splitlines()
+    copy, to = "aws s3 sync --no-progress", "/models/artifacts s3://store/artifacts/8b"
+    skipped = "--exclude .* --exclude compile-cache/*.lock"
+    assert everything == f"{copy} {skipped} --exclude */neuron-gateway.json {to}"
+    assert last == f"{copy} {skipped} {to}"
 
 
 @pytest.mark.parametrize(

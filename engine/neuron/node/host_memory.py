@@ -30,6 +30,6 @@ def compile_problem(shape: ModelShape, instance: Instance) -> str | None:
     return (
         f"a compile takes {wanted:.0f} GiB of host memory, 2 x the weights and {COMPILER_GIB}, and "
         f"{instance.name} has {instance.host_gib}. Compile on a larger host with "
-        "`neuron-gateway precompile` and copy the artifacts: with compile: never a start loads "
-        f"their sharded weights, which need about {LOAD_GIB} GiB"
+        "`neuron-gateway precompile --offline` and copy the artifacts: with compile: never a start "
+        f"loads their sharded weights, which need about {LOAD_GIB} GiB"
     )

@@ -18,6 +18,7 @@ from engine.neuron.plugin.sampling_rows import patch_sampling_rows
 from engine.processes import exit_with_parent
 
 _WORKER: Final = "vllm_neuron.worker"  # the plugin's package, 0.4.1 and 0.5.0
+LOADER: Final = f"{_WORKER}.neuronx_distributed_model_loader"
 
 
 def install() -> None:
@@ -32,7 +33,7 @@ def install() -> None:
     if environment["NEURON_GATEWAY_ROWS"] == "1":
         runner = importlib.import_module(f"{_WORKER}.neuronx_distributed_model_runner")
         patch_sampling_rows(runner.NeuronxDistributedModelRunner)
-    loader = importlib.import_module(f"{_WORKER}.neuronx_distributed_model_loader")
+    loader = importlib.import_module(LOADER)
     model, may_compile = loader.NeuronModelBase, environment["NEURON_GATEWAY_COMPILE"] != "never"
     _guard(model, "_load_compiled_model", "loading", allowed=True)
     # The plugin compiles whatever it cannot load; only here can it be kept from that.

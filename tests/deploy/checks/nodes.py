@@ -23,7 +23,9 @@ FAMILY: Final = "karpenter.k8s.aws/instance-family"
 _OWN: Final = (POOL, SIZE)  # any other label is of another template
 _MiB, _GiB = 2**20, 2**30
 DAEMONS: Final = (1.5, 2 * _GiB)  # CPUs and bytes for the DaemonSets of a node
-LEAST_CPU_NODE: Final = (4, 15_000 * _MiB)  # of the pool cpu
+# CPUs and bytes of a pool's nodes: the smallest of `cpu`, which pods share, and the largest of
+# `compile`, where Karpenter takes a node for a job.
+NODES: Final = {"cpu": (4, 15_000 * _MiB), "compile": (64, 460 * _GiB)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ def _on_pool(pod: Pod, pool: Document, classes: dict[str, Document]) -> Iterator
         yield f"{pod.owner}: pool {pool['metadata']['name']} has no {size}"
         return
     max_pods = classes[template["nodeClassRef"]["name"]]["spec"].get("kubelet", {}).get("maxPods")
-    node = Node(*LEAST_CPU_NODE, 0)
+    node = Node(*NODES.get(pool["metadata"]["name"], NODES["cpu"]), 0)
     if size is not None:
         node = allocatable(f"{allowed[FAMILY][0]}.{size}", max_pods or 737)
     yield from _capacity_problems(pod, node, whole=size is not None)

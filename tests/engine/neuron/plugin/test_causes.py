@@ -19,6 +19,8 @@ SEEN = {
     "other_compiler": "NEFF version mismatch supported: 2.0 received: 3.1",
     "would_compile": "The plugin would have to compile, which `compile: never` forbids.",
     "attention_kernel": "[NCC_INLA001] InstRangeSelect is not supported on arch Trn1",
+    "cached_failure": "INFO ||NCC_WRAPPER||: Got a cached failed neff at /models/artifacts/"
+    "compile-cache/neuronxcc-2.8/MODULE_1+d4/model.neff. Will skip compilation",
     "compiler_defect": "[ERROR] [NCC_ITEN404] internal error",
     "fork": "Check failed: Invalid thread pool!",
     "lengths": "Input len 513 exceeds largest bucket (512) for context_encoding_model",
