@@ -14,10 +14,10 @@ from typing import Any, Final
 
 from engine.neuron.cores import claim, expand_ranges
 from engine.neuron.plugin.log_pipe import send_phase, write_to
-from engine.neuron.plugin.sampling_rows import patch_sampling_rows
+from engine.neuron.plugin.sampling_rows import PluginMismatch, patch_sampling_rows
 from engine.processes import exit_with_parent
 
-_WORKER: Final = "vllm_neuron.worker"  # the plugin's package, 0.4.1 and 0.5.0
+_WORKER: Final = "vllm_neuron.worker"  # the plugin's package, 0.4 and 0.5
 LOADER: Final = f"{_WORKER}.neuronx_distributed_model_loader"
 
 
@@ -42,7 +42,9 @@ def install() -> None:
 
 def _guard(model: type, method: str, phase: str, *, allowed: bool) -> None:
     """Make a method of a class report its phase, or refuse to run."""
-    work: Callable[..., Any] = getattr(model, method)
+    work: Callable[..., Any] | None = getattr(model, method, None)
+    if work is None:
+        raise PluginMismatch(f"The guards do not fit this plugin: {method} does not exist.")
 
     @wraps(work)
     def guarded(*args: Any, **kwargs: Any) -> Any:
