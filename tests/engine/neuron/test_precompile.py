@@ -48,7 +48,7 @@ def test_without_a_device_nothing_is_hashed_or_downloaded(tmp_path: Path, model:
 def test_offline_needs_the_plugin_before_it_hashes(tmp_path: Path) -> None:
     done = run("precompile", tmp_path, "--offline")
     assert (done.exit_code, done.stdout) == (1, "")
-    assert "vllm-neuron is not installed. Install 0.4.1" in done.stderr
+    assert "vllm-neuron is not installed and device.plugin: 0.4.1 needs" in done.stderr
 
 
 @pytest.mark.parametrize("cache", [None, "s3://bucket/graphs"])
