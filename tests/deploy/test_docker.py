@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 
 from engine.neuron import expand_ranges
-from gateway.config import AppConfig
-from gateway.serving.environment import serve_environment
 from tests.deploy.checks.manifests import DEPLOY
 
 pytestmark = [pytest.mark.deploy, pytest.mark.timeout(60)]
@@ -56,16 +54,6 @@ def test_without_cores_the_variable_is_not_set() -> None:
 def test_the_environment_is_on_the_path_of_every_shell() -> None:
     assert in_bash("echo $PATH") == "/opt/venv/bin:/usr/bin:/bin"
     assert in_bash("bash -c 'echo $PATH'") == "/opt/venv/bin:/usr/bin:/bin"
-
-
-def test_pods_have_the_environment_that_the_gateway_sets_for_ray() -> None:
-    lines = (DEPLOY / "k8s" / "base" / "ray.env").read_text("utf-8").splitlines()
-    given = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
-    wanted = serve_environment(AppConfig())
-    del wanted["OMP_NUM_THREADS"]  # each overlay's, by the CPUs of its pods
-    assert given.pop("RAY_SERVE_HAPROXY_BINARY_PATH") == "/opt/neuron-gateway/haproxy"
-    assert given.pop("RAY_DEFAULT_PYTHON_VERSION_MATCH_LEVEL") == "minor"
-    assert given == wanted
 
 
 @pytest.mark.parametrize("name", ["gateway", "neuron"])

@@ -15,8 +15,7 @@ import httpx
 import pytest
 from openai import OpenAI
 
-from tests.deploy.checks.manifests import DEPLOY, ROOT
-from tests.deploy.test_versions import pins
+from tests.deploy.checks.manifests import DEPLOY, ROOT, pins
 from tests.serving import free_port, until
 from tests.tools import require_tool, unavailable
 

@@ -268,7 +268,7 @@ def a_config_map_that_is_not_there(m: Manifests) -> None:
 
 
 def a_policy_that_shuts_the_operator_out(m: Manifests) -> None:
-    m.named("NetworkPolicy", "ray")["spec"]["ingress"][1]["ports"][0]["port"] = 8266
+    m.named("NetworkPolicy", "operator")["spec"]["ingress"][0]["ports"][0]["port"] = 8266
 
 
 def a_policy_without_pods(m: Manifests) -> None:

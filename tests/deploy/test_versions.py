@@ -2,7 +2,6 @@
 
 import re
 import tomllib
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from tests.deploy.checks.manifests import (
     documents,
     of_kind,
     overlay,
+    pins,
     pods,
     rendered,
 )
@@ -24,12 +24,6 @@ pytestmark = [pytest.mark.deploy, pytest.mark.timeout(60)]
 
 OWN = "registry.example/neuron-gateway/"
 DOCKERFILES = sorted((DEPLOY / "docker").glob("*.Dockerfile"))
-
-
-@cache
-def pins() -> dict[str, str]:
-    lines = (DEPLOY / "versions.env").read_text("utf-8").splitlines()
-    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
 
 
 def images(folder: str) -> set[str]:

@@ -38,6 +38,13 @@ _UNIT: Final = {"n": 1e-9, "u": 1e-6, "m": 1e-3} | {
 
 
 @cache
+def pins() -> dict[str, str]:
+    """Return the versions of deploy/versions.env."""
+    lines = (DEPLOY / "versions.env").read_text("utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+
+
+@cache
 def rendered(folder: str) -> str:
     """Render a kustomization under deploy/, as `kubectl kustomize` does."""
     kubectl = require_tool("kubectl")

@@ -1,6 +1,5 @@
 """Pods and the nodes that they are to run on: selectors, taints, sizes, Neuron devices."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -22,6 +21,7 @@ SIZE: Final = "karpenter.k8s.aws/instance-size"
 FAMILY: Final = "karpenter.k8s.aws/instance-family"
 _OWN: Final = (POOL, SIZE)  # any other label is of another template
 _MiB, _GiB = 2**20, 2**30
+IMAGE: Final = 30 * _GiB  # of a disk: the node itself, and an image of 10 GB, packed and unpacked
 DAEMONS: Final = (1.5, 2 * _GiB)  # CPUs and bytes for the DaemonSets of a node
 # CPUs and bytes of a pool's nodes: the smallest of `cpu`, which pods share, and the largest of
 # `compile`, where Karpenter takes a node for a job.
@@ -49,8 +49,6 @@ def findings(documents: Sequence[Document]) -> Iterator[str]:
     """Yield pods that would stay Pending."""
     pools = {pool["metadata"]["name"]: pool for pool in of_kind(documents, "NodePool")}
     classes = {each["metadata"]["name"]: each for each in of_kind(documents, "EC2NodeClass")}
-    for pool in pools.values():
-        yield from (f"{name_of(pool)}: {text}" for text in _moved(pool["spec"]))
     for pod in pods(documents):
         selector = pod.spec.get("nodeSelector", {})
         yield from (f"{pod.owner}: no node has {key}" for key in selector if key not in _OWN)
@@ -59,20 +57,6 @@ def findings(documents: Sequence[Document]) -> Iterator[str]:
             yield f"{pod.owner}: no NodePool is called {selector[POOL]}"
         elif POOL in selector:
             yield from _on_pool(pod, pools[selector[POOL]], classes)
-
-
-def _moved(pool: Document) -> Iterator[str]:
-    """Yield what takes a node away from its pods unasked, or never lets one go."""
-    template, disruption = pool["template"]["spec"], pool["disruption"]
-    if template.get("expireAfter") != "Never":
-        yield "nodes that expire end streams"
-    if not re.fullmatch(r"[1-9]\d*h", str(template.get("terminationGracePeriod"))):
-        yield "without a terminationGracePeriod of hours one pod can hold a deleted node for ever"
-    budgets = disruption.get("budgets", [])
-    if disruption["consolidationPolicy"] != "WhenEmpty" or {"nodes": "1"} not in budgets:
-        yield "only empty nodes are to go, and one at a time"
-    if {"nodes": "0", "reasons": ["Drifted"]} not in budgets:
-        yield "a new AMI moves pods: a budget of 0 for Drifted is missing"
 
 
 def _devices(pod: Pod) -> Iterator[str]:
@@ -100,7 +84,11 @@ def _on_pool(pod: Pod, pool: Document, classes: dict[str, Document]) -> Iterator
     if size is not None and size not in allowed.get(SIZE, []):
         yield f"{pod.owner}: pool {pool['metadata']['name']} has no {size}"
         return
-    max_pods = classes[template["nodeClassRef"]["name"]]["spec"].get("kubelet", {}).get("maxPods")
+    node_class = classes.get(template["nodeClassRef"]["name"])
+    if node_class is None:
+        return  # `karpenter` finds that
+    yield from _disk_problems(pod, node_class)
+    max_pods = node_class["spec"].get("kubelet", {}).get("maxPods")
     node = Node(*NODES.get(pool["metadata"]["name"], NODES["cpu"]), 0)
     if size is not None:
         node = allocatable(f"{allowed[FAMILY][0]}.{size}", max_pods or 737)
@@ -115,6 +103,16 @@ def _tolerates(toleration: dict[str, Any], taint: dict[str, Any]) -> bool:
             toleration.get("operator") == "Exists" or toleration.get("value") == taint.get("value")
         )
     )
+
+
+def _disk_problems(pod: Pod, node_class: Document) -> Iterator[str]:
+    """Yield volumes that would fill the node's disk, which evicts its pods."""
+    (mapping,) = node_class["spec"]["blockDeviceMappings"]
+    room = amount(mapping["ebs"]["volumeSize"]) - IMAGE
+    volumes = [volume.get("emptyDir", {}) for volume in pod.spec.get("volumes", [])]
+    wanted = sum(amount(v.get("sizeLimit", 0)) for v in volumes if v.get("medium") != "Memory")
+    if wanted > room:
+        yield f"{pod.owner}: volumes of {wanted / _GiB:.0f} GiB, and the disk has {room / _GiB:.0f}"
 
 
 def _capacity_problems(pod: Pod, node: Node, *, whole: bool) -> Iterator[str]:

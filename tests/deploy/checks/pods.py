@@ -4,11 +4,15 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from tests.deploy.checks.manifests import Document, Pod, amount, pods
+from tests.deploy.checks.manifests import Document, Pod, amount, pins, pods
 
 _PINNED: Final = re.compile(
     r"[\w.\-/]+(:\d+)?/?[\w.\-/]*:(?!latest$)[\w][\w.\-]*|.+@sha256:[0-9a-f]{64}"
 )
+_OWN: Final = "registry.example/neuron-gateway/"
+_UID: Final = 10001  # of the images
+# Read by alerts, by commands in deploy/README.md, and by KubeRay.
+_RAY_CONTAINERS: Final = {"ray-head", "ray-worker"}
 _SERVES: Final = ("Deployment", "StatefulSet")
 # It reads the node's device files, and is not in the namespace of the gateway.
 _PRIVILEGED: Final = ("DaemonSet/neuron-monitor",)
@@ -22,17 +26,22 @@ def findings(documents: Sequence[Document]) -> Iterator[str]:
         for container in pod.containers:
             where = f"{pod.owner} {container['name']}"
             rules = [_image, _resources, _secrets]
+            rules += [_whole] if _holds_a_node(pod) else [_bounded]
             rules += [] if pod.owner in _PRIVILEGED else [_sealed]
             yield from (f"{where}: {text}" for rule in rules for text in rule(container))
         yield from (
-            f"{pod.owner}: {text}" for rule in (_probes, _volumes, _end) for text in rule(pod)
+            f"{pod.owner}: {text}"
+            for rule in (_account, _probes, _mounts, _volumes, _end)
+            for text in rule(pod)
         )
 
 
 def _person(spec: Document) -> Iterator[str]:
     context = spec.get("securityContext", {})
-    if context.get("runAsNonRoot") is not True or not context.get("runAsUser"):
+    if context.get("runAsNonRoot") is not True:
         yield "it may run as root"
+    if {context.get(key) for key in ("runAsUser", "runAsGroup", "fsGroup")} != {_UID}:
+        yield f"its user, group and the group of its volumes are not {_UID}, the images' own"
     if context.get("seccompProfile", {}).get("type") != "RuntimeDefault":
         yield "it has no seccomp profile"
     for field in ("hostNetwork", "hostPID", "hostIPC"):
@@ -54,6 +63,11 @@ def _image(container: Document) -> Iterator[str]:
     image = container["image"]
     if not _PINNED.fullmatch(image):
         yield f"image {image} is not pinned"
+    own, _, tag = image.removeprefix(_OWN).partition(":")
+    if image.startswith(_OWN) and tag.removesuffix("-cpu") != pins()["GATEWAY"]:
+        yield f"{own} is not of version {pins()['GATEWAY']}"
+    if not image.startswith(_OWN) and image not in pins().values():
+        yield f"image {image} is not in versions.env"
     if container.get("imagePullPolicy") != "IfNotPresent":
         yield "imagePullPolicy is not IfNotPresent"
 
@@ -67,6 +81,25 @@ def _resources(container: Document) -> Iterator[str]:
             yield f"{name} has no request or no limit"
         elif amount(asked) > amount(most):
             yield f"its request of {name} is above its limit"
+
+
+def _bounded(container: Document) -> Iterator[str]:
+    """Yield what lets a job or a page use far more than it reserves."""
+    resources = container.get("resources", {})
+    for name, most in resources.get("limits", {}).items():
+        if amount(most) > 5 * amount(resources.get("requests", {}).get(name, most)):
+            yield f"its limit of {name} is far above its request"
+
+
+def _holds_a_node(pod: Pod) -> bool:
+    return pod.owner.startswith("RayService/") and "nodeSelector" in pod.spec
+
+
+def _whole(container: Document) -> Iterator[str]:
+    """Yield what lets a node kill a Ray container that uses more than it reserved."""
+    resources = container.get("resources", {})
+    if resources.get("requests") != resources.get("limits"):
+        yield "its requests are not its limits"
 
 
 def _secrets(container: Document) -> Iterator[str]:
@@ -90,17 +123,34 @@ def _probes(pod: Pod) -> Iterator[str]:
             yield f"{container['name']} has no liveness probe"
 
 
-def _volumes(pod: Pod) -> Iterator[str]:
+def _account(pod: Pod) -> Iterator[str]:
+    head = pod.owner.endswith(" head")  # whose autoscaler asks the API for pods
+    if not head and pod.spec.get("automountServiceAccountToken") is not False:
+        yield "it has a token of the Kubernetes API"
+    if pod.owner.startswith("RayService/"):
+        names = {container["name"] for container in pod.spec["containers"]}
+        yield from (f"no Ray container is called {name}" for name in names - _RAY_CONTAINERS)
+
+
+def _mounts(pod: Pod) -> Iterator[str]:
     known = {volume["name"] for volume in pod.spec.get("volumes", [])}
     claims = {"data"} if pod.owner.startswith("StatefulSet/") else set()
     for container in pod.containers:
         mounts = [mount["name"] for mount in container.get("volumeMounts", [])]
         yield from (f"no volume is called {name}" for name in mounts if name not in known | claims)
+
+
+def _volumes(pod: Pod) -> Iterator[str]:
     for volume in pod.spec.get("volumes", []):
-        if "emptyDir" in volume and "sizeLimit" not in volume["emptyDir"]:
-            yield f"volume {volume['name']} may fill the node"
+        name, empty = volume["name"], volume.get("emptyDir", {})
+        if "emptyDir" in volume and "sizeLimit" not in empty:
+            yield f"volume {name} may fill the node"
+        if empty.get("medium", "Memory") != "Memory":
+            yield f"volume {name} is on no known medium"
+        if "secret" in volume and volume["secret"].get("defaultMode") != 0o440:
+            yield f"volume {name} can be read by others than the user and its group"
         if "hostPath" in volume:
-            yield f"volume {volume['name']} is the node's"
+            yield f"volume {name} is the node's"
 
 
 def _end(pod: Pod) -> Iterator[str]:

@@ -11,9 +11,11 @@ from tests.deploy.checks.manifests import (
     amount,
     name_of,
     of_kind,
+    pins,
 )
 
-_NAME: Final = re.compile(r"[a-z]([-a-z0-9]{0,45}[a-z0-9])?")
+_NAME: Final = "neuron-gateway"  # of its Services, which web chat, routes and deploy/README.md call
+_DRAIN_SECONDS: Final = 600  # that drain.sh waits for streams
 _GATED: Final = ("networkPolicy", "tlsOptions", "historyServerOptions", "upgradeStrategy")
 _START: Final = {"num-cpus", "num-gpus", "memory", "resources"}
 _UPGRADES: Final = ("NewCluster", "None", "NewClusterWithIncrementalUpgrade")
@@ -34,8 +36,8 @@ def findings(documents: Sequence[Document]) -> Iterator[str]:
 
 def _service(document: Document, cluster: Document) -> Iterator[str]:
     metadata, spec = document["metadata"], document["spec"]
-    if not _NAME.fullmatch(metadata["name"]):
-        yield "its name is no DNS-1035 label of 47 characters at most"
+    if metadata["name"] != _NAME:
+        yield f"it is not called {_NAME}"
     if "ray.io/initializing-timeout" in metadata.get("annotations", {}):
         yield "after ray.io/initializing-timeout it fails for good; nodes may come later"
     for field in ("serviceUnhealthySecondThreshold", "deploymentUnhealthySecondThreshold"):
@@ -43,6 +45,8 @@ def _service(document: Document, cluster: Document) -> Iterator[str]:
             yield f"{field} does nothing"
     if spec.get("rayClusterDeletionDelaySeconds", 60) < _longest_request(spec):
         yield "rayClusterDeletionDelaySeconds is shorter than a request may last"
+    if _longest_request(spec) > _DRAIN_SECONDS:
+        yield f"a request may last longer than a drain waits, {_DRAIN_SECONDS} s"
     if spec.get("excludeHeadPodFromServeSvc") is not True:
         yield "excludeHeadPodFromServeSvc is not set, although the head has no replica"
 
@@ -58,12 +62,37 @@ def _cluster(document: Document, cluster: Document) -> Iterator[str]:
         yield "the in-tree autoscaler, version v2, is not enabled"
     if cluster.get("authOptions", {}).get("mode") != "token":
         yield "authOptions.mode is not token: whoever reaches the head may run code"
+    if cluster.get("rayVersion") != pins()["RAY"]:
+        yield f"rayVersion is not {pins()['RAY']}, that of the images"
+    yield from _autoscaler(options, cluster["headGroupSpec"]["template"]["spec"])
     for field in _GATED:
         if cluster.get(field) is not None:
             yield f"rayClusterConfig.{field} is refused, or behind a gate that is off"
     names = [group["groupName"] for group in cluster["workerGroupSpecs"]]
     if len(set(names)) < len(names):
         yield "two worker groups have one name"
+
+
+def _autoscaler(options: Document, head: Document) -> Iterator[str]:
+    """Yield what the autoscaler's container, which the operator adds to the head, may do."""
+    context = options.get("securityContext", {})
+    sealed = {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "runAsNonRoot": True,
+    }
+    sealed |= {"capabilities": {"drop": ["ALL"]}, "seccompProfile": {"type": "RuntimeDefault"}}
+    yield from (
+        f"autoscalerOptions: {key} is not {sealed[key]}"
+        for key in sealed
+        if context.get(key) != sealed[key]
+    )
+    mounts = options.get("volumeMounts", [])
+    names = {volume["name"] for volume in head.get("volumes", [])}
+    if [each["mountPath"] for each in mounts] != ["/tmp"] or not {
+        m["name"] for m in mounts
+    } <= names:
+        yield "the autoscaler needs a volume of the head at /tmp, where Ray's logs are"
 
 
 def _upgrade(document: Document, cluster: Document) -> Iterator[str]:
@@ -96,6 +125,10 @@ def _head(head: Document) -> Iterator[str]:
         yield "headService.metadata.name is refused by the operator"
     if "serve" not in {port.get("name") for port in _first(head).get("ports", [])}:
         yield "the head names no port serve, of which the operator makes the Serve Service"
+    if head.get("rayStartParams", {}).get("dashboard-host") != "0.0.0.0":
+        yield "dashboard-host is not 0.0.0.0: the operator cannot send the Serve config"
+    if head["template"]["metadata"].get("labels", {}).get("neuron-gateway/role") != "head":
+        yield "its label neuron-gateway/role is not head, by which policies and monitors find it"
     if head.get("rayStartParams", {}).get("num-cpus") != "0":
         yield 'the head offers CPUs: num-cpus is to be "0", or replicas land on it'
     if head["template"]["spec"].get("automountServiceAccountToken") is False:
@@ -118,8 +151,8 @@ def _group(name: str, group: Document) -> Iterator[str]:
     if "labels" in params:
         yield "rayStartParams.labels is refused; the group has labels"
     low, high, now = (group.get(key, 1) for key in ("minReplicas", "maxReplicas", "replicas"))
-    if not 0 <= low <= now <= high:
-        yield f"replicas {now} are not between {low} and {high}"
+    if not 0 <= low == now <= high:
+        yield f"replicas {now} are not minReplicas, {low}, with at most {high}"
     if group["template"]["spec"].get("restartPolicy", "Never") != "Never":
         yield "the autoscaler wants restartPolicy Never"
     if "karpenter.sh/do-not-disrupt" in group["template"]["metadata"].get("annotations", {}):

@@ -12,6 +12,7 @@ _OTHERS: Final = {
     "ConfigMap": {"model-store"},
 }
 _ISTIO: Final = "gateway.networking.k8s.io"  # makes its pods itself
+_LEVELS: Final = ("baseline", "restricted")
 _CLUSTER_WIDE: Final = ("Namespace", "NodePool", "EC2NodeClass")
 
 
@@ -23,6 +24,8 @@ def findings(documents: Sequence[Document]) -> Iterator[str]:
         names["Service"] = names.get("Service", set()) | _services(document)
     found = list(pods(documents))
     yield from _namespaces(documents)
+    for document in documents:
+        yield from (f"{name_of(document)}: {text}" for text in _permissions(document))
     for pod in found:
         yield from (f"{pod.owner}: {text}" for text in _of_pod(pod, names))
     for ingress in of_kind(documents, "Ingress"):
@@ -48,6 +51,19 @@ def _namespaces(documents: Sequence[Document]) -> Iterator[str]:
         inside = document["metadata"].get("namespace")
         if document["kind"] not in _CLUSTER_WIDE and inside not in (NAMESPACE, "monitoring"):
             yield f"{name_of(document)}: its namespace is {inside}"
+
+
+def _permissions(document: Document) -> Iterator[str]:
+    mounted = document.get("automountServiceAccountToken") is not False
+    if document["kind"] == "ServiceAccount" and mounted:
+        yield "its token is mounted into every pod"
+    if document["kind"] != "Namespace":
+        return
+    if document["metadata"]["name"] not in (NAMESPACE, "monitoring"):
+        yield "nothing is in it"
+    for label, level in document["metadata"].get("labels", {}).items():
+        if label.startswith("pod-security.kubernetes.io/") and level not in _LEVELS:
+            yield f"{label}: {level} is no level of pod security"
 
 
 def _of_pod(pod: Pod, names: dict[str, set[str]]) -> Iterator[str]:
@@ -110,9 +126,10 @@ def _selected(document: Document, found: list[Pod]) -> Iterator[str]:
         yield from _budget(spec, _chosen(spec["selector"], found))
     if document["kind"] == "Service":
         yield from _service(document, _chosen({"matchLabels": spec["selector"]}, found))
-    if document["kind"] == "PodMonitor":
-        wanted = {endpoint["port"] for endpoint in spec["podMetricsEndpoints"]}
-        yield from (f"no container has a port {name}" for name in wanted - _port_names(found))
+    if document["kind"] in ("Deployment", "StatefulSet", "DaemonSet"):
+        labels = spec["template"]["metadata"].get("labels", {})
+        if not spec["selector"]["matchLabels"].items() <= labels.items():
+            yield "its selector does not find its own pods"
 
 
 def _service(document: Document, chosen: list[Pod]) -> Iterator[str]:
@@ -167,7 +184,3 @@ def _policy(spec: Document, found: list[Pod]) -> Iterator[str]:
 def _ports(pod: Pod) -> Iterator[dict[str, Any]]:
     for container in pod.containers:
         yield from container.get("ports", [])
-
-
-def _port_names(found: list[Pod]) -> set[str]:
-    return {port["name"] for pod in found for port in _ports(pod)}
