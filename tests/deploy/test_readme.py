@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.checks.manifests import DEPLOY, OVERLAYS, ROOT
-from tests.deploy.test_mutations import MUTATIONS
+from tests.deploy.mistakes import MISTAKES
 
 pytestmark = pytest.mark.deploy
 
@@ -17,10 +17,10 @@ ROWS = [row.strip("|").split("|") for row in TABLE.splitlines() if row.startswit
 
 def exists(name: str) -> bool:
     """Return whether there is a mutation, a path or a test file with this name."""
-    if name in {mutation.__name__ for mutation in MUTATIONS}:
+    if name in {mutation.__name__ for mutation in MISTAKES}:
         return True
     if name.endswith("…"):
-        return any(mutation.__name__.startswith(name[:-1]) for mutation in MUTATIONS)
+        return any(mutation.__name__.startswith(name[:-1]) for mutation in MISTAKES)
     paths = (ROOT / name, DEPLOY / "monitoring" / name, ROOT / "tests" / "deploy" / f"{name}.py")
     return any(path.exists() for path in paths)
 

@@ -19,6 +19,7 @@ _PORTS: Final = {
 }  # fmt: skip
 _CONFIG_MAPS: Final = {"model-store": {"bucket", "region"}}  # made by install.sh
 _KEYS_FILE: Final = "keys.yaml"  # in the Secret gateway-keys, as deploy/README.md makes it
+_WRITES: Final = ("registry.example/neuron-gateway/", "public.ecr.aws/aws-cli/")  # into /tmp
 _CLI: Final = {"BUCKET", "AWS_REGION", "HOME"}  # what a container of the AWS CLI needs
 # What the pods add to the variables that `neuron-gateway serve` sets.
 _POD: Final = {
@@ -200,13 +201,14 @@ def _script(container: Document) -> Iterator[str]:
     used = set(re.findall(r"\$\{?([A-Za-z_]\w*)", text))
     yield from (f"its script reads ${name}, which nobody sets" for name in sorted(used - given))
     mounts = {each["mountPath"]: each for each in container.get("volumeMounts", [])}
-    for path in sorted(set(re.findall(r"(?<=[\s\"])/[\w.-]+/?", text))):
-        if path.rstrip("/") not in mounts:
-            yield f"its script writes to {path}, where nothing is mounted"
+    for path in sorted(set(re.findall(r"(?<=[\s\"])/[\w./-]*\w", text))):
+        if path not in mounts and not _below(path, mounts):
+            yield f"its script names {path}, where nothing is mounted"
     home = {each["name"]: each.get("value", "") for each in container.get("env", [])}.get("HOME")
     if home is not None and home not in mounts:
         yield f"HOME {home} is no volume"
-    if "/tmp" not in mounts:
+    writes = container["image"].startswith(_WRITES)
+    if writes and "/tmp" not in mounts:
         yield "nothing is mounted at /tmp"
     if container["image"].startswith("public.ecr.aws/aws-cli/"):
         yield from (f"the AWS CLI needs {name}" for name in sorted(_CLI - given))
