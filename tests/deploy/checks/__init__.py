@@ -8,8 +8,9 @@ from typing import Final
 
 from tests.deploy.checks import (
     autoscaler,
-    core_kinds,
-    custom_kinds,
+    components,
+    entrances,
+    jobs,
     karpenter,
     monitoring,
     network,
@@ -20,11 +21,15 @@ from tests.deploy.checks import (
     references,
     serve_config,
 )
+from tests.deploy.checks.kinds import core, custom
 from tests.deploy.checks.manifests import Document
 
 CHECKS: Final[dict[str, Callable[[Sequence[Document]], Iterator[str]]]] = {
-    "core kinds": core_kinds.findings,
-    "custom kinds": custom_kinds.findings,
+    "core kinds": core.findings,
+    "custom kinds": custom.findings,
+    "components": components.findings,
+    "entrances": entrances.findings,
+    "jobs": jobs.findings,
     "RayService rules": ray_service.findings,
     "Serve config": serve_config.findings,
     "autoscaler's view": autoscaler.findings,

@@ -85,7 +85,7 @@ def quantity(text: object) -> float:
 
 
 def amount(text: object) -> float:
-    """Return the same, and 0 for what is no quantity, which `core_kinds` finds."""
+    """Return the same, and 0 for what is no quantity, which `kinds.core` finds."""
     return quantity(text) if _QUANTITY.fullmatch(str(text)) else 0.0
 
 

@@ -20,6 +20,13 @@ from tests.deploy.checks.manifests import (
 _FOLDER: Final = DEPLOY / "monitoring"
 _SIDECAR: Final = ("grafana_dashboard", "1")  # of helm-values/kube-prometheus-stack.yaml
 _INTERVAL: Final = "15s"  # of which the alerts' windows are multiples
+_STACK: Final = "http://kube-prometheus-stack"
+_OF_THE_HEAD: Final = {
+    "RAY_REDIS_CA_CERT": "/etc/ssl/certs/ca-certificates.crt",
+    "RAY_PROMETHEUS_HOST": f"{_STACK}-prometheus.monitoring.svc:9090",
+    "RAY_GRAFANA_HOST": f"{_STACK}-grafana.monitoring.svc:80",
+    "RAY_GRAFANA_IFRAME_HOST": "http://127.0.0.1:3000",  # by port-forward
+}
 _CLUSTER: Final = {
     "sourceLabels": ["__meta_kubernetes_pod_label_ray_io_cluster"],
     "targetLabel": "ray_io_cluster",  # that alerts and dashboards group by
@@ -36,6 +43,8 @@ def findings(documents: Sequence[Document]) -> Iterator[str]:
     for board in of_kind(documents, "ConfigMap"):
         if board["metadata"]["name"].endswith("-dashboards"):
             yield from (f"{name_of(board)}: {text}" for text in _dashboards(board))
+    for service in of_kind(documents, "RayService"):
+        yield from (f"{name_of(service)}: {text}" for text in _dashboard_of_ray(service))
     for monitor in of_kind(documents, "PodMonitor"):
         yield from (f"{name_of(monitor)}: {text}" for text in _monitor(monitor["spec"], found))
     for daemon in of_kind(documents, "DaemonSet"):
@@ -52,6 +61,16 @@ def _dashboards(board: Document) -> Iterator[str]:
     uids = [json.loads(text).get("uid") for text in files.values()]
     if len(set(uids)) < len(uids):
         yield "two dashboards have one uid"
+
+
+def _dashboard_of_ray(service: Document) -> Iterator[str]:
+    """Yield addresses in Ray's head that are not those of kube-prometheus-stack."""
+    head = service["spec"]["rayClusterConfig"]["headGroupSpec"]["template"]["spec"]
+    given = {each["name"]: each.get("value") for each in head["containers"][0].get("env", [])}
+    yield from (f"nothing in the head reads {name}" for name in given.keys() - _OF_THE_HEAD.keys())
+    for name in given.keys() & _OF_THE_HEAD.keys():
+        if given[name] != _OF_THE_HEAD[name]:
+            yield f"{name} is not {_OF_THE_HEAD[name]}"
 
 
 def _monitor(spec: Document, found: list[Pod]) -> Iterator[str]:

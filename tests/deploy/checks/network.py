@@ -24,6 +24,8 @@ class End:
 HEAD: Final = End("the head", {"neuron-gateway/role": "head"})
 WORKER: Final = End("a worker", {"neuron-gateway/role": "worker"})
 OPERATOR: Final = End("the operator", namespace="kuberay-operator")
+VALKEY: Final = End("Valkey", {"app.kubernetes.io/name": "valkey"})
+MONITORING: Final = End("Prometheus", namespace="monitoring")
 WEB_CHAT: Final = End("the web chat", {"app.kubernetes.io/name": "webui"})
 OTHER: Final = End("another namespace", namespace="default")
 INTERNET: Final = End("the internet", namespace="", address="203.0.113.9")
@@ -43,7 +45,21 @@ NEEDED: Final = (
     (HEAD, INTERNET, 6443, "TCP"),  # the API of kind
     (WORKER, IDENTITY, 80, "TCP"),
 )
-_OF_WEB_CHAT: Final = ((WEB_CHAT, WORKER, 8000, "TCP"), (OTHER, WEB_CHAT, 7860, "TCP"))
+# By the policy that brings them.
+OF_A_POLICY: Final = {
+    "webui": ((WEB_CHAT, WORKER, 8000, "TCP"), (OTHER, WEB_CHAT, 7860, "TCP")),
+    "egress-otlp": ((WORKER, OTHER, 4317, "TCP"), (WORKER, OTHER, 4318, "TCP")),
+    "egress-redis": ((WORKER, OTHER, 6379, "TCP"),),
+    "valkey": ((HEAD, VALKEY, 6379, "TCP"), (WORKER, VALKEY, 6379, "TCP")),
+    "monitoring": (
+        (MONITORING, WORKER, 8080, "TCP"),
+        (MONITORING, HEAD, 44217, "TCP"),
+        (MONITORING, HEAD, 44227, "TCP"),
+        (HEAD, MONITORING, 9090, "TCP"),
+        (HEAD, MONITORING, 3000, "TCP"),
+        (HEAD, MONITORING, 80, "TCP"),
+    ),
+}
 # What nobody needs: each would be a way in, or out with prompts.
 DENIED: Final = (
     (OTHER, HEAD, 8265, "TCP"),  # runs anyone's code
@@ -56,6 +72,7 @@ DENIED: Final = (
     (WORKER, INTERNET, 25, "TCP"),
     (WORKER, OTHER, 8000, "TCP"),
     (WORKER, METADATA, 80, "TCP"),  # the node's role
+    (OTHER, VALKEY, 6379, "TCP"),
 )
 
 
@@ -68,17 +85,14 @@ def findings(documents: Sequence[Document]) -> Iterator[str]:
     yield from invalid
     if invalid:
         return
-    chat = [] if not _has(documents, "webui") else [*_OF_WEB_CHAT]
-    for source, target, port, protocol in (*NEEDED, *chat):
+    names = {each["metadata"]["name"] for each in policies}
+    more = [flow for name in names & OF_A_POLICY.keys() for flow in OF_A_POLICY[name]]
+    for source, target, port, protocol in (*NEEDED, *more):
         if not _allowed(policies, source, target, port, protocol):
             yield f"{source.name} cannot reach {target.name} on {protocol} {port}"
     for source, target, port, protocol in DENIED:
         if _allowed(policies, source, target, port, protocol):
             yield f"{source.name} can reach {target.name} on {protocol} {port}"
-
-
-def _has(documents: Sequence[Document], name: str) -> bool:
-    return any(each["metadata"]["name"] == name for each in of_kind(documents, "NetworkPolicy"))
 
 
 def _invalid(spec: Document) -> Iterator[str]:

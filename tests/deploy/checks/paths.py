@@ -37,66 +37,10 @@ def findings(documents: Sequence[Document]) -> Iterator[str]:
     for each in of_kind(documents, "ConfigMap"):
         if each["metadata"]["name"] == "ray-environment" and each["data"] != _variables():
             yield "ConfigMap/ray-environment: it differs from what `neuron-gateway serve` sets"
-    repositories = dict(_repositories(documents))
     for pod in pods(documents):
-        if pod.owner.startswith("Job/"):
-            yield from (f"{pod.owner}: {text}" for text in _of_job(pod, repositories))
         for container in pod.containers:
             where = f"{pod.owner} {container['name']}"
             yield from (f"{where}: {text}" for text in _of_container(pod, container))
-    for deployment in of_kind(documents, "Deployment"):
-        yield from (
-            f"{name_of(deployment)}: {text}" for text in _of_web_chat(deployment, documents)
-        )
-
-
-def _repositories(documents: Sequence[Document]) -> Iterator[tuple[str, str]]:
-    """Yield the folder of each model of a Serve config, and its name, which is the hub's."""
-    for service in of_kind(documents, "RayService"):
-        for application in yaml.safe_load(service["spec"]["serveConfigV2"])["applications"]:
-            for model in application["args"]["models"]:
-                yield PurePosixPath(model["engine"]["model"]).name, model["id"]
-
-
-def _of_job(pod: Pod, repositories: dict[str, str]) -> Iterator[str]:
-    if pod.spec.get("restartPolicy") not in ("Never", "OnFailure"):
-        yield "restartPolicy is neither Never nor OnFailure"
-    if pod.metadata.get("annotations", {}).get("karpenter.sh/do-not-disrupt") != "true":
-        yield "Karpenter may move it, and it begins again"
-    for container in pod.containers:
-        given = {each["name"]: each.get("value", "") for each in container.get("env", [])}
-        model = given.get("MODEL")
-        if repositories and model is not None and model not in repositories:
-            yield f"MODEL {model} is no folder of a Serve config"
-        if "REPOSITORY" in given and given["REPOSITORY"] != repositories.get(model or ""):
-            yield f"REPOSITORY {given['REPOSITORY']} is not the model of the Serve config"
-        token = PurePosixPath(given.get("HF_TOKEN_PATH", "/etc/neuron-gateway/hf-token/token"))
-        mounts = {each["mountPath"]: each for each in container.get("volumeMounts", [])}
-        if "REPOSITORY" in given and (
-            token.name != "token" or not mounts.get(str(token.parent), {}).get("readOnly")
-        ):
-            yield f"{token} is not the file `token` of a Secret that is mounted for reading"
-        if "REPOSITORY" in given and not given.keys() >= {"HOME", "HF_TOKEN_PATH", "REVISION"}:
-            yield "hf needs HOME, HF_TOKEN_PATH and REVISION"
-
-
-def _of_web_chat(deployment: Document, documents: Sequence[Document]) -> Iterator[str]:
-    (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    given = {each["name"]: each.get("value", "") for each in container["env"]}
-    name = deployment["metadata"]["name"]
-    if given != {
-        "OPENAI_BASE_URL": "http://neuron-gateway-serve-svc:8000/v1",
-        "CHAT_HOST": "0.0.0.0",
-        "CHAT_PORT": str(container["ports"][0]["containerPort"]),
-    }:
-        yield "it does not call the Service of the gateway, or listens elsewhere"
-    if deployment["spec"]["replicas"] != 1:
-        yield "a conversation lives in one pod: replicas is to be 1"
-    services = {each["metadata"]["name"]: each["spec"] for each in of_kind(documents, "Service")}
-    if name != "webui" or [p["port"] for p in services.get(name, {}).get("ports", [])] != [7860]:
-        yield "there is no Service webui with port 7860, which deploy/README.md forwards"
-    missing = {"/tmp", "/home/gateway"} - {each["mountPath"] for each in container["volumeMounts"]}
-    yield from (f"nothing is mounted at {path}" for path in sorted(missing))
 
 
 def _variables() -> dict[str, str]:
@@ -178,6 +122,7 @@ def _of_container(pod: Pod, container: Document) -> Iterator[str]:
         if get["path"] not in ("/healthz", "/readyz"):
             yield f"{probe} asks for {get['path']}, which no program here has"
     yield from _environment(container)
+    yield from _written(container)
     yield from _script(container)
 
 
@@ -204,11 +149,16 @@ def _script(container: Document) -> Iterator[str]:
     for path in sorted(set(re.findall(r"(?<=[\s\"])/[\w./-]*\w", text))):
         if path not in mounts and not _below(path, mounts):
             yield f"its script names {path}, where nothing is mounted"
-    home = {each["name"]: each.get("value", "") for each in container.get("env", [])}.get("HOME")
-    if home is not None and home not in mounts:
-        yield f"HOME {home} is no volume"
-    writes = container["image"].startswith(_WRITES)
-    if writes and "/tmp" not in mounts:
-        yield "nothing is mounted at /tmp"
     if container["image"].startswith("public.ecr.aws/aws-cli/"):
         yield from (f"the AWS CLI needs {name}" for name in sorted(_CLI - given))
+
+
+def _written(container: Document) -> Iterator[str]:
+    """Yield folders that a program writes, where the file system is read-only."""
+    mounts = {each["mountPath"] for each in container.get("volumeMounts", [])}
+    home = next((v.get("value") for v in container.get("env", []) if v["name"] == "HOME"), None)
+    for name, path in (("HOME", home), ("workingDir", container.get("workingDir"))):
+        if path is not None and path not in mounts:
+            yield f"{name} {path} is no volume"
+    if container["image"].startswith(_WRITES) and "/tmp" not in mounts:
+        yield "nothing is mounted at /tmp"

@@ -137,7 +137,11 @@ def _account(pod: Pod) -> Iterator[str]:
 def _mounts(pod: Pod) -> Iterator[str]:
     known = {volume["name"] for volume in pod.spec.get("volumes", [])}
     claims = {"data"} if pod.owner.startswith("StatefulSet/") else set()
+    given = {v["name"] for v in pod.spec.get("volumes", []) if "secret" in v or "configMap" in v}
     for container in pod.containers:
+        for mount in container.get("volumeMounts", []):
+            if mount["name"] in given and mount.get("readOnly") is not True:
+                yield f"{mount['mountPath']} is of a Secret or ConfigMap, and not only for reading"
         mounts = [mount["name"] for mount in container.get("volumeMounts", [])]
         yield from (f"no volume is called {name}" for name in mounts if name not in known | claims)
 

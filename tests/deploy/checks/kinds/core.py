@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import kubernetes_validate
 
-from tests.deploy.checks.custom_kinds import is_custom
+from tests.deploy.checks.kinds.custom import is_custom
 from tests.deploy.checks.manifests import Document, name_of, quantity
 
 VERSIONS: Final = ("1.34", "1.35", "1.36")

@@ -16,7 +16,7 @@ import jsonschema
 import pytest
 from cel import Context, evaluate
 
-from tests.deploy.checks.crd_schema import Schema, json_schema, parts, with_defaults
+from tests.deploy.checks.kinds.crd_schema import Schema, json_schema, parts, with_defaults
 from tests.deploy.checks.manifests import ROOT, Document, documents, name_of, quantity
 
 GROUPS: Final = (
