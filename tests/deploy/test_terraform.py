@@ -249,6 +249,8 @@ def rehearsal(tmp_path: Path, providers: dict[str, str]) -> Rehearsal:
 
 
 def test_a_cluster_comes_stays_goes_and_leaves_only_its_models(rehearsal: Rehearsal) -> None:
+    variables = rehearsal.terraform / "blueprint.tfvars"
+    variables.write_text(VARIABLES + "enable_image_build = true\n")
     done = rehearsal.run("install.sh", "--yes")
     assert done.status == 0, done.out + done.err
     again = rehearsal.run("install.sh", "--yes")

@@ -46,6 +46,6 @@ resource "aws_codebuild_project" "images" {
     cloudwatch_logs { group_name = aws_cloudwatch_log_group.build.name }
   }
 
-  # CodeBuild checks the permission to write logs when the project is made.
+  # So that the first build has its permissions.
   depends_on = [aws_iam_role_policy.build]
 }
