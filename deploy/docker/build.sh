@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Build the three images and push them to REGISTRY as TAG; nothing is pushed unless all of them are built.
-# With SBOM, a folder in S3, the list of what is in them is stored there as SPDX.
+# With SBOM, a folder in S3, the list of what is in them is stored there as SPDX. NEURON_IMAGE is another line of
+# the plugin, of deploy/versions.env.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 : "${REGISTRY:?is not set: terraform -chdir=deploy/terraform output -raw registry}"
@@ -10,7 +11,7 @@ images=(neuron gateway webui)
 # ECR cannot scan an image with buildx's attestations (moby/buildkit#3499).
 export BUILDX_NO_DEFAULT_ATTESTATIONS=1
 for image in "${images[@]}"; do
-  docker build --platform linux/amd64 --build-arg "VERSION=$TAG" \
+  docker build --platform linux/amd64 --build-arg "VERSION=$TAG" ${NEURON_IMAGE:+--build-arg NEURON_IMAGE} \
     -f "deploy/docker/$image.Dockerfile" -t "$REGISTRY/$image:$TAG" .
 done
 

@@ -28,6 +28,8 @@ deploy/k8s/images/kustomization.yaml, which every overlay, job and the web chat 
   --ref REF            commit, branch or tag of this repository that is built (default: HEAD)
   --registry REGISTRY  where the images are (default: Terraform's output registry)
 
+Environment: NEURON_IMAGE, the base image of another line of the plugin, from deploy/versions.env.
+
 Status: 0 done, 2 wrong argument, 10 tool missing, 18 Terraform has no such output, 24 an image is
 missing, 25 the tag exists, 26 the build failed, 130 interrupted.
 TEXT
@@ -121,7 +123,8 @@ build() {
   aws s3 cp --only-show-errors --region "$(region)" "$WORK/source.zip" "s3://$bucket/builds/$TAG.zip"
   id=$(aws codebuild start-build --region "$(region)" --project-name "$project" \
     --source-location-override "$bucket/builds/$TAG.zip" \
-    --environment-variables-override "name=TAG,value=$TAG" --query build.id --output text)
+    --environment-variables-override "name=TAG,value=$TAG" ${NEURON_IMAGE:+"name=NEURON_IMAGE,value=$NEURON_IMAGE"} \
+    --query build.id --output text)
   say "Building $REF as $TAG, about 30 minutes. Its log: aws logs tail /aws/codebuild/$project --follow --region $(region)"
   trap 'die 130 "Interrupted. The build goes on in AWS; when it has succeeded, $SCRIPT --tag $TAG writes its digests."' INT TERM
   wait_for "$id"

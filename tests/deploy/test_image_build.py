@@ -38,6 +38,12 @@ def test_all_images_are_built_before_one_is_pushed(tmp_path: Path) -> None:
     assert "VERSION=7" in calls[0]
 
 
+def test_another_line_of_the_plugin_has_another_base_image(tmp_path: Path) -> None:
+    assert "NEURON_IMAGE" not in " ".join(built(tmp_path))
+    calls = built(tmp_path, NEURON_IMAGE=pins()["NEURON_IMAGE_0_5_3"])
+    assert "--build-arg NEURON_IMAGE -f deploy/docker/neuron.Dockerfile" in calls[6]
+
+
 @pytest.mark.parametrize("failing", ["webui.Dockerfile", "docker:r.example", "spdx.json"])
 def test_nothing_is_pushed_where_a_step_fails(tmp_path: Path, failing: str) -> None:
     assert pushed(built(tmp_path, 1, failing, SBOM="s3://models/sbom")) == []

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.checks.manifests import documents, pods
+from tests.deploy.checks import findings
+from tests.deploy.checks.manifests import documents, pods, rendered
 from tests.deploy.shims.answers import BUCKET, REGISTRY, Answer
 from tests.deploy.shims.rehearsal import DEPLOY, Rehearsal, prepare
 from tests.deploy.test_versions import pins
@@ -70,12 +71,16 @@ def component(rehearsal: Rehearsal) -> str:
     return file.read_text("utf-8")
 
 
-def images(rehearsal: Rehearsal, folder: str) -> set[str]:
-    """Return the images of a kustomization, as `kubectl apply -k` would apply them."""
+def rendered_in(rehearsal: Rehearsal, folder: str) -> str:
+    """Return a kustomization as `kubectl apply -k` would apply it."""
     command = [require_tool("kubectl"), "kustomize", str(rehearsal.folder / "deploy/k8s" / folder)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    found = pods(documents(done.stdout))
+    return done.stdout
+
+
+def images(rehearsal: Rehearsal, folder: str) -> set[str]:
+    found = pods(documents(rendered_in(rehearsal, folder)))
     return {container["image"] for pod in found for container in pod.containers}
 
 
@@ -90,6 +95,11 @@ def test_every_manifest_takes_registry_tag_and_digest_from_one_place(
 def test_overlays_jobs_and_web_chat_have_the_images_of_this_project(named: Rehearsal) -> None:
     ours = {f"{REGISTRY}/{name}:0.2.0-1@{DIGEST}" for name in IMAGES}
     assert {image for folder in FOLDERS for image in images(named, folder)} >= ours
+
+
+def test_an_overlay_with_digests_has_no_mistake(named: Rehearsal) -> None:
+    found = documents(rendered_in(named, "overlays/inf2-8xlarge"))
+    assert findings([*found, *documents(rendered("karpenter"))]) == []
 
 
 def test_the_tag_is_the_version_by_default(rehearsal: Rehearsal) -> None:
@@ -142,9 +152,16 @@ def test_a_build_packs_the_commit_waits_and_writes_the_digests(rehearsal: Rehear
     assert rehearsal.calls("aws s3 cp")[0].endswith(f" s3://{source}")
     (start,) = rehearsal.calls("aws codebuild start-build")
     assert f"--project-name {PROJECT} --source-location-override {source}" in start
-    assert "--environment-variables-override name=TAG,value=7" in start
+    assert "--environment-variables-override name=TAG,value=7 --query " in start
     assert len(rehearsal.calls("aws codebuild batch-get-builds")) == 3
     assert component(rehearsal).count(DIGEST) == len(IMAGES)
+
+
+def test_a_build_for_another_line_of_the_plugin_has_its_base_image(rehearsal: Rehearsal) -> None:
+    rehearsal.but(ABSENT, ended("FAILED"))
+    rehearsal.run("images.sh", "--build", NEURON_IMAGE="public.example/neuron:1")
+    (start,) = rehearsal.calls("aws codebuild start-build")
+    assert " name=NEURON_IMAGE,value=public.example/neuron:1 " in start
 
 
 def test_a_tag_that_exists_is_refused_before_the_build(rehearsal: Rehearsal) -> None:

@@ -149,6 +149,7 @@ def test_a_build_reads_a_file_of_this_repository_and_sets_what_its_script_wants(
     wanted = set(re.findall(r"\$\{(REGISTRY|SBOM|TAG)\b", (ROOT / script).read_text("utf-8")))
     given = {each["name"] for each in project["environment"][0]["environment_variable"]}
     assert given | {"TAG"} == wanted
+    assert project["environment"][0]["image"] == pins()["CODEBUILD_IMAGE"]
     assert (ROOT / script).stat().st_mode & 0o111
 
 
