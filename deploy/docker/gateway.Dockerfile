@@ -1,7 +1,7 @@
 # The gateway without an accelerator: Ray's head, jobs, and with EXTRAS=serve,cpu the CPU engine.
 #   docker build -f deploy/docker/gateway.Dockerfile -t gateway:0.2.0 .
 # Python's version is that of the Neuron image: Ray needs the same one in the whole cluster.
-ARG PYTHON_IMAGE=python:3.12.11-slim-bookworm
+ARG PYTHON_IMAGE=public.ecr.aws/docker/library/python:3.12.11-slim-bookworm
 FROM ${PYTHON_IMAGE} AS build
 ARG EXTRAS=serve,hub
 ARG UV=0.13.9

@@ -1,6 +1,6 @@
 # The web chat: Gradio and the OpenAI SDK, configured with the gateway's URL.
 #   docker build -f deploy/docker/webui.Dockerfile -t webui:0.2.0 .
-ARG PYTHON_IMAGE=python:3.12.11-slim-bookworm
+ARG PYTHON_IMAGE=public.ecr.aws/docker/library/python:3.12.11-slim-bookworm
 FROM ${PYTHON_IMAGE} AS build
 ARG UV=0.13.9
 RUN python3 -m venv /opt/uv && /opt/uv/bin/pip install --no-cache-dir "uv==${UV}" \

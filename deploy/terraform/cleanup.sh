@@ -224,7 +224,8 @@ try_destroy() {
 }
 
 destroy_stages() {
-  try_destroy module.addons &&
+  try_destroy module.image_build &&
+    try_destroy module.addons &&
     try_destroy module.karpenter &&
     try_destroy module.model_store.aws_eks_pod_identity_association.access \
       module.model_store.aws_iam_role_policy.access module.model_store.aws_iam_role.access &&

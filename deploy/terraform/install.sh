@@ -246,7 +246,7 @@ print_next_steps() {
   say ""
   say "The cluster is ready. Configure kubectl:"
   say "  $(terraform output -raw configure_kubectl)"
-  say "Build the images and push them to $(terraform output -raw registry), then start the service:"
+  say "Build the images of $(terraform output -raw registry) with ./images.sh --build, then start the service:"
   say "  see steps 2 to 5 of deploy/README.md."
 }
 

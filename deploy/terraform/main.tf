@@ -25,6 +25,8 @@ locals {
   # The namespace of deploy/k8s.
   namespace = "neuron-gateway"
 
+  registry = "${data.aws_caller_identity.current.account_id}.dkr.ecr.${var.region}.${data.aws_partition.current.dns_suffix}/${var.name}"
+
   usable     = data.aws_availability_zones.usable.names
   with_inf2  = [for zone in local.usable : zone if contains(data.aws_ec2_instance_type_offerings.inf2.locations, zone)]
   without    = [for zone in local.usable : zone if !contains(local.with_inf2, zone)]
@@ -110,4 +112,17 @@ module "model_store" {
   partition    = data.aws_partition.current.partition
   cluster_name = module.eks.cluster_name
   namespace    = local.namespace
+}
+
+module "image_build" {
+  source = "./modules/image-build"
+  count  = var.enable_image_build ? 1 : 0
+
+  name            = var.name
+  region          = var.region
+  partition       = data.aws_partition.current.partition
+  account_id      = data.aws_caller_identity.current.account_id
+  bucket          = module.model_store.bucket
+  registry        = local.registry
+  repository_arns = module.model_store.repository_arns
 }

@@ -28,7 +28,12 @@ output "model_store" {
 
 output "registry" {
   description = "Registry of the images: <registry>/neuron, <registry>/gateway, <registry>/webui."
-  value       = "${data.aws_caller_identity.current.account_id}.dkr.ecr.${var.region}.${data.aws_partition.current.dns_suffix}/${var.name}"
+  value       = local.registry
+}
+
+output "image_build" {
+  description = "CodeBuild project that images.sh --build starts; null without enable_image_build."
+  value       = one(module.image_build[*].project)
 }
 
 output "valkey_address" {

@@ -229,6 +229,12 @@ variable "monitoring_values" {
   }
 }
 
+variable "enable_image_build" {
+  description = "Create a CodeBuild project, with which images.sh --build builds the images in AWS. It costs nothing between builds."
+  type        = bool
+  default     = false
+}
+
 variable "enable_valkey" {
   description = "Create a Valkey on ElastiCache, with which Ray's head restarts without losing its cluster."
   type        = bool

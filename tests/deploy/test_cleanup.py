@@ -61,6 +61,13 @@ def test_phases_follow_the_dependencies(rehearsal: Rehearsal) -> None:
     ]
 
 
+def test_the_project_that_builds_images_goes_first(rehearsal: Rehearsal) -> None:
+    project = "module.image_build[0].aws_codebuild_project.images"
+    rehearsal.but(state(*ADDRESSES, project))
+    assert rehearsal.run("cleanup.sh", "--yes").status == 0
+    assert targets(rehearsal)[0] == "module.image_build"
+
+
 def test_karpenter_is_stopped_only_when_its_nodes_are_gone(rehearsal: Rehearsal) -> None:
     rehearsal.run("cleanup.sh", "--yes")
     calls = rehearsal.calls("kubectl get nodeclaims", "kubectl scale")

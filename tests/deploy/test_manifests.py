@@ -104,6 +104,25 @@ def test_artifacts_are_uploaded_with_their_manifest_last(tmp_path: Path) -> None
     assert last == f"{copy} {skipped} {to}"
 
 
+def test_a_worker_copies_over_the_client_that_is_not_limited_to_one_processor(
+    tmp_path: Path,
+) -> None:
+    worker = next(pod for pod in pods(overlay("inf2-8xlarge")) if pod.owner.endswith(" inf2"))
+    (tmp_path / "aws").symlink_to(Path(__file__).parent / "shims/shim")
+    (tmp_path / "answers").write_text(Answer("aws *").line())
+    store = {"BUCKET": "store", "MODEL": "8b", "SHIM_FOLDER": str(tmp_path)}
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    script = worker.containers[0]["args"][0]
+    done = subprocess.run(["bash", "-ec", script], env=store | {"PATH": path}, capture_output=True)
+    assert b"Run the job model-sync first." in done.stderr
+    client, bandwidth, weights, artifacts = (tmp_path / "calls").read_text().splitlines()
+    assert client == "aws configure set default.s3.preferred_transfer_client crt"
+    # More than the disk writes, and little enough for the memory of this container.
+    assert bandwidth == "aws configure set default.s3.target_bandwidth 10Gb/s"
+    assert weights.endswith(" s3://store/8b /models/8b")
+    assert artifacts.endswith(" s3://store/artifacts/8b /models/artifacts")
+
+
 @pytest.mark.parametrize(
     "component", [c for c in COMPONENTS if c not in ("inf2", "model-cache-s3", "trn1")]
 )

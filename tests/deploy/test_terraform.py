@@ -19,10 +19,16 @@ from tests.tools import require_tool
 pytestmark = [pytest.mark.deploy, pytest.mark.timeout(180)]
 
 FOLDER = DEPLOY / "terraform"
-SCRIPTS = [*sorted(FOLDER.glob("*.sh")), Path(__file__).parent / "shims" / "shim"]
+ROOT = DEPLOY.parent
+SCRIPTS = [
+    *sorted(FOLDER.glob("*.sh")),
+    DEPLOY / "docker" / "build.sh",
+    Path(__file__).parent / "shims" / "shim",
+]
 SET = ("-var-file=blueprint.tfvars", "-var=region=us-west-2", "-input=false")
 REAL = Answer("terraform *", status="real")
 ALL_ON = (
+    "-var=enable_image_build=true",
     "-var=enable_valkey=true",
     "-var=valkey_password=0123456789abcdef0123",
     '-var=admin_principal_arns=["arn:aws:iam::123456789012:role/admin"]',
@@ -118,7 +124,7 @@ def test_a_second_plan_finds_nothing_to_do(
 
 def test_policies_are_short_enough_for_iam_and_name_what_they_allow(applied: Any) -> None:
     policies = values(applied, "aws_iam_policy") + values(applied, "aws_iam_role_policy")
-    assert len(policies) == 7
+    assert len(policies) == 8
     for policy in (each["policy"] for each in policies):
         assert len(re.sub(r"\s", "", policy)) <= 6144
         statements = json.loads(policy)["Statement"]
@@ -132,6 +138,19 @@ def test_every_role_is_for_one_service_and_every_pods_for_one_account(applied: A
         if statement["Principal"] == {"Service": "pods.eks.amazonaws.com"}:
             assert len(statement["Condition"]["StringEquals"]) == 3
         assert len(role["name"]) <= 64
+
+
+def test_a_build_reads_a_file_of_this_repository_and_sets_what_its_script_wants(
+    applied: Any,
+) -> None:
+    (project,) = values(applied, "aws_codebuild_project")
+    buildspec = yaml.safe_load((ROOT / project["source"][0]["buildspec"]).read_text("utf-8"))
+    (command,) = buildspec["phases"]["build"]["commands"]
+    script = command.removeprefix("bash ")
+    wanted = set(re.findall(r"\$\{(REGISTRY|SBOM|TAG)\b", (ROOT / script).read_text("utf-8")))
+    given = {each["name"] for each in project["environment"][0]["environment_variable"]}
+    assert given | {"TAG"} == wanted
+    assert project["environment"][0]["image"] == pins()["CODEBUILD_IMAGE"]
 
 
 def test_every_association_has_its_role(applied: Any) -> None:
@@ -231,6 +250,8 @@ def rehearsal(tmp_path: Path, providers: dict[str, str]) -> Rehearsal:
 
 
 def test_a_cluster_comes_stays_goes_and_leaves_only_its_models(rehearsal: Rehearsal) -> None:
+    variables = rehearsal.terraform / "blueprint.tfvars"
+    variables.write_text(VARIABLES + "enable_image_build = true\n")
     done = rehearsal.run("install.sh", "--yes")
     assert done.status == 0, done.out + done.err
     again = rehearsal.run("install.sh", "--yes")

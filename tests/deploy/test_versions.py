@@ -82,7 +82,7 @@ def neuron_image(plugin: str) -> str:
 @pytest.mark.parametrize("plugin", PLUGIN_RELEASES)
 def test_one_python_in_the_head_and_the_neuron_image(plugin: str) -> None:
     major, minor = re.search(r"-py(\d)(\d+)-", neuron_image(plugin)).groups()  # type: ignore[union-attr]
-    assert pins()["PYTHON_IMAGE"].startswith(f"python:{major}.{minor}.")
+    assert f"/python:{major}.{minor}." in pins()["PYTHON_IMAGE"]
 
 
 @pytest.mark.parametrize("plugin", PLUGIN_RELEASES)

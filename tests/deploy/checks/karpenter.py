@@ -32,6 +32,9 @@ _OFFERS: Final = {
 }
 _LONGEST_EMPTY: Final = 900  # seconds that an empty node is paid for
 _FIELDS: Final = {"cluster", "containerd", "featureGates", "instance", "kubelet"}
+# MiB/s that nodeadm's documentation asks for with FastImagePull, and what gp3 gives for each IOPS.
+_PULL: Final = 600
+_PER_IOPS: Final = 0.25
 _GATES: Final = {"FastImagePull", "InstanceIdNodeName"}
 
 
@@ -125,6 +128,11 @@ def _disk(name: str, spec: Document) -> Iterator[str]:
         yield f"its disk of {disk.get('volumeSize')} is far larger than any model"
     if not disk.get("encrypted") or not disk.get("deleteOnTermination"):
         yield "its disk is not encrypted, or stays when the node goes"
+    throughput = disk.get("throughput", 125)
+    if "FastImagePull" in spec.get("userData", "") and throughput < _PULL:
+        yield f"its disk of {throughput} MiB/s slows the parallel pull of images"
+    if throughput > disk.get("iops", 3000) * _PER_IOPS:
+        yield f"AWS refuses {throughput} MiB/s with {disk.get('iops', 3000)} IOPS"
 
 
 def _metadata(spec: Document) -> Iterator[str]:

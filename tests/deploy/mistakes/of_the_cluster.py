@@ -54,6 +54,14 @@ def a_disk_for_one_image(m: Manifests) -> None:
     m.disk()["ebs"]["volumeSize"] = "50Gi"
 
 
+def a_disk_too_slow_for_the_pull(m: Manifests) -> None:
+    m.disk()["ebs"]["throughput"] = 500
+
+
+def more_throughput_than_iops_allow(m: Manifests) -> None:
+    m.disk()["ebs"]["iops"] = 3000
+
+
 def a_second_disk(m: Manifests) -> None:
     m.disk()["deviceName"] = "/dev/sda1"
 

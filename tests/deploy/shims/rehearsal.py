@@ -12,7 +12,7 @@ from typing import Any
 from tests.deploy.shims.answers import TOOLS, Answer
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
-TOOL_NAMES = ("aws", "helm", "kubectl", "terraform")
+TOOL_NAMES = ("aws", "git", "helm", "kubectl", "terraform")
 # The programs of the system that the scripts and the shims may use.
 SYSTEM = (
     "awk", "basename", "bash", "cat", "cp", "dirname", "grep", "mktemp", "rm", "sed", "sleep",

@@ -1,0 +1,3 @@
+output "project" {
+  value = aws_codebuild_project.images.name
+}
