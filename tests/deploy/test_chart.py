@@ -188,7 +188,7 @@ def test_args_are_merged_into_the_gateways_config(helm: Helm) -> None:
 
 
 def test_a_whole_serve_config_is_used_as_it_is(helm: Helm) -> None:
-    file = DEPLOY / "serve" / "inf2-8xlarge-llama3-8b.yaml"
+    file = DEPLOY / "k8s/overlays/inf2-24xlarge/config/serve.yaml"
     found = helm.template("--set-file", f"serve.config={file}")
     assert service_of(found)["serveConfigV2"] == file.read_text("utf-8")
 
@@ -274,7 +274,21 @@ def test_patches_change_what_no_value_does(helm: Helm) -> None:
         ("serve.config=gateway", "serve.config is no Serve config: it has no applications."),
         (
             "patches[0].op=add,patches[0].path=/spec/cluster/name,patches[0].value=a",
-            "patches: /spec/cluster/name: the RayService has no cluster there",
+            "patches: /spec/cluster/name: the RayService has no cluster there.",
+        ),
+        (
+            "patches[0].op=remove,patches[0].path=/spec/suspend",
+            "patches: /spec/suspend: the RayService has no suspend there.",
+        ),
+        (
+            f"patches[0].op=replace,patches[0].path={GROUP}/template/spec/volumes/9",
+            "volumes/9: the RayService has no 9 there.",
+        ),
+        ("worker=null", "missing property 'worker'"),
+        ("serve.args.keys_file=", "has no keys_file: anyone could call."),
+        (
+            "serve.args.limits.max_request_seconds=1800",
+            "limits.max_request_seconds is 1800, longer than rayClusterDeletionDelaySeconds",
         ),
     ],
 )
@@ -282,6 +296,23 @@ def test_a_wrong_value_is_refused_with_a_sentence(
     helm: Helm, arguments: str, sentence: str
 ) -> None:
     assert sentence in helm.refusal("--set", arguments)
+
+
+def test_a_config_of_one_machine_is_refused(helm: Helm) -> None:
+    file = DEPLOY / "serve" / "inf2-8xlarge-llama3-8b.yaml"
+    refusal = helm.refusal("--set-file", f"serve.config={file}")
+    assert "serve.config: http_options.host is not 0.0.0.0" in refusal
+
+
+def test_longer_requests_are_admitted_with_longer_pods(helm: Helm) -> None:
+    long = [
+        {"op": "replace", "path": "/spec/rayClusterDeletionDelaySeconds", "value": 1860},
+        {"op": "replace", "path": f"{GROUP}/template/spec/terminationGracePeriodSeconds",
+         "value": 1860},
+    ]  # fmt: skip
+    args = {"limits": {"max_request_seconds": 1800}}
+    found = helm.template(*values({"serve.args": args, "patches": long}))
+    assert args_of(found)["limits"]["max_request_seconds"] == 1800
 
 
 @pytest.mark.parametrize(

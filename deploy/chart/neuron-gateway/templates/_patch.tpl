@@ -14,11 +14,16 @@
 {{- $name = $key }}
 {{- $at = get $at $key }}
 {{- else }}
-{{- fail (printf "patches: %s: the RayService has no %s there; add the field above it first." $path $key) }}
+{{- fail (printf "patches: %s: the RayService has no %s there." $path $key) }}
 {{- end }}
 {{- end }}
 {{- $last := last $keys | replace "~1" "/" | replace "~0" "~" }}
 {{- $adds := eq .operation.op "add" }}
+{{- $appends := and $adds (eq $last "-") (kindIs "slice" $at) }}
+{{- $exists := kindIs "slice" $at | ternary (and (regexMatch "^[0-9]+$" $last) (lt (int $last) (len $at))) (and (kindIs "map" $at) (hasKey $at $last)) }}
+{{- if not (or $exists $appends (and $adds (kindIs "map" $at))) }}
+{{- fail (printf "patches: %s: the RayService has no %s there." $path $last) }}
+{{- end }}
 {{- if kindIs "slice" $at }}
 {{- $changed := list }}
 {{- range $index, $item := $at }}
@@ -29,7 +34,7 @@
 {{- $changed = append $changed $item }}
 {{- end }}
 {{- end }}
-{{- if and $adds (eq $last "-") }}{{ $changed = append $changed .operation.value }}{{ end }}
+{{- if $appends }}{{ $changed = append $changed .operation.value }}{{ end }}
 {{- $_ := set $parent $name $changed }}
 {{- else if eq .operation.op "remove" }}
 {{- $_ := unset $at $last }}

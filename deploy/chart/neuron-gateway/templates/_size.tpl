@@ -21,6 +21,8 @@
 {{- range $values.patches }}
 {{- include "neuron-gateway.patch" (dict "object" $service "operation" .) }}
 {{- end }}
+{{- include "neuron-gateway.check-workers" (dict "components" $values.components "group" $group) }}
+{{- include "neuron-gateway.check-config" (dict "text" $text "spec" $service.spec "pod" $group.template.spec) }}
 {{- end }}
 
 {{/* Resources, placement and environment of a pod template. */}}
@@ -43,14 +45,6 @@
 {{- $_ := set $group "replicas" $worker.minReplicas }}
 {{- end }}
 {{- if not (kindIs "invalid" $worker.maxReplicas) }}{{ $_ := set $group "maxReplicas" $worker.maxReplicas }}{{ end }}
-{{- $least := int $group.minReplicas }}
-{{- $most := int $group.maxReplicas }}
-{{- if gt $least $most }}
-{{- fail (printf "worker.minReplicas is %d and worker.maxReplicas is %d: set a maximum of %d or more." $least $most $least) }}
-{{- end }}
-{{- if and (get .values.components "worker-budget").enabled (lt $least 2) }}
-{{- fail "components.worker-budget with one worker would block every drain: set worker.minReplicas to 2 or more." }}
-{{- end }}
 {{- with $worker.resources.limits }}
 {{- with .cpu }}{{ $_ := set $group.resources "CPU" (toString .) }}{{ end }}
 {{- end }}
@@ -69,9 +63,6 @@
 {{- $worker := .values.worker }}
 {{- $scaled := not (and (kindIs "invalid" $worker.minReplicas) (kindIs "invalid" $worker.maxReplicas)) }}
 {{- if $serve.config }}
-{{- if not (hasKey (fromYaml $serve.config) "applications") }}
-{{- fail "serve.config is no Serve config: it has no applications. Give the whole file: --set-file serve.config=FILE" }}
-{{- end }}
 {{- $serve.config }}
 {{- else if or $serve.args $scaled }}
 {{- $config := fromYaml .text }}
