@@ -3,7 +3,6 @@
 The chart's templates put values into these and contain no object of their own.
 """
 
-import json
 import tempfile
 from collections.abc import Iterator
 from functools import cache
@@ -85,13 +84,11 @@ def monitors() -> list[Document]:
     ]
     for each in found:
         each["metadata"]["namespace"] = "neuron-gateway"
-        for name, text in each.get("data", {}).items():
-            each["data"][name] = json.dumps(json.loads(text), separators=(",", ":"))
     return found
 
 
 def _text(found: Iterator[Document] | list[Document]) -> str:
-    note = "# Made by `make rendered` from deploy/k8s.\n"
+    note = "# Made by `make rendered` from what kustomize renders.\n"
     kept = [each for each in found if each["kind"] not in _NOT_IN_A_RELEASE]
     return note + "---\n".join(yaml.dump(each, Dumper=_Dumper, width=10_000) for each in kept)
 
