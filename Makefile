@@ -29,6 +29,7 @@ PINS := --constraint constraints.txt --override overrides.txt $(TORCH)
 CONFIG ?= deploy/serve/cpu.yaml
 NPM_CLIENT := tests/clients/npm
 AGENTS := tests/clients/agents
+HELM := tests/deploy/helm
 TOKENIZERS := tests/engine/prompts/tokenizers
 EXAMPLES := clients/examples
 
@@ -131,8 +132,8 @@ test-ray: $(VENV)/installed
 test-vllm: $(VENV)/installed
 	$(BIN)/python -m pytest -m vllm
 
-## test-deploy     run the tests of deploy/: manifests, Terraform, scripts, alerts, NGINX; no AWS account
-test-deploy: $(VENV)/installed
+## test-deploy     run the tests of deploy/: manifests, chart, Terraform, scripts, alerts, NGINX; no AWS account
+test-deploy: $(VENV)/installed $(HELM)/node_modules/.package-lock.json
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m deploy tests/deploy
 
 ## test-images     build and run the images of gateway and web chat; needs root, buildah, podman, debootstrap
@@ -182,4 +183,4 @@ bench-full: peers
 
 ## clean           remove the environments and caches
 clean:
-	rm -rf .venv .venv-* .lab .peers .examples .guidellm $(NPM_CLIENT)/node_modules $(EXAMPLES)/node_modules $(AGENTS)/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .venv-* .lab .peers .examples .guidellm $(NPM_CLIENT)/node_modules $(EXAMPLES)/node_modules $(AGENTS)/node_modules $(HELM)/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

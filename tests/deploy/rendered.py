@@ -4,6 +4,7 @@ from typing import Final
 
 import yaml
 
+from tests.deploy.chart_files import CHART, chart_files
 from tests.deploy.checks.manifests import DEPLOY, rendered
 
 NOTE: Final = "# Made by `make rendered` from {}.\n"
@@ -13,7 +14,8 @@ RENDERED: Final = {"ray-service.yaml": "k8s/overlays/inf2-8xlarge", "gradio-ui.y
 def files() -> dict[str, str]:
     """Return the path under deploy/ and the text of each file."""
     found = {file: NOTE.format(folder) + rendered(folder) for file, folder in RENDERED.items()}
-    return found | {"monitoring/prometheus-rule.yaml": _rule()}
+    of_chart = {str((CHART / path).relative_to(DEPLOY)): text for path, text in chart_files()}
+    return found | of_chart | {"monitoring/prometheus-rule.yaml": _rule()}
 
 
 def _rule() -> str:
@@ -30,4 +32,5 @@ def _rule() -> str:
 
 if __name__ == "__main__":
     for name, text in files().items():
+        (DEPLOY / name).parent.mkdir(parents=True, exist_ok=True)
         (DEPLOY / name).write_text(text, "utf-8")

@@ -150,15 +150,14 @@ def test_rays_autoscaler_sees_the_cores_of_a_node(name: str, cores: int) -> None
     assert seen(service)[name.partition("-")[0]]["resources"]["neuron_cores"] == cores
 
 
-@pytest.mark.parametrize(
-    "file", ["ray-service.yaml", "gradio-ui.yaml", "monitoring/prometheus-rule.yaml"]
-)
-def test_generated_files_are_up_to_date(file: str) -> None:
-    assert (DEPLOY / file).read_text("utf-8") == files()[file], "run `make rendered`"
+def test_generated_files_are_up_to_date() -> None:
+    old = [file for file, text in files().items() if (DEPLOY / file).read_text("utf-8") != text]
+    assert old == [], "run `make rendered`"
 
 
 def test_yamllint_finds_nothing() -> None:
-    rules = "{extends: relaxed, rules: {key-duplicates: enable, line-length: disable, "
+    rules = "{extends: relaxed, ignore: '**/chart/*/templates', "
+    rules += "rules: {key-duplicates: enable, line-length: disable, "
     rules += "indentation: {indent-sequences: consistent}}}"
     command = [sys.executable, "-m", "yamllint", "--strict", "-d", rules, str(DEPLOY)]
     done = subprocess.run(command, capture_output=True, text=True)
