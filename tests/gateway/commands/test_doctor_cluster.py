@@ -481,3 +481,14 @@ def test_options_that_belong_to_the_other_examination_are_refused(tmp_path: Path
     assert "--namespace: is for --cluster" in error_of(config, "--namespace", "chat")
     assert "--report: is of a node" in error_of("--cluster", "--report", str(tmp_path / "r.json"))
     assert "no-such.yaml: cannot be read" in error_of("--cluster", "no-such.yaml")
+
+
+def test_the_list_of_what_a_cluster_must_have_names_every_line(cluster: ClusterOfFiles) -> None:
+    text = (ROOT / "deploy" / "README.md").read_text("utf-8")
+    table = text.partition("What a cluster of one's own must have:")[2].partition("\n\nWith")[0]
+    rows = [row.strip("|").split("|") for row in table.splitlines() if row.startswith("| ")][1:]
+    named = {name for row in rows for name in re.findall(r"`([^`]+)`", row[2])}
+    lines = {name for name in named if not name.startswith(("aws ", "kubectl "))}
+    shown = doctor(cluster, SERVE / "inf2-8xlarge-llama3-8b.yaml").rows
+    shown |= doctor(cluster, SERVE / "trn1-32xlarge-llama3-8b.yaml").rows
+    assert lines == {re.sub(r"^instance .*", "instance …", name) for name in shown}
