@@ -152,6 +152,15 @@ carry_out() {
 
 apply_module() { carry_out "-target=module.$1"; }
 
+# A network that exists is read, so that a wrong one ends here.
+apply_network() {
+  if [ -z "$EXISTING_VPC" ]; then
+    apply_module vpc
+  else
+    carry_out -target=module.vpc -target=data.aws_vpc.existing -target=data.aws_subnets.existing
+  fi
+}
+
 # Namespace and name of the charts that Terraform installs; other releases are left alone.
 our_release() {
   case $1 in
@@ -261,7 +270,7 @@ main() {
   say "At the prices of us-east-1 this costs about \$0.35 an hour (cluster, NAT gateway, two small nodes), about \$0.20 an hour for the node of Ray's head once the service runs, and about \$2.10 an hour for each inf2.8xlarge with its disk."
   confirm "Create the cluster $NAME in $REGION?"
   STAGES=6
-  stage vpc "the network, about 3 minutes" apply_module vpc
+  stage vpc "the network${EXISTING_VPC:+ $EXISTING_VPC, which exists}, about 3 minutes" apply_network
   stage eks "the cluster and its first nodes, about 15 minutes" apply_module eks
   stage karpenter "Karpenter, about 2 minutes" apply_in_cluster karpenter
   stage addons "operators, device plugin, monitoring, about 4 minutes" apply_in_cluster addons

@@ -124,7 +124,7 @@ tfvar() {
   printf '%s' "${!variable-}"
 }
 
-# Set NAME, REGION and TF_VALUES, so that Terraform and the other tools use the same cluster.
+# Set NAME, REGION, EXISTING_VPC and TF_VALUES, so that Terraform and the other tools use the same cluster.
 settle() {
   if [ -z "$VAR_FILE" ] && [ -f blueprint.tfvars ]; then VAR_FILE=$PWD/blueprint.tfvars; fi
   NAME=$(tfvar name)
@@ -133,6 +133,8 @@ settle() {
   REGION=${REGION:-${AWS_REGION:-${AWS_DEFAULT_REGION:-$(aws configure get region 2>/dev/null || true)}}}
   [ -n "$REGION" ] || die 12 "No region is set. Set AWS_REGION, for example: AWS_REGION=us-west-2 $SCRIPT"
   export AWS_REGION=$REGION AWS_DEFAULT_REGION=$REGION AWS_PAGER=''
+  EXISTING_VPC=$(tfvar existing_vpc_id)
+  case $EXISTING_VPC in vpc-*) ;; *) EXISTING_VPC='' ;; esac
   TF_VALUES=("-var=region=$REGION" "-var=name=$NAME")
   if [ -n "$VAR_FILE" ]; then TF_VALUES=("-var-file=$VAR_FILE" "${TF_VALUES[@]}"); fi
 }

@@ -34,6 +34,7 @@ locals {
 
 module "vpc" {
   source = "./modules/vpc"
+  count  = var.existing_vpc_id == null ? 1 : 0
 
   name               = var.name
   region             = var.region
@@ -50,7 +51,7 @@ module "eks" {
   region               = var.region
   partition            = data.aws_partition.current.partition
   eks_version          = var.eks_version
-  subnet_ids           = module.vpc.private_subnet_ids
+  subnet_ids           = local.subnet_ids
   service_cidr         = var.service_cidr
   public_access_cidrs  = var.public_access_cidrs
   admin_principal_arns = var.admin_principal_arns
@@ -81,8 +82,8 @@ module "addons" {
   cluster_name      = module.eks.cluster_name
   region            = var.region
   partition         = data.aws_partition.current.partition
-  vpc_id            = module.vpc.vpc_id
-  subnet_ids        = module.vpc.private_subnet_ids
+  vpc_id            = local.vpc_id
+  subnet_ids        = local.subnet_ids
   security_group_id = module.eks.security_group_id
   values_folder     = abspath("${path.module}/helm-values")
 

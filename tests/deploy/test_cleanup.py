@@ -105,6 +105,30 @@ def test_load_balancers_are_waited_for_and_then_deleted(rehearsal: Rehearsal) ->
     assert "aws elb delete-load-balancer --load-balancer-name classic" in rehearsal.changes()
 
 
+def test_in_an_existing_network_only_load_balancers_of_the_cluster_are_deleted(
+    rehearsal: Rehearsal,
+) -> None:
+    vpc, other = "vpc-0123456789abcdef0", BALANCER.replace("k8s-x", "of-others")
+    (rehearsal.terraform / "blueprint.tfvars").write_text(f'existing_vpc_id = "{vpc}"\n')
+    rehearsal.but(
+        Answer(
+            f"aws elbv2 describe-load-balancers *=='{vpc}'*", f"{other}\\n{BALANCER}\\n", often="41"
+        ),
+        Answer(f"aws elb describe-load-balancers *=='{vpc}'*", "classic\\nlegacy\\n", often="41"),
+        Answer(f"aws elbv2 describe-tags *{BALANCER} *=='neuron-gateway'*", f"{BALANCER}\\n"),
+        Answer("aws elb describe-tags *classic *cluster/neuron-gateway'*", "classic\\n"),
+        Answer("aws el* describe-tags *"),
+        Answer("aws el* delete-load-balancer *"),
+    )
+    done = rehearsal.run("cleanup.sh", "--yes")
+    assert done.status == 0, done.err
+    assert done.out.count("waiting for load balancers") == 40
+    assert rehearsal.calls("aws elbv2 delete", "aws elb delete", "aws ec2 delete") == [
+        f"aws elbv2 delete-load-balancer --load-balancer-arn {BALANCER}",
+        "aws elb delete-load-balancer --load-balancer-name classic",
+    ]
+
+
 def test_models_and_images_are_kept_and_their_cost_is_printed(rehearsal: Rehearsal) -> None:
     rehearsal.but(
         Answer("aws s3api head-bucket *--expected-bucket-owner 123456789012"),

@@ -54,6 +54,26 @@ def test_each_stage_prints_what_it_does_and_how_long_it_took(rehearsal: Rehearsa
         assert f"[{number}/6] {stage}: done in 0 min" in out
 
 
+def test_an_existing_network_is_looked_at_first_and_nothing_else_changes(
+    rehearsal: Rehearsal,
+) -> None:
+    variables = rehearsal.terraform / "blueprint.tfvars"
+    variables.write_text(variables.read_text() + 'existing_vpc_id = "vpc-0123456789abcdef0"\n')
+    done = rehearsal.run("install.sh", "--yes")
+    assert "[1/6] vpc: the network vpc-0123456789abcdef0, which exists" in done.out
+    first, *others = targets(rehearsal)
+    assert "-target=data.aws_vpc.existing -target=data.aws_subnets.existing" in first
+    assert others == ["eks", "karpenter", "addons", "everything"]
+
+
+@pytest.mark.parametrize("value", ["null", "null # none", '""'])
+def test_without_an_existing_network_one_is_created(rehearsal: Rehearsal, value: str) -> None:
+    variables = rehearsal.terraform / "blueprint.tfvars"
+    variables.write_text(variables.read_text() + f"existing_vpc_id = {value}\n")
+    rehearsal.run("install.sh", "--yes")
+    assert targets(rehearsal)[0] == "vpc"
+
+
 def test_the_node_pools_get_the_name_of_the_cluster(rehearsal: Rehearsal) -> None:
     variables = rehearsal.terraform / "blueprint.tfvars"
     variables.write_text(variables.read_text() + 'name = "chat" # ours\n')

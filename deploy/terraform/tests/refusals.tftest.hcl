@@ -152,6 +152,12 @@ run "pods_in_an_office_network" {
   expect_failures = [var.pod_cidr]
 }
 
+run "a_subnet_for_a_vpc" {
+  command = plan
+  variables { existing_vpc_id = "subnet-0123456789abcdef0" }
+  expect_failures = [var.existing_vpc_id]
+}
+
 run "services_in_a_network_too_large" {
   command = plan
   variables { service_cidr = "172.0.0.0/8" }

@@ -485,7 +485,7 @@ def test_options_that_belong_to_the_other_examination_are_refused(tmp_path: Path
 
 def test_the_list_of_what_a_cluster_must_have_names_every_line(cluster: ClusterOfFiles) -> None:
     text = (ROOT / "deploy" / "README.md").read_text("utf-8")
-    table = text.partition("What a cluster of one's own must have:")[2].partition("\n\nWith")[0]
+    table = text.partition("What the cluster must have:")[2].partition("\n\nWith")[0]
     rows = [row.strip("|").split("|") for row in table.splitlines() if row.startswith("| ")][1:]
     named = {name for row in rows for name in re.findall(r"`([^`]+)`", row[2])}
     lines = {name for name in named if not name.startswith(("aws ", "kubectl "))}
