@@ -1,4 +1,4 @@
-# What var.existing_vpc_id names, and what takes its place where it is null.
+# What var.existing_vpc_id names, and what takes the place of a VPC or cluster that exists.
 
 data "aws_vpc" "existing" {
   count = var.existing_vpc_id == null ? 0 : 1
@@ -39,6 +39,11 @@ data "aws_subnets" "existing" {
 }
 
 locals {
-  vpc_id     = var.existing_vpc_id == null ? one(module.vpc[*].vpc_id) : one(data.aws_vpc.existing[*].id)
-  subnet_ids = var.existing_vpc_id == null ? one(module.vpc[*].private_subnet_ids) : one(data.aws_subnets.existing[*].ids)
+  # The modules of a cluster that Terraform creates.
+  own_cluster = var.existing_cluster_name == null ? 1 : 0
+  own_vpc     = var.existing_vpc_id == null ? local.own_cluster : 0
+
+  vpc_id       = var.existing_vpc_id == null ? one(module.vpc[*].vpc_id) : one(data.aws_vpc.existing[*].id)
+  subnet_ids   = var.existing_vpc_id == null ? one(module.vpc[*].private_subnet_ids) : one(data.aws_subnets.existing[*].ids)
+  cluster_name = var.existing_cluster_name == null ? one(module.eks[*].cluster_name) : var.existing_cluster_name
 }

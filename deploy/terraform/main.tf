@@ -34,7 +34,7 @@ locals {
 
 module "vpc" {
   source = "./modules/vpc"
-  count  = var.existing_vpc_id == null ? 1 : 0
+  count  = local.own_vpc
 
   name               = var.name
   region             = var.region
@@ -46,6 +46,7 @@ module "vpc" {
 
 module "eks" {
   source = "./modules/eks"
+  count  = local.own_cluster
 
   name                 = var.name
   region               = var.region
@@ -64,10 +65,11 @@ module "eks" {
 
 module "karpenter" {
   source = "./modules/karpenter"
+  count  = local.own_cluster
 
   name          = var.name
-  cluster_name  = module.eks.cluster_name
-  endpoint      = module.eks.endpoint
+  cluster_name  = local.cluster_name
+  endpoint      = one(module.eks[*].endpoint)
   region        = var.region
   partition     = data.aws_partition.current.partition
   account_id    = data.aws_caller_identity.current.account_id
@@ -77,14 +79,15 @@ module "karpenter" {
 
 module "addons" {
   source = "./modules/addons"
+  count  = local.own_cluster
 
   name              = var.name
-  cluster_name      = module.eks.cluster_name
+  cluster_name      = local.cluster_name
   region            = var.region
   partition         = data.aws_partition.current.partition
   vpc_id            = local.vpc_id
   subnet_ids        = local.subnet_ids
-  security_group_id = module.eks.security_group_id
+  security_group_id = one(module.eks[*].security_group_id)
   values_folder     = abspath("${path.module}/helm-values")
 
   kuberay_version                        = var.kuberay_version
@@ -109,6 +112,6 @@ module "model_store" {
   region       = var.region
   bucket       = "${var.name}-models-${data.aws_caller_identity.current.account_id}-${var.region}"
   partition    = data.aws_partition.current.partition
-  cluster_name = module.eks.cluster_name
+  cluster_name = local.cluster_name
   namespace    = local.namespace
 }

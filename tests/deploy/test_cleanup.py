@@ -10,10 +10,10 @@ from tests.deploy.shims.rehearsal import Rehearsal, prepare
 pytestmark = pytest.mark.deploy
 
 ADDRESSES = [
-    "module.vpc.aws_vpc.this",
-    "module.eks.aws_eks_cluster.this",
-    "module.karpenter.helm_release.karpenter",
-    "module.addons.helm_release.kuberay",
+    "module.vpc[0].aws_vpc.this",
+    "module.eks[0].aws_eks_cluster.this",
+    "module.karpenter[0].helm_release.karpenter",
+    "module.addons[0].helm_release.kuberay",
     "module.model_store.aws_s3_bucket.models",
     'module.model_store.aws_iam_role.access["reader"]',
 ]
@@ -170,7 +170,7 @@ def test_without_a_cluster_it_succeeds(rehearsal: Rehearsal) -> None:
 
 
 def test_an_incomplete_cluster_is_deleted(rehearsal: Rehearsal) -> None:
-    left = state("module.vpc.aws_vpc.this", "module.eks.aws_iam_role.cluster")
+    left = state("module.vpc[0].aws_vpc.this", "module.eks[0].aws_iam_role.cluster")
     rehearsal.answers([left], TOOLS, TERRAFORM, NOTHING_THERE)
     done = rehearsal.run("cleanup.sh", "--yes")
     assert (done.status, done.errors) == (0, [])
@@ -191,8 +191,8 @@ def test_charts_of_an_unreachable_cluster_are_removed_from_the_state(
     assert done.status == 0, done.err
     assert ("There is no cluster" in done.out) != silent
     assert rehearsal.calls("terraform state rm") == [
-        "terraform state rm module.karpenter.helm_release.karpenter",
-        "terraform state rm module.addons.helm_release.kuberay",
+        "terraform state rm module.karpenter[0].helm_release.karpenter",
+        "terraform state rm module.addons[0].helm_release.kuberay",
     ]
     assert not rehearsal.calls("kubectl delete")
     assert targets(rehearsal)[-1] == "module.vpc"

@@ -220,10 +220,10 @@ def test_an_interrupted_upgrade_of_a_chart_is_rolled_back_and_others_are_kept(
 
 
 LOSSES = """
-  # module.vpc.aws_vpc.this must be replaced
-  # module.vpc.aws_subnet.private["us-west-2a"] will be destroyed
-  # module.eks.aws_eks_cluster.this is tainted, so must be replaced
-  # module.vpc.aws_vpc_endpoint.s3 must be replaced
+  # module.vpc[0].aws_vpc.this must be replaced
+  # module.vpc[0].aws_subnet.private["us-west-2a"] will be destroyed
+  # module.eks[0].aws_eks_cluster.this is tainted, so must be replaced
+  # module.vpc[0].aws_vpc_endpoint.s3 must be replaced
   # module.model_store.aws_s3_bucket.models will be updated in-place
 """
 
@@ -234,7 +234,7 @@ def test_resources_with_data_are_not_replaced_by_default(rehearsal: Rehearsal) -
     done = rehearsal.run("install.sh", "--yes")
     (error,) = done.errors
     assert done.status == 22
-    lost = 'module.vpc.aws_vpc.this module.vpc.aws_subnet.private["us-west-2a"]'
+    lost = 'module.vpc[0].aws_vpc.this module.vpc[0].aws_subnet.private["us-west-2a"]'
     assert error.startswith(f"Error: This would delete or replace {lost}: undo the change")
     assert rehearsal.changes() == []
     assert rehearsal.run("install.sh", "--yes", "--allow-replace").status == 0
@@ -243,7 +243,7 @@ def test_resources_with_data_are_not_replaced_by_default(rehearsal: Rehearsal) -
 def test_zones_are_kept(rehearsal: Rehearsal) -> None:
     zones = '["us-west-2b","us-west-2a"]'
     rehearsal.but(
-        Answer("terraform state list", "module.vpc.aws_vpc.this\\n"),
+        Answer("terraform state list", "module.vpc[0].aws_vpc.this\\n"),
         Answer("terraform output -json zones", zones),
     )
     assert rehearsal.run("install.sh", "--yes").status == 0

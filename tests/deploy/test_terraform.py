@@ -298,6 +298,25 @@ def test_a_cluster_in_an_existing_network_comes_and_goes_without_touching_it(
     assert not rehearsal.calls("aws ec2 delete", "aws elbv2 delete")
 
 
+def test_beside_an_existing_cluster_only_the_model_store_comes_and_goes(
+    rehearsal: Rehearsal,
+) -> None:
+    variables = rehearsal.terraform / "blueprint.tfvars"
+    variables.write_text('existing_cluster_name = "platform"\n')
+    done = rehearsal.run("install.sh", "--yes")
+    assert done.status == 0, done.out + done.err
+    file = rehearsal.terraform / "terraform.tfstate"
+    made = [one for one in json.loads(file.read_text())["resources"] if one["mode"] == "managed"]
+    assert {one["module"] for one in made} == {"module.model_store"}
+    found = [one for one in made if one["type"] == "aws_eks_pod_identity_association"]
+    names = {each["attributes"]["cluster_name"] for one in found for each in one["instances"]}
+    assert names == {"platform"}
+    rehearsal.but(Answer("kubectl get rayservices.ray.io *"), Answer("kubectl delete namespace *"))
+    gone = rehearsal.run("cleanup.sh", "--yes", "--delete-models")
+    assert gone.status == 0, gone.out + gone.err
+    assert json.loads(file.read_text())["resources"] == []
+
+
 def test_an_interrupted_installation_continues(rehearsal: Rehearsal) -> None:
     rehearsal.answers(
         [Answer("terraform plan *=module.karpenter", "no\\n", "1", "1"), REAL], TOOLS, INSTALL

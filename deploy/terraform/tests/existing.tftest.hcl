@@ -4,7 +4,6 @@ mock_provider "helm" {}
 variables {
   region              = "us-west-2"
   public_access_cidrs = ["203.0.113.7/32"]
-  existing_vpc_id     = "vpc-0123456789abcdef0"
 }
 
 override_data {
@@ -23,6 +22,7 @@ override_data {
 
 run "a_vpc_that_exists" {
   command = plan
+  variables { existing_vpc_id = "vpc-0123456789abcdef0" }
 
   assert {
     condition     = length(module.vpc) == 0
@@ -40,11 +40,15 @@ run "a_vpc_that_exists" {
 
 run "services_where_a_created_vpc_would_be" {
   command = plan
-  variables { service_cidr = "10.0.0.0/16" }
+  variables {
+    existing_vpc_id = "vpc-0123456789abcdef0"
+    service_cidr    = "10.0.0.0/16"
+  }
 }
 
 run "a_vpc_with_one_subnet_for_nodes" {
   command = plan
+  variables { existing_vpc_id = "vpc-0123456789abcdef0" }
   override_data {
     target = data.aws_subnets.existing
     values = { ids = ["subnet-1"] }
@@ -54,6 +58,7 @@ run "a_vpc_with_one_subnet_for_nodes" {
 
 run "a_vpc_of_the_services_addresses" {
   command = plan
+  variables { existing_vpc_id = "vpc-0123456789abcdef0" }
   override_data {
     target = data.aws_vpc.existing
     values = { cidr_block = "172.16.0.0/12", cidr_block_associations = [] }
@@ -63,6 +68,7 @@ run "a_vpc_of_the_services_addresses" {
 
 run "a_second_network_of_the_services_addresses" {
   command = plan
+  variables { existing_vpc_id = "vpc-0123456789abcdef0" }
   override_data {
     target = data.aws_vpc.existing
     values = {
@@ -71,4 +77,26 @@ run "a_second_network_of_the_services_addresses" {
     }
   }
   expect_failures = [data.aws_vpc.existing]
+}
+
+run "a_cluster_that_exists" {
+  command = plan
+  variables { existing_cluster_name = "Platform_1" }
+
+  assert {
+    condition     = length(concat(module.vpc, module.eks, module.karpenter, module.addons)) == 0
+    error_message = "something is created beside the model store"
+  }
+  assert {
+    condition     = output.configure_kubectl == "aws eks update-kubeconfig --region us-west-2 --name Platform_1"
+    error_message = "configure_kubectl is for another cluster"
+  }
+  assert {
+    condition     = output.valkey_address == null && output.grafana_port_forward == null
+    error_message = "an output of what is not there"
+  }
+  assert {
+    condition     = output.model_store == "neuron-gateway-models-123456789012-us-west-2" && endswith(output.registry, "/neuron-gateway")
+    error_message = "model store or registry have other names"
+  }
 }
