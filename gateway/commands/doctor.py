@@ -116,5 +116,7 @@ def table(found: Iterable[Finding]) -> Table:
     for name in ("", "what", "seen", "fix"):
         shown.add_column(name)
     for one in found:
-        shown.add_row(Text(one.state, style=_COLOURS[one.state]), one.name, one.seen, one.fix)
+        # As Text: what was seen may hold brackets, which would be markup.
+        texts = map(Text, (one.name, one.seen, one.fix))
+        shown.add_row(Text(one.state, style=_COLOURS[one.state]), *texts)
     return shown

@@ -427,6 +427,12 @@ def test_a_cluster_that_does_not_answer_is_one_line(cluster: ClusterOfFiles, err
     assert shown.status == 1
 
 
+def test_what_kubectl_says_is_shown_as_it_is(cluster: ClusterOfFiles) -> None:
+    error = "Unable to connect to the server: [/home/me] dial tcp [fe80::1]:443: i/o timeout"
+    cluster.fail("version", error)
+    assert doctor(cluster).rows["Kubernetes"].seen == error
+
+
 def test_without_kubectl_the_fix_is_to_install_it(cluster: ClusterOfFiles, tmp_path: Path) -> None:
     shown = doctor(cluster, PATH=str(tmp_path))
     assert shown.wrong == {"Kubernetes": "error"}
