@@ -22,7 +22,8 @@ Usage: ./install.sh [--plan-only] [--yes] [--var-file FILE] [--ignore-quota]
                     [--allow-replace]
 
 Creates an EKS cluster for vLLM on inf2: network, cluster, Karpenter, operators, model store.
-It takes about 25 minutes. Run it again after a failure: it continues where it stopped.
+It takes about 25 minutes. Run it again after a failure: it continues where it stopped. The variables
+existing_vpc_id and existing_cluster_name put it into what is there.
 
   --plan-only      check everything and show the plan; nothing is created
   --yes            do not ask (also --auto-approve); needed where there is no terminal
