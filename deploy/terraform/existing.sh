@@ -36,6 +36,7 @@ delete_our_namespace() {
 }
 
 destroy_beside_existing() {
+  try_destroy module.image_build
   destroy_access
   [ -z "$DELETE_MODELS" ] || delete_models
 }

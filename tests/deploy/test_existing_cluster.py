@@ -83,6 +83,15 @@ def test_cleanup_deletes_the_models_on_request(installed: Rehearsal) -> None:
     assert "-target" not in last
 
 
+def test_cleanup_destroys_the_project_that_builds_images(installed: Rehearsal) -> None:
+    builds = "module.image_build[0].aws_codebuild_project.images\\n"
+    installed.but(Answer("terraform state list", builds + STATE.text))
+    installed.run("cleanup.sh", "--yes")
+    first, second = installed.calls("terraform plan")
+    assert "-target=module.image_build" in first
+    assert "-target=module.model_store" in second
+
+
 def test_a_plan_of_cleanup_changes_nothing(installed: Rehearsal) -> None:
     done = installed.run("cleanup.sh", "--plan-only")
     assert done.status == 0

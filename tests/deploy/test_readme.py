@@ -53,7 +53,7 @@ def test_every_command_is_a_required_program() -> None:
     commands = {
         line.split()[0] for block in blocks for line in block.splitlines() if line[:1].isalpha()
     }
-    needed = {"aws", "kubectl", "docker", "helm", "curl", "kind", "python3"}
+    needed = {"aws", "kubectl", "docker", "helm", "curl", "kind"}
     shell = {"cd", "cp", "printf", "read", "export", "for", "do", "done", "sed", "run", "until"}
     assert {name for name in commands if "=" not in name and "(" not in name} <= needed | shell
     assert Path(DEPLOY / "terraform" / "install.sh").stat().st_mode & 0o111
