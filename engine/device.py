@@ -82,6 +82,11 @@ class BaseDevice(ConfigModel):
         """Yield what `doctor` shows of this machine."""
         yield from ()
 
+    @property
+    def instance_name(self) -> str | None:
+        """The EC2 instance type that the device is of, None where any machine will do."""
+        return None
+
     @abstractmethod
     def summary(self) -> str:
         """Return the device in a few words, for one line of `check`."""

@@ -8,6 +8,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 . ./lib.sh
 # shellcheck source=leftovers.sh
 . ./leftovers.sh
+# shellcheck source=existing.sh
+. ./existing.sh
 DELETE_MODELS='' FORCE='' CLUSTER='' FAILED=''
 # Seconds between two polls; 0 in tests.
 PAUSE=${CLEANUP_PAUSE:-15}
@@ -18,7 +20,7 @@ Usage: ./cleanup.sh [--plan-only] [--yes] [--delete-models] [--force] [--var-fil
 
 Deletes what install.sh created and what the cluster created: load balancers, nodes, volumes. It takes
 about 20 minutes, and works where the cluster is incomplete or gone. Run it again after a failure: it
-deletes what is left.
+deletes what is left. Of an existing_cluster_name it deletes the namespace neuron-gateway alone.
 
   --plan-only      print what would be done; nothing is changed
   --yes            do not ask (also --auto-approve); needed where there is no terminal
@@ -223,12 +225,16 @@ try_destroy() {
   done
 }
 
+destroy_access() {
+  try_destroy module.model_store.aws_eks_pod_identity_association.access \
+    module.model_store.aws_iam_role_policy.access module.model_store.aws_iam_role.access
+}
+
 destroy_stages() {
   try_destroy module.image_build &&
     try_destroy module.addons &&
     try_destroy module.karpenter &&
-    try_destroy module.model_store.aws_eks_pod_identity_association.access \
-      module.model_store.aws_iam_role_policy.access module.model_store.aws_iam_role.access &&
+    destroy_access &&
     try_destroy module.eks || return 1
   # Karpenter, if it could not be stopped, may have created more until now.
   [ "$CLUSTER" != silent ] || end_instances || return 1
@@ -272,9 +278,13 @@ main() {
   settle
   check_credentials
   # Terraform requires these variables; their values do not matter here. A variable file has precedence.
-  export TF_VAR_public_access_cidrs=${TF_VAR_public_access_cidrs:-'["192.0.2.1/32"]'}
+  export TF_VAR_public_access_cidrs=${TF_VAR_public_access_cidrs:-$NO_NETWORK}
   export TF_VAR_valkey_password=${TF_VAR_valkey_password:-0000000000000000}
   begin_terraform
+  if [ -n "$EXISTING_CLUSTER" ]; then
+    leave_existing
+    return 0
+  fi
   find_cluster
   print_what_is_kept
   [ -n "$PLAN_ONLY" ] || confirm "Delete the cluster $NAME in $REGION with all that runs in it?"

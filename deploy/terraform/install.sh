@@ -10,6 +10,8 @@ CALLER=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")"
 # shellcheck source=lib.sh
 . ./lib.sh
+# shellcheck source=existing.sh
+. ./existing.sh
 IGNORE_QUOTA='' ALLOW_REPLACE=''
 # Named in the error for a region without inf2.
 INF2_REGIONS="us-east-1, us-east-2, us-west-2, eu-central-1, eu-west-1, ap-northeast-1, ap-southeast-1, ap-south-1"
@@ -20,7 +22,8 @@ Usage: ./install.sh [--plan-only] [--yes] [--var-file FILE] [--ignore-quota]
                     [--allow-replace]
 
 Creates an EKS cluster for vLLM on inf2: network, cluster, Karpenter, operators, model store.
-It takes about 25 minutes. Run it again after a failure: it continues where it stopped.
+It takes about 25 minutes. Run it again after a failure: it continues where it stopped. The variables
+existing_vpc_id and existing_cluster_name put it into what is there.
 
   --plan-only      check everything and show the plan; nothing is created
   --yes            do not ask (also --auto-approve); needed where there is no terminal
@@ -94,6 +97,7 @@ check_quota() {
 }
 
 check_networks() {
+  [ -z "$EXISTING_CLUSTER" ] || return 0
   [ -n "$(tfvar public_access_cidrs)" ] ||
     die 15 "public_access_cidrs is not set: write the networks that may reach the cluster's API into blueprint.tfvars, for example public_access_cidrs = [\"203.0.113.7/32\"] with your own address, which this prints: curl -s https://checkip.amazonaws.com"
 }
@@ -107,6 +111,7 @@ check_values() {
     grep -v -e Warning: -e 'unexpected results' "$WORK/trouble" >&2
     die 15 "The value of a variable is wrong: see the lines above. Fix it in ${VAR_FILE:-the environment}."
   fi
+  [ -z "$EXISTING_CLUSTER" ] || return 0
   case $networks in
   *[\"\ ]192.0.2.* | *[\"\ ]198.51.100.* | *[\"\ ]203.0.113.*)
     die 15 "public_access_cidrs has an address that is reserved for examples: replace it in ${VAR_FILE:-the environment} by your own, which this prints: curl -s https://checkip.amazonaws.com"
@@ -116,7 +121,8 @@ check_values() {
 
 # Names of roles are global in an account. Terraform would fail on this one after twenty minutes.
 check_role() {
-  in_state module.karpenter.aws_iam_role.node && return 0
+  [ -z "$EXISTING_CLUSTER" ] || return 0
+  in_state "module.karpenter[0].aws_iam_role.node" && return 0
   aws iam get-role --role-name "karpenterNode-$NAME" >/dev/null 2>&1 || return 0
   die 23 "The role karpenterNode-$NAME exists and is not in the state of this folder: another cluster $NAME uses it, perhaps in another region, or left it behind. Set another name, delete that cluster with its own cleanup.sh, or delete the role if there is no such cluster."
 }
@@ -151,6 +157,15 @@ carry_out() {
 }
 
 apply_module() { carry_out "-target=module.$1"; }
+
+# A network that exists is read, so that a wrong one ends here.
+apply_network() {
+  if [ -z "$EXISTING_VPC" ]; then
+    apply_module vpc
+  else
+    carry_out -target=module.vpc -target=data.aws_vpc.existing -target=data.aws_subnets.existing
+  fi
+}
 
 # Namespace and name of the charts that Terraform installs; other releases are left alone.
 our_release() {
@@ -195,7 +210,7 @@ adopt() {
 
 apply_everything() {
   local image
-  STATE=$(terraform state list)
+  read_state
   adopt module.model_store.aws_s3_bucket.models "$BUCKET" \
     aws s3api head-bucket --bucket "$BUCKET" --expected-bucket-owner "$ACCOUNT"
   for image in neuron gateway webui; do
@@ -234,9 +249,10 @@ put_token() {
     k apply -f -
 }
 
+# Pools of a cluster that exists are its owner's.
 put_objects() {
   connect
-  apply_pools
+  [ -n "$EXISTING_CLUSTER" ] || apply_pools
   make_namespace
   put_model_store
   put_token
@@ -250,23 +266,29 @@ print_next_steps() {
   say "  see steps 2 to 5 of deploy/README.md."
 }
 
-main() {
-  parse "$@"
-  check
-  if [ -n "$PLAN_ONLY" ]; then
-    terraform plan -input=false "${TF_VALUES[@]}"
-    say "Nothing was created. Without --plan-only, the script also creates the objects of deploy/karpenter, the namespace $NAMESPACE, and in it the ConfigMap model-store and, with HF_TOKEN, the Secret hf-token."
-    return 0
-  fi
+install_all() {
   say "At the prices of us-east-1 this costs about \$0.35 an hour (cluster, NAT gateway, two small nodes), about \$0.20 an hour for the node of Ray's head once the service runs, and about \$2.10 an hour for each inf2.8xlarge with its disk."
   confirm "Create the cluster $NAME in $REGION?"
   STAGES=6
-  stage vpc "the network, about 3 minutes" apply_module vpc
+  stage vpc "the network${EXISTING_VPC:+ $EXISTING_VPC, which exists}, about 3 minutes" apply_network
   stage eks "the cluster and its first nodes, about 15 minutes" apply_module eks
   stage karpenter "Karpenter, about 2 minutes" apply_in_cluster karpenter
   stage addons "operators, device plugin, monitoring, about 4 minutes" apply_in_cluster addons
   stage everything "the model store and remaining changes, about 2 minutes" apply_everything
   stage objects "node pools, namespace, model store, token" put_objects
+}
+
+main() {
+  local pools=''
+  parse "$@"
+  check
+  if [ -n "$PLAN_ONLY" ]; then
+    terraform plan -input=false "${TF_VALUES[@]}"
+    [ -n "$EXISTING_CLUSTER" ] || pools="the objects of deploy/karpenter, "
+    say "Nothing was created. Without --plan-only, the script also creates ${pools}the namespace $NAMESPACE, and in it the ConfigMap model-store and, with HF_TOKEN, the Secret hf-token."
+    return 0
+  fi
+  if [ -n "$EXISTING_CLUSTER" ]; then install_into_existing; else install_all; fi
   print_next_steps
 }
 

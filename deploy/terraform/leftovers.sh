@@ -4,14 +4,32 @@
 # Split the text output of the AWS CLI into lines, without None.
 lines() { tr -s '[:space:]' '\n' | grep -v -x -e None -e '' || true; }
 
-# Found by VPC, not by tag: the tagging API lists deleted load balancers for hours. ARNs are of the load
-# balancer controller, names of the classic load balancers that Kubernetes creates without it.
+# Found by VPC, not by tag: the tagging API lists deleted load balancers for hours. In a VPC that existed
+# before the cluster are others, too.
 load_balancers() {
   local vpc found
   found=$(vpcs) || return 1
-  for vpc in $found; do
-    aws elbv2 describe-load-balancers --query "LoadBalancers[?VpcId=='$vpc'].LoadBalancerArn" --output text | lines || return 1
-    aws elb describe-load-balancers --query "LoadBalancerDescriptions[?VPCId=='$vpc'].LoadBalancerName" --output text | lines || return 1
+  for vpc in $found; do balancers_in "$vpc" || return 1; done
+  [ -z "$EXISTING_VPC" ] || balancers_in "$EXISTING_VPC" | of_this_cluster
+}
+
+# ARNs are of the load balancer controller, names of the classic load balancers that Kubernetes creates
+# without it.
+balancers_in() {
+  aws elbv2 describe-load-balancers --query "LoadBalancers[?VpcId=='$1'].LoadBalancerArn" --output text | lines || return 1
+  aws elb describe-load-balancers --query "LoadBalancerDescriptions[?VPCId=='$1'].LoadBalancerName" --output text | lines
+}
+
+# Of the load balancers on standard input print those with the tag of this cluster.
+of_this_cluster() {
+  local one
+  while read -r one; do
+    case $one in
+    arn:*) aws elbv2 describe-tags --resource-arns "$one" \
+      --query "TagDescriptions[?Tags[?Key=='elbv2.k8s.aws/cluster' && Value=='$NAME']].ResourceArn" --output text ;;
+    *) aws elb describe-tags --load-balancer-names "$one" \
+      --query "TagDescriptions[?Tags[?Key=='kubernetes.io/cluster/$NAME']].LoadBalancerName" --output text ;;
+    esac </dev/null | lines || return 1
   done
 }
 

@@ -3,6 +3,8 @@
 # shellcheck disable=SC2034 # the sourcing scripts use the variables
 
 NAMESPACE=neuron-gateway
+# Terraform wants a value of public_access_cidrs where it does not matter.
+NO_NETWORK='["192.0.2.1/32"]'
 VAR_FILE='' YES='' PLAN_ONLY='' STAGE='' STAGE_NUMBER=0 STAGES=0
 WORK=$(mktemp -d)
 SCRIPT="./$(basename "$0")"
@@ -124,7 +126,8 @@ tfvar() {
   printf '%s' "${!variable-}"
 }
 
-# Set NAME, REGION and TF_VALUES, so that Terraform and the other tools use the same cluster.
+# Set NAME, REGION and TF_VALUES, so that Terraform and the other tools use the same cluster, and
+# EXISTING_VPC and EXISTING_CLUSTER, empty for what Terraform creates.
 settle() {
   if [ -z "$VAR_FILE" ] && [ -f blueprint.tfvars ]; then VAR_FILE=$PWD/blueprint.tfvars; fi
   NAME=$(tfvar name)
@@ -133,6 +136,11 @@ settle() {
   REGION=${REGION:-${AWS_REGION:-${AWS_DEFAULT_REGION:-$(aws configure get region 2>/dev/null || true)}}}
   [ -n "$REGION" ] || die 12 "No region is set. Set AWS_REGION, for example: AWS_REGION=us-west-2 $SCRIPT"
   export AWS_REGION=$REGION AWS_DEFAULT_REGION=$REGION AWS_PAGER=''
+  EXISTING_VPC=$(tfvar existing_vpc_id)
+  case $EXISTING_VPC in vpc-*) ;; *) EXISTING_VPC='' ;; esac
+  EXISTING_CLUSTER=$(tfvar existing_cluster_name)
+  case $EXISTING_CLUSTER in '' | null | 'null '* | '""'*) EXISTING_CLUSTER='' ;; esac
+  if [ -n "$EXISTING_CLUSTER" ]; then export TF_VAR_public_access_cidrs=${TF_VAR_public_access_cidrs:-$NO_NETWORK}; fi
   TF_VALUES=("-var=region=$REGION" "-var=name=$NAME")
   if [ -n "$VAR_FILE" ]; then TF_VALUES=("-var-file=$VAR_FILE" "${TF_VALUES[@]}"); fi
 }
@@ -148,12 +156,19 @@ check_credentials() {
   fi
   ACCOUNT=${answer%%[[:space:]]*}
   BUCKET=$NAME-models-$ACCOUNT-$REGION
-  say "Account $ACCOUNT as ${answer##*[[:space:]]}, region $REGION, cluster $NAME"
+  say "Account $ACCOUNT as ${answer##*[[:space:]]}, region $REGION, cluster ${EXISTING_CLUSTER:-$NAME}"
+}
+
+begin_terraform() {
+  terraform init -input=false >/dev/null || die 18 "terraform init failed: see the lines above."
+  read_state
+  check_state
+  check_existing
+  keep_zones
 }
 
 # Set STATE: the address of every resource, one a line, without data sources.
-begin_terraform() {
-  terraform init -input=false >/dev/null || die 18 "terraform init failed: see the lines above."
+read_state() {
   if ! STATE=$(terraform state list 2>"$WORK/trouble"); then
     case $(cat "$WORK/trouble") in
     *"No state file"*) ;;
@@ -164,8 +179,6 @@ begin_terraform() {
     esac
   fi
   STATE=$(printf '%s' "$STATE" | grep -v -e '^data[.]' -e '[.]data[.]' || true)
-  check_state
-  keep_zones
 }
 
 # in_state PREFIX: whether the state has an address with this prefix.
@@ -183,6 +196,13 @@ check_state() {
   [ -n "$name$region" ] || return 0
   [ "$name $region" = "$NAME $REGION" ] ||
     die 19 "The state in this folder is of the cluster $name in $region, and you mean $NAME in $REGION: set name and region (or AWS_REGION) to the former, or use another copy of deploy/terraform for the latter."
+}
+
+# Terraform would delete the cluster of the state, and the scripts would leave its nodes.
+check_existing() {
+  [ -n "$EXISTING_CLUSTER" ] || return 0
+  ! in_state module.eks ||
+    die 19 "The state in this folder is of a cluster that install.sh created, and existing_cluster_name is $EXISTING_CLUSTER: remove existing_cluster_name, or use another copy of deploy/terraform."
 }
 
 # Keep the zones of the existing networks: AWS may list zones in another order, which would move every subnet.
@@ -210,6 +230,6 @@ k() { kubectl --kubeconfig "$WORK/kubeconfig" "$@"; }
 
 # Succeeds if the API server answers.
 connect() {
-  aws eks update-kubeconfig --name "$NAME" --kubeconfig "$WORK/kubeconfig" >/dev/null &&
+  aws eks update-kubeconfig --name "${EXISTING_CLUSTER:-$NAME}" --kubeconfig "$WORK/kubeconfig" >/dev/null &&
     k get --raw /readyz --request-timeout=20s >/dev/null
 }

@@ -36,6 +36,7 @@ locals {
 
 module "vpc" {
   source = "./modules/vpc"
+  count  = local.own_vpc
 
   name               = var.name
   region             = var.region
@@ -47,12 +48,13 @@ module "vpc" {
 
 module "eks" {
   source = "./modules/eks"
+  count  = local.own_cluster
 
   name                 = var.name
   region               = var.region
   partition            = data.aws_partition.current.partition
   eks_version          = var.eks_version
-  subnet_ids           = module.vpc.private_subnet_ids
+  subnet_ids           = local.subnet_ids
   service_cidr         = var.service_cidr
   public_access_cidrs  = var.public_access_cidrs
   admin_principal_arns = var.admin_principal_arns
@@ -65,10 +67,11 @@ module "eks" {
 
 module "karpenter" {
   source = "./modules/karpenter"
+  count  = local.own_cluster
 
   name          = var.name
-  cluster_name  = module.eks.cluster_name
-  endpoint      = module.eks.endpoint
+  cluster_name  = local.cluster_name
+  endpoint      = one(module.eks[*].endpoint)
   region        = var.region
   partition     = data.aws_partition.current.partition
   account_id    = data.aws_caller_identity.current.account_id
@@ -78,14 +81,15 @@ module "karpenter" {
 
 module "addons" {
   source = "./modules/addons"
+  count  = local.own_cluster
 
   name              = var.name
-  cluster_name      = module.eks.cluster_name
+  cluster_name      = local.cluster_name
   region            = var.region
   partition         = data.aws_partition.current.partition
-  vpc_id            = module.vpc.vpc_id
-  subnet_ids        = module.vpc.private_subnet_ids
-  security_group_id = module.eks.security_group_id
+  vpc_id            = local.vpc_id
+  subnet_ids        = local.subnet_ids
+  security_group_id = one(module.eks[*].security_group_id)
   values_folder     = abspath("${path.module}/helm-values")
 
   kuberay_version                        = var.kuberay_version
@@ -110,7 +114,7 @@ module "model_store" {
   region       = var.region
   bucket       = "${var.name}-models-${data.aws_caller_identity.current.account_id}-${var.region}"
   partition    = data.aws_partition.current.partition
-  cluster_name = module.eks.cluster_name
+  cluster_name = local.cluster_name
   namespace    = local.namespace
 }
 

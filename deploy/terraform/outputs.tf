@@ -1,5 +1,5 @@
 output "cluster_name" {
-  description = "Name of the EKS cluster."
+  description = "The variable name: of the EKS cluster, or of what is beside one that exists."
   value       = var.name
   # Stored with the first stage, so that the scripts can check which cluster the state belongs to.
   depends_on = [module.vpc]
@@ -18,7 +18,7 @@ output "zones" {
 
 output "configure_kubectl" {
   description = "The command that configures kubectl for the cluster."
-  value       = "aws eks update-kubeconfig --region ${var.region} --name ${var.name}"
+  value       = "aws eks update-kubeconfig --region ${var.region} --name ${coalesce(var.existing_cluster_name, var.name)}"
 }
 
 output "model_store" {
@@ -38,10 +38,10 @@ output "image_build" {
 
 output "valkey_address" {
   description = "redisAddress for the component gcs-ft; null without enable_valkey."
-  value       = module.addons.valkey_address
+  value       = one(module.addons[*].valkey_address)
 }
 
 output "grafana_port_forward" {
-  description = "The command that forwards Grafana to http://127.0.0.1:3000; null without enable_monitoring."
-  value       = var.enable_monitoring ? "kubectl --namespace monitoring port-forward service/kube-prometheus-stack-grafana 3000:80" : null
+  description = "The command that forwards Grafana to http://127.0.0.1:3000; null without enable_monitoring, and in a cluster that existed."
+  value       = var.enable_monitoring && var.existing_cluster_name == null ? "kubectl --namespace monitoring port-forward service/kube-prometheus-stack-grafana 3000:80" : null
 }

@@ -51,9 +51,10 @@ variable "service_cidr" {
     condition     = can(regex("^(10\\.|172\\.(1[6-9]|2[0-9]|3[01])\\.|192\\.168\\.)", var.service_cidr)) && !can(regex("^192.*/1[2-5]$", var.service_cidr))
     error_message = "service_cidr must lie within 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16: EKS takes no other, and pod_cidr is elsewhere."
   }
-  # Two networks overlap when they are the same at the length of the larger one.
+  # Two networks overlap when they are the same at the length of the larger one. existing.tf has the same for
+  # a VPC that exists.
   validation {
-    condition = try(length(distinct([
+    condition = var.existing_vpc_id != null || try(length(distinct([
       for cidr in [var.service_cidr, var.vpc_cidr] :
       cidrsubnet("${split("/", cidr)[0]}/${min([for each in [var.service_cidr, var.vpc_cidr] : tonumber(split("/", each)[1])]...)}", 0, 0)
     ])) == 2, true)

@@ -18,11 +18,12 @@ provider "aws" {
   default_tags { tags = local.tags }
 }
 
-# A token for each call: one that is read once expires during a long apply.
+# A token for each call: one that is read once expires during a long apply. Into a cluster that exists no chart
+# is installed.
 provider "helm" {
   kubernetes = {
-    host                   = module.eks.endpoint
-    cluster_ca_certificate = base64decode(module.eks.certificate_authority)
+    host                   = one(module.eks[*].endpoint)
+    cluster_ca_certificate = try(base64decode(module.eks[0].certificate_authority), null)
     exec = {
       api_version = "client.authentication.k8s.io/v1beta1"
       command     = "aws"

@@ -64,6 +64,11 @@ class Neuron(NeuronOptions, VLLMDevice):
         launch, shape = self.launch(options), known_shape(options.model)
         yield from examine_node(self, launch, shape, host, compiled=self.compiled(launch).exists)
 
+    @property
+    def instance_name(self) -> str | None:
+        """The instance type of the config."""
+        return self.instance
+
     def summary(self) -> str:
         """Return the kind, the cores and the instance."""
         cores = self.tensor_parallel_size

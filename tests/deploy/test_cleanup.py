@@ -10,10 +10,10 @@ from tests.deploy.shims.rehearsal import Rehearsal, prepare
 pytestmark = pytest.mark.deploy
 
 ADDRESSES = [
-    "module.vpc.aws_vpc.this",
-    "module.eks.aws_eks_cluster.this",
-    "module.karpenter.helm_release.karpenter",
-    "module.addons.helm_release.kuberay",
+    "module.vpc[0].aws_vpc.this",
+    "module.eks[0].aws_eks_cluster.this",
+    "module.karpenter[0].helm_release.karpenter",
+    "module.addons[0].helm_release.kuberay",
     "module.model_store.aws_s3_bucket.models",
     'module.model_store.aws_iam_role.access["reader"]',
 ]
@@ -112,6 +112,30 @@ def test_load_balancers_are_waited_for_and_then_deleted(rehearsal: Rehearsal) ->
     assert "aws elb delete-load-balancer --load-balancer-name classic" in rehearsal.changes()
 
 
+def test_in_an_existing_network_only_load_balancers_of_the_cluster_are_deleted(
+    rehearsal: Rehearsal,
+) -> None:
+    vpc, other = "vpc-0123456789abcdef0", BALANCER.replace("k8s-x", "of-others")
+    (rehearsal.terraform / "blueprint.tfvars").write_text(f'existing_vpc_id = "{vpc}"\n')
+    rehearsal.but(
+        Answer(
+            f"aws elbv2 describe-load-balancers *=='{vpc}'*", f"{other}\\n{BALANCER}\\n", often="41"
+        ),
+        Answer(f"aws elb describe-load-balancers *=='{vpc}'*", "classic\\nlegacy\\n", often="41"),
+        Answer(f"aws elbv2 describe-tags *{BALANCER} *=='neuron-gateway'*", f"{BALANCER}\\n"),
+        Answer("aws elb describe-tags *classic *cluster/neuron-gateway'*", "classic\\n"),
+        Answer("aws el* describe-tags *"),
+        Answer("aws el* delete-load-balancer *"),
+    )
+    done = rehearsal.run("cleanup.sh", "--yes")
+    assert done.status == 0, done.err
+    assert done.out.count("waiting for load balancers") == 40
+    assert rehearsal.calls("aws elbv2 delete", "aws elb delete", "aws ec2 delete") == [
+        f"aws elbv2 delete-load-balancer --load-balancer-arn {BALANCER}",
+        "aws elb delete-load-balancer --load-balancer-name classic",
+    ]
+
+
 def test_models_and_images_are_kept_and_their_cost_is_printed(rehearsal: Rehearsal) -> None:
     rehearsal.but(
         Answer("aws s3api head-bucket *--expected-bucket-owner 123456789012"),
@@ -153,7 +177,7 @@ def test_without_a_cluster_it_succeeds(rehearsal: Rehearsal) -> None:
 
 
 def test_an_incomplete_cluster_is_deleted(rehearsal: Rehearsal) -> None:
-    left = state("module.vpc.aws_vpc.this", "module.eks.aws_iam_role.cluster")
+    left = state("module.vpc[0].aws_vpc.this", "module.eks[0].aws_iam_role.cluster")
     rehearsal.answers([left], TOOLS, TERRAFORM, NOTHING_THERE)
     done = rehearsal.run("cleanup.sh", "--yes")
     assert (done.status, done.errors) == (0, [])
@@ -174,8 +198,8 @@ def test_charts_of_an_unreachable_cluster_are_removed_from_the_state(
     assert done.status == 0, done.err
     assert ("There is no cluster" in done.out) != silent
     assert rehearsal.calls("terraform state rm") == [
-        "terraform state rm module.karpenter.helm_release.karpenter",
-        "terraform state rm module.addons.helm_release.kuberay",
+        "terraform state rm module.karpenter[0].helm_release.karpenter",
+        "terraform state rm module.addons[0].helm_release.kuberay",
     ]
     assert not rehearsal.calls("kubectl delete")
     assert targets(rehearsal)[-1] == "module.vpc"

@@ -36,7 +36,7 @@ def test_a_silent_cluster_is_not_taken_for_deleted(rehearsal: Rehearsal) -> None
 def test_with_force_karpenter_loses_its_permissions_before_its_nodes_are_terminated(
     rehearsal: Rehearsal,
 ) -> None:
-    karpenters = state(*ADDRESSES, "module.karpenter.aws_iam_role.controller")
+    karpenters = state(*ADDRESSES, "module.karpenter[0].aws_iam_role.controller")
     ends = "aws ec2 terminate-instances"
     rehearsal.but(
         SILENT,
@@ -72,7 +72,7 @@ def test_a_failed_destroy_still_reports_what_is_left(rehearsal: Rehearsal) -> No
         Answer("aws ec2 delete-volume *"),
         Answer("aws ec2 describe-instances *eks:cluster-name*", "i-9\\n"),
         Answer("aws elasticache *neuron-gateway-valkey*", "neuron-gateway-valkey\\n"),
-        state(*ADDRESSES, "module.addons.aws_elasticache_replication_group.valkey[0]"),
+        state(*ADDRESSES, "module.addons[0].aws_elasticache_replication_group.valkey[0]"),
     )
     done = rehearsal.run("cleanup.sh", "--yes")
     assert done.status == 20

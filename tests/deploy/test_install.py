@@ -54,6 +54,26 @@ def test_each_stage_prints_what_it_does_and_how_long_it_took(rehearsal: Rehearsa
         assert f"[{number}/6] {stage}: done in 0 min" in out
 
 
+def test_an_existing_network_is_looked_at_first_and_nothing_else_changes(
+    rehearsal: Rehearsal,
+) -> None:
+    variables = rehearsal.terraform / "blueprint.tfvars"
+    variables.write_text(variables.read_text() + 'existing_vpc_id = "vpc-0123456789abcdef0"\n')
+    done = rehearsal.run("install.sh", "--yes")
+    assert "[1/6] vpc: the network vpc-0123456789abcdef0, which exists" in done.out
+    first, *others = targets(rehearsal)
+    assert "-target=data.aws_vpc.existing -target=data.aws_subnets.existing" in first
+    assert others == ["eks", "karpenter", "addons", "everything"]
+
+
+@pytest.mark.parametrize("value", ["null", "null # none", '""'])
+def test_without_an_existing_network_one_is_created(rehearsal: Rehearsal, value: str) -> None:
+    variables = rehearsal.terraform / "blueprint.tfvars"
+    variables.write_text(variables.read_text() + f"existing_vpc_id = {value}\n")
+    rehearsal.run("install.sh", "--yes")
+    assert targets(rehearsal)[0] == "vpc"
+
+
 def test_the_node_pools_get_the_name_of_the_cluster(rehearsal: Rehearsal) -> None:
     variables = rehearsal.terraform / "blueprint.tfvars"
     variables.write_text(variables.read_text() + 'name = "chat" # ours\n')
@@ -200,10 +220,10 @@ def test_an_interrupted_upgrade_of_a_chart_is_rolled_back_and_others_are_kept(
 
 
 LOSSES = """
-  # module.vpc.aws_vpc.this must be replaced
-  # module.vpc.aws_subnet.private["us-west-2a"] will be destroyed
-  # module.eks.aws_eks_cluster.this is tainted, so must be replaced
-  # module.vpc.aws_vpc_endpoint.s3 must be replaced
+  # module.vpc[0].aws_vpc.this must be replaced
+  # module.vpc[0].aws_subnet.private["us-west-2a"] will be destroyed
+  # module.eks[0].aws_eks_cluster.this is tainted, so must be replaced
+  # module.vpc[0].aws_vpc_endpoint.s3 must be replaced
   # module.model_store.aws_s3_bucket.models will be updated in-place
 """
 
@@ -214,7 +234,7 @@ def test_resources_with_data_are_not_replaced_by_default(rehearsal: Rehearsal) -
     done = rehearsal.run("install.sh", "--yes")
     (error,) = done.errors
     assert done.status == 22
-    lost = 'module.vpc.aws_vpc.this module.vpc.aws_subnet.private["us-west-2a"]'
+    lost = 'module.vpc[0].aws_vpc.this module.vpc[0].aws_subnet.private["us-west-2a"]'
     assert error.startswith(f"Error: This would delete or replace {lost}: undo the change")
     assert rehearsal.changes() == []
     assert rehearsal.run("install.sh", "--yes", "--allow-replace").status == 0
@@ -223,7 +243,7 @@ def test_resources_with_data_are_not_replaced_by_default(rehearsal: Rehearsal) -
 def test_zones_are_kept(rehearsal: Rehearsal) -> None:
     zones = '["us-west-2b","us-west-2a"]'
     rehearsal.but(
-        Answer("terraform state list", "module.vpc.aws_vpc.this\\n"),
+        Answer("terraform state list", "module.vpc[0].aws_vpc.this\\n"),
         Answer("terraform output -json zones", zones),
     )
     assert rehearsal.run("install.sh", "--yes").status == 0

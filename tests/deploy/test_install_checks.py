@@ -122,7 +122,7 @@ def test_without_networks_it_prints_how_to_find_the_own_address(rehearsal: Rehea
 
 
 OTHERS = [
-    Answer("terraform state list", "module.vpc.aws_vpc.this\\n"),
+    Answer("terraform state list", "module.vpc[0].aws_vpc.this\\n"),
     Answer("terraform output -raw cluster_name", "chat"),
     Answer("terraform output -raw region", "us-west-2"),
 ]
@@ -146,7 +146,7 @@ def test_a_state_of_data_sources_belongs_to_no_cluster(rehearsal: Rehearsal) -> 
 
 def test_a_role_in_the_state_is_accepted(rehearsal: Rehearsal) -> None:
     rehearsal.but(
-        Answer("terraform state list", "module.karpenter.aws_iam_role.node\\n"),
+        Answer("terraform state list", "module.karpenter[0].aws_iam_role.node\\n"),
         Answer("aws iam get-role *"),
     )
     assert rehearsal.run("install.sh", "--yes").status == 0

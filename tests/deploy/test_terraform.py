@@ -287,12 +287,55 @@ def test_a_network_is_not_made_anew_unasked(rehearsal: Rehearsal) -> None:
     rehearsal.forget()
     done = rehearsal.run("install.sh", "--yes")
     assert done.status == 22
-    assert 'module.vpc.aws_subnet.private["us-west-2a"]' in done.errors[0]
+    assert 'module.vpc[0].aws_subnet.private["us-west-2a"]' in done.errors[0]
     assert rehearsal.changes() == []
     variables.write_text(VARIABLES + 'name = "chat"\n')
     other = rehearsal.run("install.sh", "--yes")
     assert other.status == 19
     assert "the cluster neuron-gateway in us-west-2, and you mean chat" in other.errors[0]
+
+
+def test_a_cluster_in_an_existing_network_comes_and_goes_without_touching_it(
+    rehearsal: Rehearsal,
+) -> None:
+    variables = rehearsal.terraform / "blueprint.tfvars"
+    variables.write_text(VARIABLES + 'existing_vpc_id = "vpc-0123456789abcdef0"\n')
+    done = rehearsal.run("install.sh", "--yes")
+    assert done.status == 0, done.out + done.err
+    made = json.loads((rehearsal.terraform / "terraform.tfstate").read_text())["resources"]
+    managed = {one["type"] for one in made if one["mode"] == "managed"}
+    assert "aws_eks_cluster" in managed
+    assert not managed & {
+        "aws_vpc",
+        "aws_subnet",
+        "aws_nat_gateway",
+        "aws_route",
+        "aws_vpc_endpoint",
+    }
+    again = rehearsal.run("install.sh", "--yes")
+    assert again.out.count("0 added, 0 changed, 0 destroyed") == 5
+    gone = rehearsal.run("cleanup.sh", "--yes")
+    assert gone.status == 0, gone.out + gone.err
+    assert not rehearsal.calls("aws ec2 delete", "aws elbv2 delete")
+
+
+def test_beside_an_existing_cluster_only_the_model_store_comes_and_goes(
+    rehearsal: Rehearsal,
+) -> None:
+    variables = rehearsal.terraform / "blueprint.tfvars"
+    variables.write_text('existing_cluster_name = "platform"\n')
+    done = rehearsal.run("install.sh", "--yes")
+    assert done.status == 0, done.out + done.err
+    file = rehearsal.terraform / "terraform.tfstate"
+    made = [one for one in json.loads(file.read_text())["resources"] if one["mode"] == "managed"]
+    assert {one["module"] for one in made} == {"module.model_store"}
+    found = [one for one in made if one["type"] == "aws_eks_pod_identity_association"]
+    names = {each["attributes"]["cluster_name"] for one in found for each in one["instances"]}
+    assert names == {"platform"}
+    rehearsal.but(Answer("kubectl get rayservices.ray.io *"), Answer("kubectl delete namespace *"))
+    gone = rehearsal.run("cleanup.sh", "--yes", "--delete-models")
+    assert gone.status == 0, gone.out + gone.err
+    assert json.loads(file.read_text())["resources"] == []
 
 
 def test_an_interrupted_installation_continues(rehearsal: Rehearsal) -> None:

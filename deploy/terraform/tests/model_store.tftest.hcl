@@ -38,6 +38,23 @@ run "who_reads_and_who_writes" {
   }
 }
 
+run "roles_are_for_the_cluster_that_exists" {
+  command = plan
+  module { source = "./modules/model-store" }
+  variables { cluster_name = "platform" }
+
+  assert {
+    condition     = alltrue([for each in aws_eks_pod_identity_association.access : each.cluster_name == "platform"])
+    error_message = "the roles are offered to another cluster"
+  }
+  assert {
+    condition = alltrue([
+      for each in aws_iam_role.access : jsondecode(each.assume_role_policy).Statement[0].Condition.StringEquals["aws:RequestTag/eks-cluster-name"] == "platform"
+    ])
+    error_message = "pods of another cluster can use the roles"
+  }
+}
+
 run "the_bucket_is_closed" {
   command = plan
   module { source = "./modules/model-store" }

@@ -152,6 +152,37 @@ run "pods_in_an_office_network" {
   expect_failures = [var.pod_cidr]
 }
 
+run "a_subnet_for_a_vpc" {
+  command = plan
+  variables { existing_vpc_id = "subnet-0123456789abcdef0" }
+  expect_failures = [var.existing_vpc_id]
+}
+
+run "an_arn_for_a_cluster" {
+  command = plan
+  variables { existing_cluster_name = "arn:aws:eks:us-west-2:123456789012:cluster/platform" }
+  expect_failures = [var.existing_cluster_name]
+}
+
+run "a_cluster_and_a_vpc" {
+  command = plan
+  variables {
+    existing_cluster_name = "platform"
+    existing_vpc_id       = "vpc-0123456789abcdef0"
+  }
+  expect_failures = [var.existing_cluster_name]
+}
+
+run "valkey_beside_a_cluster" {
+  command = plan
+  variables {
+    existing_cluster_name = "platform"
+    enable_valkey         = true
+    valkey_password       = "0123456789abcdef0123"
+  }
+  expect_failures = [var.existing_cluster_name]
+}
+
 run "services_in_a_network_too_large" {
   command = plan
   variables { service_cidr = "172.0.0.0/8" }

@@ -22,7 +22,7 @@ resource "aws_iam_role" "access" {
       Action    = ["sts:AssumeRole", "sts:TagSession"]
       Condition = {
         StringEquals = {
-          "aws:RequestTag/eks-cluster-name"           = var.name
+          "aws:RequestTag/eks-cluster-name"           = var.cluster_name
           "aws:RequestTag/kubernetes-namespace"       = var.namespace
           "aws:RequestTag/kubernetes-service-account" = each.value.service_account
         }

@@ -16,6 +16,10 @@ mock_data "aws_ec2_instance_type_offerings" {
   defaults = { locations = ["us-west-2b", "us-west-2d"] }
 }
 
+mock_data "aws_subnets" {
+  defaults = { ids = ["subnet-1", "subnet-2"] }
+}
+
 mock_data "aws_eks_addon_version" {
   defaults = { version = "v1.35.2-eksbuild.4" }
 }
