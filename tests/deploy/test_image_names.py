@@ -13,7 +13,11 @@ from tests.deploy.shims.rehearsal import DEPLOY, Rehearsal, prepare
 from tests.deploy.test_versions import pins
 from tests.tools import require_tool
 
-pytestmark = [pytest.mark.deploy, pytest.mark.timeout(120)]
+pytestmark = [
+    pytest.mark.deploy,
+    pytest.mark.timeout(120),
+    pytest.mark.filterwarnings("ignore"),  # Ray's own
+]
 
 IMAGES = ("neuron", "gateway", "webui")
 DIGEST = "sha256:" + "a" * 64
