@@ -105,7 +105,9 @@ def _operator(deployment: Object) -> Finding:
     try:
         version = Version(re.split(r"[:@]", image.rpartition("/")[2])[1])
     except (IndexError, InvalidVersion):
-        return Finding(name, "warning", seen, f"Its tag is no version; it must be {KUBERAY} or newer.")
+        return Finding(
+            name, "warning", seen, f"Its tag is no version; {KUBERAY} or newer is needed."
+        )
     if version < KUBERAY:
         return Finding(name, "error", seen, f"{_INSTALL}; and {_UPDATE_CRDS}")
     if not deployment.get("status", {}).get("availableReplicas"):
