@@ -8,8 +8,8 @@ import yaml
 from tests.deploy.chart import Helm, group_of
 from tests.deploy.chart_files import CHART
 from tests.deploy.checks import findings
-from tests.deploy.checks.crd_schema import with_defaults
-from tests.deploy.checks.custom_kinds import schemas
+from tests.deploy.checks.kinds.crd_schema import with_defaults
+from tests.deploy.checks.kinds.custom import schemas
 from tests.deploy.checks.manifests import DEPLOY, ROOT, documents, of_kind, overlay, rendered
 
 pytestmark = [
