@@ -4,7 +4,6 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 from typer.testing import CliRunner
@@ -12,61 +11,30 @@ from typer.testing import CliRunner
 from gateway.commands.cluster.kubectl import Unreadable, run
 from gateway.commands.main import app
 from tests.gateway.commands.cluster_of_files import (
-    NEURON_TAINT,
-    NODE_POOLS,
     ROOT,
     ClusterOfFiles,
     crd,
     daemons,
-    node,
     operator,
-    ready,
     storage_class,
 )
+from tests.gateway.commands.doctor_table import doctor
 
 SERVE = ROOT / "deploy" / "serve"
+
+
 NO_CONTEXT = (
     "The connection to the server localhost:8080 was refused - did you specify the right host or "
     "port?"
 )
+
+
 Change = Callable[[ClusterOfFiles], object]
-
-
-class Row(NamedTuple):
-    """A line of the table."""
-
-    state: str
-    name: str
-    seen: str
-    fix: str
-
-
-class Shown(NamedTuple):
-    """What the command showed, and its status."""
-
-    rows: dict[str, Row]
-    status: int
-
-    @property
-    def wrong(self) -> dict[str, str]:
-        """The states of what is not ok, by names."""
-        return {row.name: row.state for row in self.rows.values() if row.state != "ok"}
 
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> ClusterOfFiles:
     return ClusterOfFiles.with_everything(tmp_path)
-
-
-def doctor(cluster: ClusterOfFiles, *arguments: object, **variables: str) -> Shown:
-    """Run the command on a wide terminal."""
-    environment = {"COLUMNS": "900", **cluster.variables, **variables}
-    command = ["doctor", "--cluster", *map(str, arguments)]
-    done = CliRunner().invoke(app, command, env=environment)
-    assert done.exit_code in (0, 1), done.output
-    assert "Traceback" not in done.output
-    cells = [re.split(r"\s*│\s*", line)[1:-1] for line in done.stdout.splitlines() if "│" in line]
-    return Shown({row[1]: Row(*row) for row in cells}, done.exit_code)
 
 
 def error_of(*arguments: str) -> str:
@@ -76,16 +44,6 @@ def error_of(*arguments: str) -> str:
     assert done.stdout == ""
     (sentence,) = done.stderr.strip().splitlines()
     return sentence
-
-
-def config(folder: Path, instance: str, degree: int = 2) -> Path:
-    """Write a config for an instance type."""
-    text = (SERVE / "inf2-8xlarge-llama3-8b.yaml").read_text("utf-8")
-    text = text.replace("instance: inf2.8xlarge", f"instance: {instance}")
-    text = text.replace("tensor_parallel_size: 2", f"tensor_parallel_size: {degree}")
-    path = folder / "serve.yaml"
-    path.write_text(text)
-    return path
 
 
 def test_a_cluster_with_everything_needs_nothing(cluster: ClusterOfFiles) -> None:
@@ -141,45 +99,6 @@ def policies_that_are_not_enforced(cluster: ClusterOfFiles) -> None:
     cluster.items("daemonsets", network, *others)
 
 
-def pools(*names: str) -> Change:
-    """Leave only these NodePools, and no node."""
-
-    def change(cluster: ClusterOfFiles) -> None:
-        left = [pool for pool in NODE_POOLS if pool["metadata"]["name"] in names]
-        cluster.items("nodepools.karpenter.sh", *map(ready, left))
-        cluster.items("nodes")
-
-    return change
-
-
-def a_pool_that_is_not_ready(cluster: ClusterOfFiles) -> None:
-    message = "NodeClass not found on cluster"
-    conditions = [
-        {"type": "NodeClassReady", "status": "False", "message": message},
-        {"type": "Ready", "status": "False", "message": ""},
-    ]
-    cluster.items(
-        "nodepools.karpenter.sh",
-        *[
-            pool | {"status": {"conditions": conditions}}
-            if pool["metadata"]["name"] == "inf2"
-            else pool
-            for pool in map(ready, NODE_POOLS)
-        ],
-    )
-
-
-def a_neuron_node(**parts: Any) -> Change:
-    labels = {"pool": "inf2", "size": "8xlarge", "type": "inf2.8xlarge"}
-    worker = node("ip-10-0-9-9", **{"devices": 1, "taints": [NEURON_TAINT], **labels, **parts})
-    return lambda cluster: cluster.items("nodes", worker)
-
-
-def a_tainted_cpu_node(cluster: ClusterOfFiles) -> None:
-    taint = {"key": "team", "value": "web", "effect": "NoSchedule"}
-    cluster.items("nodes", node("ip-10-0-1-3", taints=[taint], pool="cpu"))
-
-
 WRONG: dict[str, tuple[Change, str, str, str, str]] = {
     "an older operator": (
         lambda c: c.items("deployments", operator(":v1.6.1")),
@@ -233,30 +152,6 @@ WRONG: dict[str, tuple[Change, str, str, str, str]] = {
         lambda c: c.items("storageclasses", storage_class(default="false")),
         "storage class", "warning", "no default", "is-default-class",
     ),
-    "no pool for the head": (
-        pools("inf2", "compile"),
-        "pool cpu", "error", "karpenter.sh/nodepool=cpu", "kubectl apply -k deploy/karpenter",
-    ),
-    "no pool for compiles": (
-        pools("cpu", "inf2"),
-        "pool compile", "warning", "precompile-offline alone", "kubectl label node NODE",
-    ),
-    "a pool without its class": (
-        a_pool_that_is_not_ready,
-        "pool inf2", "error", "NodeClass not found", "EC2NodeClass",
-    ),
-    "a taint that the head does not tolerate": (
-        a_tainted_cpu_node,
-        "pool cpu", "error", "taint team", "toleration",
-    ),
-    "a node without devices": (
-        a_neuron_node(devices=0),
-        "Neuron nodes", "error", "no aws.amazon.com/neuron on ip-10-0-9-9", "Neuron AMI",
-    ),
-    "a node that any pod may use": (
-        a_neuron_node(taints=[]),
-        "Neuron nodes", "warning", "no taint on ip-10-0-9-9", "kubectl taint node",
-    ),
     "a model store without a bucket": (
         lambda c: c.answer("configmap.model-store", {"data": {"region": "us-west-2"}}),
         "ConfigMap model-store", "error", "without bucket", "--from-literal=bucket=BUCKET",
@@ -276,118 +171,12 @@ def test_what_is_wrong_is_one_line_with_its_fix(
     assert fix in shown.rows[name].fix
 
 
-def test_a_taint_of_neuron_that_ends_pods_is_not_tolerated(cluster: ClusterOfFiles) -> None:
-    a_neuron_node(taints=[NEURON_TAINT | {"effect": "NoExecute"}])(cluster)
-    assert doctor(cluster).wrong == {"pool inf2": "error"}
-
-
-def test_taints_that_pass_and_those_that_only_prefer_are_no_findings(
-    cluster: ClusterOfFiles,
-) -> None:
-    passing = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
-    soft = {"key": "team", "value": "web", "effect": "PreferNoSchedule"}
-    a_neuron_node(taints=[NEURON_TAINT, passing, soft])(cluster)
-    assert doctor(cluster).wrong == {}
-
-
-def test_with_a_neuron_pool_no_node_is_needed_yet(cluster: ClusterOfFiles) -> None:
-    cluster.items("nodes")
-    shown = doctor(cluster)
-    assert shown.wrong == {}
-    assert "Karpenter adds one" in shown.rows["Neuron nodes"].seen
-
-
-def test_without_karpenter_nodes_with_the_labels_are_enough(cluster: ClusterOfFiles) -> None:
-    cluster.remove("nodepools.karpenter.sh")
-    cluster.items("nodes", *[node(name, pool=name) for name in ("cpu", "compile")])
-    assert doctor(cluster).wrong == {"pool inf2": "error", "Neuron nodes": "error"}
-    worker = node("worker", devices=1, taints=[NEURON_TAINT], pool="inf2", size="8xlarge")
-    cluster.items("nodes", worker, *[node(name, pool=name) for name in ("cpu", "compile")])
-    shown = doctor(cluster, SERVE / "inf2-8xlarge-llama3-8b.yaml")
-    assert shown.wrong == {}
-    assert shown.rows["instance inf2.8xlarge"].seen == "nodes now: 1"
-
-
 def test_another_network_that_enforces_policies_is_known(cluster: ClusterOfFiles) -> None:
     policies_that_are_not_enforced(cluster)
     calico = {"metadata": {"name": "calico-node", "namespace": "calico-system"}}
     spec = {"template": {"spec": {"containers": [{"name": "calico-node", "image": "calico"}]}}}
     cluster.items("daemonsets", calico | {"spec": spec}, *daemons()[1:])
     assert doctor(cluster).rows["network policy"].seen == "calico-node enforces it"
-
-
-@pytest.mark.parametrize(
-    ("instance", "degree", "state"),
-    [
-        ("inf2.8xlarge", 2, "ok"), ("inf2.48xlarge", 2, "ok"), ("inf2.xlarge", 2, "error"),
-        ("trn1.32xlarge", 2, "ok"), ("trn1n.32xlarge", 2, "ok"),
-    ],
-)  # fmt: skip
-def test_the_instance_of_a_config_must_be_one_that_a_pool_allows(
-    cluster: ClusterOfFiles, tmp_path: Path, instance: str, degree: int, state: str
-) -> None:
-    shown = doctor(cluster, config(tmp_path, instance, degree))
-    row = shown.rows[f"instance {instance}"]
-    assert row.state == state
-    if state == "error":
-        assert shown.wrong == {f"instance {instance}": "error"}
-        assert "karpenter.k8s.aws/instance-size=xlarge" in row.fix
-
-
-REQUIREMENTS: list[tuple[dict[str, Any], str]] = [
-    (
-        {"key": "node.kubernetes.io/instance-type", "operator": "In", "values": ["inf2.8xlarge"]},
-        "ok",
-    ),
-    (
-        {
-            "key": "node.kubernetes.io/instance-type",
-            "operator": "NotIn",
-            "values": ["inf2.8xlarge"],
-        },
-        "error",
-    ),
-    ({"key": "karpenter.k8s.aws/instance-cpu", "operator": "Gt", "values": ["31"]}, "ok"),
-    ({"key": "karpenter.k8s.aws/instance-cpu", "operator": "Lt", "values": ["32"]}, "error"),
-    ({"key": "karpenter.k8s.aws/instance-category", "operator": "In", "values": ["inf"]}, "ok"),
-    ({"key": "karpenter.k8s.aws/instance-gpu-name", "operator": "Exists"}, "error"),
-    ({"key": "karpenter.k8s.aws/instance-gpu-name", "operator": "DoesNotExist"}, "ok"),
-    ({"key": "topology.kubernetes.io/zone", "operator": "In", "values": ["us-west-2a"]}, "ok"),
-]
-
-
-@pytest.mark.parametrize(("requirement", "state"), REQUIREMENTS)
-def test_a_pools_requirements_are_read_as_karpenter_reads_them(
-    cluster: ClusterOfFiles, requirement: dict[str, Any], state: str
-) -> None:
-    pool = {
-        "metadata": {"name": "inf2"},
-        "spec": {"template": {"spec": {"requirements": [requirement]}}},
-    }
-    cluster.items("nodes", node("head", pool="cpu"), node("compiler", pool="compile"))
-    cluster.items("nodepools.karpenter.sh", ready(pool))
-    shown = doctor(cluster, SERVE / "inf2-8xlarge-llama3-8b.yaml")
-    assert shown.rows["instance inf2.8xlarge"].state == state
-
-
-def test_a_pool_with_too_low_a_limit_adds_no_node(cluster: ClusterOfFiles, tmp_path: Path) -> None:
-    (pool,) = [pool for pool in NODE_POOLS if pool["metadata"]["name"] == "inf2"]
-    small = pool | {"spec": pool["spec"] | {"limits": {"aws.amazon.com/neuron": "4"}}}
-    cluster.items("nodes", node("head", pool="cpu"), node("compiler", pool="compile"))
-    cluster.items("nodepools.karpenter.sh", ready(small))
-    shown = doctor(cluster, config(tmp_path, "inf2.48xlarge"))
-    assert shown.wrong == {"instance inf2.48xlarge": "error"}
-    assert "limited to 4 devices" in shown.rows["instance inf2.48xlarge"].seen
-
-
-def test_a_config_without_neuron_cores_needs_no_neuron_nodes(cluster: ClusterOfFiles) -> None:
-    for name in ("nodepools.karpenter.sh", "configmap.model-store", "secret.hf-token"):
-        cluster.remove(name)
-    cluster.items("nodes", node("kind-control-plane"))
-    cluster.items("daemonsets", {"metadata": {"name": "kindnet"}, "spec": daemons()[1]["spec"]})
-    shown = doctor(cluster, SERVE / "simulated.yaml")
-    assert shown.wrong == {}
-    assert "pool inf2" not in shown.rows
 
 
 def test_what_may_not_be_read_is_a_warning_and_the_rest_is_examined(
