@@ -9,7 +9,10 @@ from tests.deploy.checks.manifests import Document, Pod, amount, pins, pods
 _PINNED: Final = re.compile(
     r"[\w.\-/]+(:\d+)?/?[\w.\-/]*:(?!latest$)[\w][\w.\-]*|.+@sha256:[0-9a-f]{64}"
 )
-_OWN: Final = "registry.example/neuron-gateway/"
+# Of this project, in any registry; a changed image has a tag and a digest of its own.
+_OWN: Final = re.compile(
+    r".+/neuron-gateway/(gateway|neuron|webui):(?P<tag>[\w.-]+)(?P<digest>@sha256:[0-9a-f]{64})?"
+)
 _UID: Final = 10001  # of the images
 # Read by alerts, by commands in deploy/README.md, and by KubeRay.
 _RAY_CONTAINERS: Final = {"ray-head", "ray-worker"}
@@ -64,11 +67,11 @@ def _image(container: Document) -> Iterator[str]:
     image = container["image"]
     if not _PINNED.fullmatch(image):
         yield f"image {image} is not pinned"
-    own, _, tag = image.removeprefix(_OWN).partition(":")
-    if image.startswith(_OWN) and tag.removesuffix("-cpu") != pins()["GATEWAY"]:
-        yield f"{own} is not of version {pins()['GATEWAY']}"
-    if not image.startswith(_OWN) and image not in pins().values():
+    own = _OWN.fullmatch(image)
+    if own is None and image not in pins().values():
         yield f"image {image} is not in versions.env"
+    if own and not own["digest"] and own["tag"].removesuffix("-cpu") != pins()["GATEWAY"]:
+        yield f"image {image} is not of version {pins()['GATEWAY']}"
     if container.get("imagePullPolicy") != "IfNotPresent":
         yield "imagePullPolicy is not IfNotPresent"
 
